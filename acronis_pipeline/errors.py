@@ -1,0 +1,44 @@
+"""The errors a user can meet: each message says what was found, where, and what to do about it.
+
+The CLI prints them as one line with exit code 2; anything else is a bug and keeps its traceback.
+"""
+
+
+class AcronisPipelineError(Exception):
+    """Base of every error that the user can act on."""
+
+
+class SettingsError(AcronisPipelineError):
+    """A setting, or a combination of settings, cannot work."""
+
+
+class SiteError(AcronisPipelineError):
+    """The website cannot be crawled as configured: unreachable, forbidden, or without a single page."""
+
+
+class EmptyCorpusError(AcronisPipelineError):
+    """A stage found nothing to work on; what the stage last wrote is still there."""
+
+
+class DatasetError(AcronisPipelineError):
+    """A file of questions, pairs or passages is not what its format says."""
+
+
+class RecipeError(AcronisPipelineError):
+    """A recipe is unknown, malformed or asks for an impossible combination."""
+
+
+class ModelError(AcronisPipelineError):
+    """A base model cannot be loaded, or a published model does not do what was asked of it."""
+
+
+class IdentityMismatchError(AcronisPipelineError):
+    """Vectors of one model were about to be compared with vectors of another."""
+
+
+class GeneratorError(AcronisPipelineError):
+    """The question generator cannot run: no key, no endpoint, or every answer failed."""
+
+
+class NoChampionError(AcronisPipelineError):
+    """Nothing has been promoted yet, so there is nothing to answer from."""

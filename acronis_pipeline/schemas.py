@@ -1,0 +1,179 @@
+"""The data contracts: the Arrow schema of every table.
+
+Keys carry Lance's unenforced-primary-key mark, without which two writers of the same new key leave two rows (LanceDB 0.40).
+"""
+
+import pyarrow as pa
+
+_KEY = {b"lance-schema:unenforced-primary-key": b"true"}
+_TIME = pa.timestamp("us", tz="UTC")
+
+
+def key(name: str) -> pa.Field:
+    """A non-null string column that identifies a row."""
+    return pa.field(name, pa.string(), nullable=False, metadata=_KEY)
+
+
+PAGES = pa.schema(
+    [
+        key("url"),  # canonical
+        pa.field("final_url", pa.string()),  # after redirects
+        pa.field("status", pa.int32()),
+        pa.field("etag", pa.string()),
+        pa.field("last_modified", pa.string()),
+        pa.field("fetched_at", _TIME),  # last answered request, 304 included
+        pa.field("changed_at", _TIME),  # last change of content_hash
+        pa.field("content_hash", pa.string()),  # of the extracted main content, not of the HTML
+        pa.field("html", pa.large_string()),
+        pa.field("title", pa.string()),
+        pa.field("language", pa.string()),
+        pa.field("depth", pa.int32()),
+        pa.field("source", pa.string()),  # sitemap | link | seed
+        pa.field("missing_count", pa.int32()),  # consecutive crawls that did not find it
+        pa.field("gone_at", _TIME),  # null while the page exists
+    ]
+)
+
+CHUNKS = pa.schema(
+    [
+        key("chunk_id"),
+        pa.field("url", pa.string()),
+        pa.field("title", pa.string()),
+        pa.field("heading_path", pa.list_(pa.string())),  # without the page title
+        pa.field("anchor", pa.string()),  # id of the nearest heading, null at the top of the page
+        pa.field("ordinal", pa.int32()),  # position within the page
+        pa.field("text", pa.string()),  # what is shown
+        pa.field("passage", pa.string()),  # what is embedded and searched: title and heading path, then the text
+        pa.field("n_tokens", pa.int32()),  # of `passage`
+        pa.field("cluster_id", pa.string()),  # near-duplicates share one
+        pa.field("language", pa.string()),
+        pa.field(
+            "page_key", pa.string()
+        ),  # (page content, chunker version and options): unchanged key, unchanged chunks
+    ]
+)
+
+PAIRS = pa.schema(
+    [
+        key("pair_id"),
+        pa.field("query", pa.string()),
+        pa.field("chunk_ids", pa.list_(pa.string())),  # every gold passage; the first is the one it was made from
+        pa.field("url", pa.string()),  # page of the first gold passage
+        pa.field("style", pa.string()),
+        pa.field("task", pa.string()),
+        pa.field("generator", pa.string()),
+        pa.field("prompt_hash", pa.string()),
+        pa.field("split", pa.string()),  # train | validation | test
+        pa.field("status", pa.string()),  # kept | rejected
+        pa.field("reject_reason", pa.string()),
+        pa.field("copy_rate", pa.float32()),
+        pa.field("scores", pa.string()),  # JSON of further filter scores
+    ]
+)
+
+PAGE_SPLITS = pa.schema(
+    [
+        key("url"),
+        pa.field("split", pa.string()),
+        pa.field("assigned_at", _TIME),
+    ]
+)
+
+GOLD_QUESTIONS = pa.schema(
+    [
+        key("question_id"),
+        pa.field("question", pa.string()),
+        pa.field("expected_urls", pa.list_(pa.string())),  # empty: asked, not scored
+        pa.field("anchor", pa.string()),
+        pa.field("text", pa.string()),
+        pa.field("answer", pa.string()),
+    ]
+)
+
+QUESTION_RESULTS = pa.schema(
+    [
+        key("result_id"),  # report, system, set and question
+        pa.field("report_id", pa.string()),
+        pa.field("recipe", pa.string()),
+        pa.field("system", pa.string()),
+        pa.field("question_set", pa.string()),  # synthetic | human
+        pa.field("question_id", pa.string()),
+        pa.field("query", pa.string()),
+        pa.field("style", pa.string()),
+        pa.field("page_group", pa.string()),  # bootstrap unit: questions about one page are not independent
+        pa.field("first_relevant_rank", pa.int32()),  # 1-based, null when not among the retrieved
+        pa.field("hit_rate_at_1", pa.float64()),
+        pa.field("hit_rate_at_3", pa.float64()),
+        pa.field("hit_rate_at_5", pa.float64()),
+        pa.field("hit_rate_at_10", pa.float64()),
+        pa.field("mrr_at_10", pa.float64()),
+        pa.field("ndcg_at_10", pa.float64()),
+        pa.field("retrieved", pa.list_(pa.string())),  # chunk ids, best first
+    ]
+)
+
+CRAWLS = pa.schema(
+    [
+        key("crawl_id"),
+        pa.field("site_url", pa.string()),
+        pa.field("site_version", pa.string()),  # what the site said of itself: sitemap entries, or page validators
+        pa.field("started_at", _TIME),
+        pa.field("finished_at", _TIME),
+        pa.field("summary", pa.string()),  # JSON of the counts
+    ]
+)
+
+MODELS = pa.schema(
+    [
+        key("record_id"),  # recipe and training key
+        pa.field("recipe", pa.string()),
+        pa.field("training_key", pa.string()),  # recipe, base model and training data: unchanged key, no training
+        pa.field("model_id", pa.string()),
+        pa.field("folder", pa.string()),
+        pa.field("identity", pa.string()),  # JSON of ModelIdentity
+        pa.field("base_identity", pa.string()),  # JSON of the untouched base's ModelIdentity
+        pa.field("metrics", pa.string()),  # JSON: validation metrics, history, seconds
+        pa.field("created_at", _TIME),
+        pa.field("mlflow_run_id", pa.string()),
+        pa.field("registry_version", pa.string()),
+    ]
+)
+
+REPORTS = pa.schema(
+    [
+        key("report_id"),  # recipe and report key
+        pa.field("recipe", pa.string()),
+        pa.field("report_key", pa.string()),  # systems, questions and evaluation version: unchanged key, same report
+        pa.field("report", pa.string()),  # JSON
+        pa.field("created_at", _TIME),
+        pa.field("mlflow_run_id", pa.string()),
+    ]
+)
+
+CHAMPIONS = pa.schema(
+    [
+        key("promotion_id"),
+        pa.field("promoted_at", _TIME),
+        pa.field("recipe", pa.string()),  # whose report it was promoted from
+        pa.field("system", pa.string()),
+        pa.field("mode", pa.string()),  # bm25 | dense | hybrid
+        pa.field("dense_weight", pa.float64()),
+        pa.field("model_id", pa.string()),
+        pa.field("model_folder", pa.string()),
+        pa.field("identity", pa.string()),  # JSON of ModelIdentity, null for bm25
+        pa.field("passages_table", pa.string()),
+        pa.field("report_id", pa.string()),
+        pa.field("reason", pa.string()),
+    ]
+)
+
+
+def vectors(dimension: int) -> pa.Schema:
+    """Cache of passage vectors, one table per document encoder: whatever was embedded once is not embedded again."""
+    return pa.schema([key("passage_hash"), pa.field("vector", pa.list_(pa.float32(), dimension))])
+
+
+def passages(dimension: int) -> pa.Schema:
+    """What is searched, one table per model: the chunk columns and the vector."""
+    columns = [field for field in CHUNKS if field.name != "page_key"]
+    return pa.schema([*columns, pa.field("vector", pa.list_(pa.float32(), dimension))])
