@@ -11,7 +11,7 @@ from dataclasses import dataclass
 class Passage:
     """One passage of the corpus under search.
 
-    `text` is what is embedded and searched; near-duplicates share `cluster_id`, and a page `url` holds several passages.
+    `text` is what is embedded and searched; near-duplicates share `cluster_id`; a page (`url`) holds several passages.
     """
 
     chunk_id: str

@@ -178,9 +178,8 @@ def load(folder: Path, identity: ModelIdentity, *, device: str | None = None, ba
         model.max_seq_length = identity.max_seq_length
         model.prompts = {"query": identity.query_prompt, "document": identity.document_prompt}
     if model.get_embedding_dimension() != identity.dimension:
-        raise ModelError(
-            f"model in {folder} makes vectors of {model.get_embedding_dimension()}, its identity says {identity.dimension}"
-        )
+        found = model.get_embedding_dimension()
+        raise ModelError(f"model in {folder} makes vectors of {found}, not {identity.dimension}; train it again")
     return Embedder(model, identity, batch_size)
 
 

@@ -42,3 +42,7 @@ class GeneratorError(AcronisPipelineError):
 
 class NoChampionError(AcronisPipelineError):
     """Nothing has been promoted yet, so there is nothing to answer from."""
+
+
+class CheckFailedError(AcronisPipelineError):
+    """A blocking check stopped bad data from going on."""

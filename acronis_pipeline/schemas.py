@@ -1,6 +1,6 @@
 """The data contracts: the Arrow schema of every table.
 
-Keys carry Lance's unenforced-primary-key mark, without which two writers of the same new key leave two rows (LanceDB 0.40).
+Keys carry Lance's unenforced-primary-key mark: without it two writers of one new key leave two rows (LanceDB 0.40).
 """
 
 import pyarrow as pa

@@ -1,7 +1,7 @@
 """Every knob of the pipeline, in one validated object.
 
 Precedence, highest first: arguments · environment (`ACRONIS_PIPELINE_SITE__URL=…`) · `.env` · the data folder's own
-`pipeline.yaml` (written by `run` and `demo`, so that the UI and the nightly run work on the same site) · the defaults below.
+`pipeline.yaml` (written by `run` and `demo`, so that UI and nightly run work on the same site) · the defaults below.
 """
 
 from pathlib import Path
@@ -164,6 +164,7 @@ class Settings(BaseSettings):
     )
     mlflow_tracking_uri: str | None = Field(None, description="`sqlite:///<data_dir>/mlflow.db` by default.")
     mlflow_experiment: str = "acronis_pipeline"
+    mlflow_ui_url: str = Field("http://127.0.0.1:5000", description="Where `make ui` serves MLflow; for links.")
     registered_model: str = "acronis-retriever"
     gold_file: Path | None = Field(
         None, description="Questions written by people; the four customer questions by default."
