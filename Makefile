@@ -1,0 +1,30 @@
+# Each target does its own set-up; nothing needs root, a GPU, a key, or a network beyond the package index.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test ui lint setup clean-demo
+
+demo: $(READY)  ## the whole pipeline on the bundled sample site
+	$(BIN)/acronis-pipeline demo
+
+test: $(READY)  ## lint, types and the test suite
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/pytest
+
+ui: $(READY)  ## Dagster (with daemon) and MLflow on the same data
+	$(BIN)/acronis-pipeline ui
+
+lint: $(READY)  ## mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $(READY)

@@ -1,0 +1,153 @@
+"""The command line. Every command calls the functions that the Dagster assets call.
+
+Errors that the user can act on are printed as one line, with exit code 2; anything else is a bug and keeps its traceback.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from acronis_pipeline import __version__, console
+from acronis_pipeline.errors import AcronisPipelineError
+from acronis_pipeline.settings import Settings, load_settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Turn a product's website into a fine-tuned retrieval model and index, and ask it questions.",
+)
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Data folder; the setting data_dir (./data) by default.", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON; progress goes to standard error.")]
+RecipeOption = Annotated[
+    list[str] | None, typer.Option("--recipe", help="Recipe to train and compare; may be repeated.", show_default=False)
+]
+
+
+@app.command()
+def demo(data: DataOption = None, recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
+    """Run the whole pipeline on the bundled sample site and answer the four customer questions."""
+    from acronis_pipeline.run import run_site
+
+    settings = load_settings(data, site={"url": "sample"})
+    outcome = run_site(settings, recipe or ["query_adapter", "full"], profile={"site": {"url": "sample"}})
+    _print_outcome(outcome, as_json, settings)
+
+
+@app.command()
+def run(
+    site: Annotated[str, typer.Option(help="Start page of the website, or `sample`.")],
+    gold: Annotated[Path | None, typer.Option(help="Gold questions, YAML or JSON Lines.", show_default=False)] = None,
+    data: DataOption = None,
+    recipe: RecipeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the whole pipeline on any website: crawl, chunk, make pairs, train, index, evaluate, promote."""
+    from acronis_pipeline.run import run_site
+
+    profile: dict[str, Any] = {"site": {"url": site}}
+    if gold:
+        profile["gold_file"] = str(gold.expanduser().resolve())
+    settings = load_settings(data, **profile)
+    outcome = run_site(settings, recipe or [settings.default_recipe], profile=profile)
+    _print_outcome(outcome, as_json, settings)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="The question, in quotation marks.")],
+    data: DataOption = None,
+    k: Annotated[int | None, typer.Option(help="Passages to answer from.", min=1, max=100, show_default=False)] = None,
+    extractive: Annotated[bool, typer.Option("--extractive", help="Quote passages even if an LLM is configured.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a question from the champion's index, with citations."""
+    from acronis_pipeline.run import ask_champion
+
+    settings = load_settings(data)
+    answer = ask_champion(settings, question, k=k or settings.retrieval.k, extractive=extractive)
+    if as_json:
+        _print_json(console.answer_as_json(answer))
+    else:
+        console.print_answer(answer)
+
+
+@app.command()
+def bench(
+    train: Annotated[Path, typer.Argument(help="LlamaIndex dataset to train on.")],
+    evaluation: Annotated[Path, typer.Argument(help="LlamaIndex dataset to evaluate on.")],
+    recipes: Annotated[str, typer.Option(help="Recipes, separated by commas.")] = "query_adapter",
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Keep models and vectors here, to be reused.", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train on one labelled dataset, evaluate on another, and print the same table as the demo."""
+    from acronis_pipeline.bench import bench as run_bench
+
+    settings = load_settings(data)
+    names = [name.strip() for name in recipes.split(",") if name.strip()]
+    result = run_bench(train, evaluation, names, settings=settings, keep_in=data)
+    if as_json:
+        _print_json(result.as_json())
+    else:
+        console.print_bench(result)
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes: packaged ones and those in the setting recipes_dir."""
+    from acronis_pipeline.finetune.recipe import load_recipe, recipe_names
+
+    settings = load_settings()
+    for name in recipe_names(settings.recipes_dir):
+        recipe = load_recipe(name, settings.recipes_dir)
+        typer.echo(f"{name:<20} {recipe.method:<15} {' '.join(recipe.description.split())}")
+
+
+@app.command()
+def ui(
+    data: DataOption = None,
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
+) -> None:
+    """Serve the Dagster UI (with its daemon) and the MLflow UI until Ctrl-C."""
+    from acronis_pipeline.ui import serve
+
+    serve(load_settings(data), dagster_port=port, mlflow_port=mlflow_port, announce=lambda line: typer.echo(line, err=True))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def _print_outcome(outcome: Any, as_json: bool, settings: Settings) -> None:
+    if as_json:
+        _print_json(console.outcome_as_json(outcome))
+    else:
+        console.print_outcome(outcome, settings)
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def main() -> None:
+    """Entry point of `acronis-pipeline`."""
+    console.show_progress()
+    try:
+        app()
+    except AcronisPipelineError as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("stopped; what was written stays, and the next run continues from it", err=True)
+        sys.exit(130)

@@ -1,0 +1,47 @@
+"""The Dagster side: one file per asset with its checks; jobs, schedule and sensor in `automation`.
+
+No other package imports dagster; assets read inputs, call one domain function and report.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from acronis_pipeline.defs import (
+    automation,
+    champion,
+    chunks,
+    eval_report,
+    fine_tuned_model,
+    gold_questions,
+    lancedb_index,
+    raw_pages,
+    synthetic_pairs,
+)
+from acronis_pipeline.defs.resources import build_resources
+from acronis_pipeline.settings import Settings
+
+_STAGES = [
+    raw_pages,
+    chunks,
+    synthetic_pairs,
+    fine_tuned_model,
+    lancedb_index,
+    gold_questions,
+    eval_report,
+    champion,
+]
+
+
+def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Everything Dagster loads, for these settings; `resources` replaces some of the resources, for tests."""
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(_STAGES),
+        asset_checks=dg.load_asset_checks_from_modules(_STAGES),
+        jobs=[automation.full_pipeline, automation.index_refresh],
+        schedules=[automation.build_schedule(settings)],
+        sensors=[automation.build_sensor(settings)],
+        resources={**build_resources(settings), **(resources or {})},
+        executor=dg.in_process_executor if settings.executor == "in_process" else dg.multiprocess_executor,
+    )

@@ -1,0 +1,96 @@
+"""Materializes the graph from the command line: the definitions that the UI loads, each run recorded in its instance."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from acronis_pipeline.defs import build_definitions
+from acronis_pipeline.defs.instance import open_instance
+from acronis_pipeline.defs.recipes import RECIPES
+from acronis_pipeline.errors import AcronisPipelineError, CheckFailedError, RecipeError
+from acronis_pipeline.settings import Settings
+
+_CORPUS = ["raw_pages", "chunks", "synthetic_pairs", "gold_questions"]
+_PER_RECIPE = ["fine_tuned_model", "lancedb_index", "eval_report"]
+# Dagster prints every event of an in-process run to the console otherwise.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the runs did. `changed` names the assets that did more than confirm that nothing had changed."""
+
+    run_ids: tuple[str, ...]
+    changed: tuple[str, ...]
+    duration_s: float
+
+
+def materialize(settings: Settings, recipes: Sequence[str]) -> Outcome:
+    """Website to champion for the recipes: one run for each, the corpus in the first and the champion in the last.
+
+    Raises
+    ------
+    RecipeError
+        If a recipe is unknown.
+    CheckFailedError
+        If a blocking check stopped a run.
+    AcronisPipelineError
+        Whatever a stage reports.
+    """
+    known = RECIPES.get_partition_keys()
+    for recipe in recipes:
+        if recipe not in known:
+            raise RecipeError(f"recipe {recipe!r} is unknown; known are {', '.join(known)}")
+    started = time.monotonic()
+    instance = open_instance(settings)
+    job = build_definitions(settings).get_job_def("full_pipeline")
+    run_ids: list[str] = []
+    changed: dict[str, None] = {}
+    for index, recipe in enumerate(recipes):
+        names = (_CORPUS if index == 0 else []) + _PER_RECIPE + (["champion"] if index == len(recipes) - 1 else [])
+        result = _execute(job, instance, recipe, names)
+        run_ids.append(result.run_id)
+        changed |= dict.fromkeys(_changed_assets(result))
+    return Outcome(tuple(run_ids), tuple(changed), time.monotonic() - started)
+
+
+def _execute(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, recipe: str, names: Sequence[str]
+) -> dg.ExecuteInProcessResult:
+    try:
+        return job.execute_in_process(
+            run_config=_QUIET,
+            instance=instance,
+            partition_key=recipe,
+            asset_selection=[dg.AssetKey(name) for name in names],
+        )
+    except AcronisPipelineError:
+        raise
+    except dg.DagsterAssetCheckFailedError as error:
+        raise CheckFailedError(_explain_failed_check(instance, str(error))) from error
+
+
+def _explain_failed_check(instance: dg.DagsterInstance, fallback: str) -> str:
+    """The failed check's own words; Dagster's error only counts them."""
+    newest = instance.get_run_records(limit=1)[0].dagster_run.run_id
+    events = instance.all_logs(newest, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    evaluations = [event.dagster_event.event_specific_data for event in events if event.dagster_event]
+    failed = [e for e in evaluations if isinstance(e, dg.AssetCheckEvaluation) and not e.passed and e.blocking]
+    if not failed:
+        return " ".join(fallback.split())
+    words = "; ".join(f"{e.asset_key.to_user_string()}.{e.check_name}: {e.description}" for e in failed)
+    return (
+        f"check failed: {words}; what was published before still stands (the run is in the UI: `acronis-pipeline ui`)"
+    )
+
+
+def _changed_assets(result: dg.ExecuteInProcessResult) -> list[str]:
+    changed = []
+    for event in result.get_asset_materialization_events():
+        materialization = event.asset_materialization
+        if materialization and materialization.metadata["changed"].value:
+            name = materialization.asset_key.to_user_string()
+            changed.append(f"{name}[{materialization.partition}]" if materialization.partition else name)
+    return changed

@@ -1,0 +1,8 @@
+"""The partitions: one a recipe file, packaged or in the folder of the setting `recipes_dir`. Reload to see a new file."""
+
+import dagster as dg
+
+from acronis_pipeline.finetune.recipe import recipe_names
+from acronis_pipeline.settings import load_settings
+
+RECIPES = dg.StaticPartitionsDefinition(recipe_names(load_settings().recipes_dir))

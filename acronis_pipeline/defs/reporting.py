@@ -1,0 +1,55 @@
+"""How a stage's result becomes what a person sees in the Dagster UI."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+OWNERS = ["team:search"]
+
+
+def table(rows: Iterable[Mapping[str, Any]], limit: int = 20) -> dg.MetadataValue:
+    """Rows as a table; long texts are cut, lists are joined."""
+    records = [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in list(rows)[:limit]]
+    return dg.MetadataValue.table(records) if records else dg.MetadataValue.text("none")
+
+
+def counts(values: Mapping[str, int], name: str) -> dg.MetadataValue:
+    """A mapping of counts, largest first."""
+    ordered = sorted(values.items(), key=lambda item: -item[1])
+    return table([{name: key, "count": value} for key, value in ordered])
+
+
+def plot(png: bytes) -> dg.MetadataValue:
+    """An image, shown in place."""
+    import base64
+
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def folder_size_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def result(data_version: str, metadata: Mapping[str, Any], *, changed: bool) -> dg.MaterializeResult:
+    """A materialization whose data version says whether anything downstream is stale."""
+    return dg.MaterializeResult(data_version=dg.DataVersion(data_version), metadata={"changed": changed, **metadata})
+
+
+def check(passed: bool, summary: str, problems: Sequence[str] = (), *, warn: bool = False) -> dg.AssetCheckResult:
+    """Outcome of a check, with the first problems spelled out."""
+    metadata = {"problems": table([{"problem": problem} for problem in problems])} if problems else {}
+    return dg.AssetCheckResult(
+        passed=passed,
+        description=summary,
+        severity=dg.AssetCheckSeverity.WARN if warn else dg.AssetCheckSeverity.ERROR,
+        metadata=metadata,
+    )
+
+
+def _cell(value: Any) -> str | int | float | bool | None:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return text if len(text) <= 300 else text[:297] + "…"

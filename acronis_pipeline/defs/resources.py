@@ -1,0 +1,41 @@
+"""Resources: thin, visible in the UI, built once from the settings."""
+
+import dagster as dg
+
+from acronis_pipeline.settings import Settings
+from acronis_pipeline.store import Store
+from acronis_pipeline.tracking import Tracker
+
+
+class StoreResource(dg.ConfigurableResource):
+    """The LanceDB database that holds every table."""
+
+    uri: str
+
+    def open(self) -> Store:
+        return Store(self.uri)
+
+
+class TrackingResource(dg.ConfigurableResource):
+    """The MLflow server or database that records runs and models."""
+
+    tracking_uri: str
+    experiment: str
+    registered_model: str
+    ui_url: str
+
+    def open(self) -> Tracker:
+        return Tracker(self.tracking_uri, self.experiment, self.registered_model, self.ui_url)
+
+
+def build_resources(settings: Settings) -> dict[str, object]:
+    return {
+        "settings": settings,
+        "store": StoreResource(uri=settings.store_uri),
+        "tracking": TrackingResource(
+            tracking_uri=settings.tracking_uri,
+            experiment=settings.mlflow_experiment,
+            registered_model=settings.registered_model,
+            ui_url=settings.mlflow_ui_url,
+        ),
+    }

@@ -1,0 +1,60 @@
+"""synthetic_pairs: questions made from the passages, to train and to test on."""
+
+import dagster as dg
+
+from acronis_pipeline import pairs
+from acronis_pipeline.defs import reporting
+from acronis_pipeline.defs.chunks import chunks
+from acronis_pipeline.defs.resources import StoreResource
+from acronis_pipeline.pairs.splits import leaks
+from acronis_pipeline.settings import Settings
+
+MIN_KEPT = 30
+"""Fewer pairs than this say nothing about a model and teach it nothing."""
+
+
+@dg.asset(
+    deps=[chunks],
+    group_name="training",
+    kinds={"python", "lancedb"},
+    owners=reporting.OWNERS,
+    code_version=pairs.VERSION,
+    pool="lancedb_writer",
+)
+def synthetic_pairs(store: StoreResource, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    """Questions with the passages that answer them, made from the site itself and split by page.
+
+    Rejected pairs stay in the table with their reason. Only new passages are asked for questions.
+    """
+    made = pairs.refresh(store.open(), settings.pairs, settings.llm)
+    metadata = {
+        "pairs": made.n_kept,
+        "rejected": made.n_rejected,
+        "added": made.added,
+        "removed": made.removed,
+        "by_style": reporting.counts(made.by_style, "style"),
+        "by_split": reporting.counts(made.by_split, "split"),
+        "pages_by_split": reporting.counts(made.n_pages, "split"),
+        "by_generator": reporting.counts(made.by_generator, "generator"),
+        "reject_reasons": reporting.counts(made.reject_reasons, "reason"),
+        "duration_s": round(made.duration_s, 2),
+        "table_version": made.table_version,
+        "examples": reporting.table(made.examples),
+    }
+    return reporting.result(made.data_version, metadata, changed=made.added + made.removed > 0)
+
+
+@dg.asset_check(asset=synthetic_pairs, blocking=True)
+def nothing_leaks_between_splits(store: StoreResource) -> dg.AssetCheckResult:
+    """No page, near-duplicate cluster or question text stands in two splits."""
+    found = leaks(store.open())
+    return reporting.check(not found, f"{len(found)} leaks", found)
+
+
+@dg.asset_check(asset=synthetic_pairs, blocking=True)
+def enough_pairs_in_every_split(store: StoreResource) -> dg.AssetCheckResult:
+    """There are enough pairs to train on, to choose by and to test with."""
+    dataset = pairs.load_dataset(store.open())
+    sizes = {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)}
+    empty = [f"{split}: none" for split, size in sizes.items() if size == 0]
+    return reporting.check(sum(sizes.values()) >= MIN_KEPT and not empty, str(sizes), empty)

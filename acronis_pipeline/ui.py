@@ -1,0 +1,116 @@
+"""`make ui`: the Dagster UI with its daemon, the MLflow UI and, if it is the site, the sample site, until Ctrl-C."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from acronis_pipeline import sample_site
+from acronis_pipeline.defs.instance import prepare_home
+from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.settings import Settings
+from acronis_pipeline.tracking import Tracker
+
+_log = logging.getLogger(__name__)
+_HOST = "127.0.0.1"
+_START_TIMEOUT_S = 180
+_STOP_TIMEOUT_S = 20
+
+
+def serve(settings: Settings, *, dagster_port: int, mlflow_port: int, announce: Callable[[str], None]) -> None:
+    """Run both UIs until SIGINT or SIGTERM, or until one of them ends by itself.
+
+    Raises
+    ------
+    SettingsError
+        If a port is taken, or a UI ends at once (its output is on the console).
+    """
+    for port, option in ((dagster_port, "--port"), (mlflow_port, "--mlflow-port")):
+        _require_free(port, option)
+    # MLflow's tables must exist before two processes open the database.
+    tracker = Tracker(
+        settings.tracking_uri, settings.mlflow_experiment, settings.registered_model, settings.mlflow_ui_url
+    )
+    _ = tracker.experiment_id
+    prepare_home(settings)
+    os.environ["ACRONIS_PIPELINE_MLFLOW_UI_URL"] = f"http://{_HOST}:{mlflow_port}"
+    signal.signal(signal.SIGTERM, _interrupt)
+    with ExitStack() as stack:
+        stack.enter_context(sample_site.serving(settings.site))
+        children = {"Dagster": stack.enter_context(_child(_dagster_command(dagster_port)))}
+        if not settings.tracking_uri.startswith("http"):
+            children["MLflow"] = stack.enter_context(_child(_mlflow_command(settings, mlflow_port)))
+        ports = {"Dagster": dagster_port, "MLflow": mlflow_port}
+        try:
+            for name, child in children.items():
+                _await(name, child, ports[name])
+            announce(f"Dagster  http://{_HOST}:{dagster_port}/")
+            announce(f"MLflow   {f'http://{_HOST}:{mlflow_port}/' if 'MLflow' in children else settings.tracking_uri}")
+            announce("Press Ctrl-C to stop both.")
+            while all(child.poll() is None for child in children.values()):
+                time.sleep(0.5)
+            raise SettingsError("one of the UIs ended by itself; its last words are above")
+        except KeyboardInterrupt:
+            announce("stopping…")
+
+
+def _dagster_command(port: int) -> list[str]:
+    return [sys.executable, "-m", "dagster", "dev", "-m", "acronis_pipeline.definitions", "-h", _HOST, "-p", str(port)]
+
+
+def _mlflow_command(settings: Settings, port: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--host", _HOST, "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", settings.tracking_uri),
+        *("--default-artifact-root", (settings.data_dir / "mlartifacts").as_uri()),
+    ]
+
+
+@contextmanager
+def _child(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A child in a process group of its own, so that Ctrl-C reaches it once, from us, and its children with it."""
+    child = subprocess.Popen(command, start_new_session=True)
+    try:
+        yield child
+    finally:
+        _stop(child)
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    for attempt in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if child.poll() is not None:
+            return
+        os.killpg(child.pid, attempt)
+        try:
+            child.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            _log.warning("process %d did not end on %s", child.pid, attempt.name)
+
+
+def _await(name: str, child: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            raise SettingsError(f"{name} ended with code {child.returncode} while starting; its output is above")
+        with socket.socket() as probe:
+            if probe.connect_ex((_HOST, port)) == 0:
+                return
+        time.sleep(0.3)
+    raise SettingsError(f"{name} did not answer on port {port} within {_START_TIMEOUT_S} s; its output is above")
+
+
+def _require_free(port: int, option: str) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex((_HOST, port)) == 0:
+            raise SettingsError(
+                f"port {port} is in use by another program; stop it or choose another port with {option}"
+            )
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,90 @@
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+
+from acronis_pipeline.schemas import PAGE_SPLITS
+from acronis_pipeline.store import Store, quoted
+
+TABLE = "splits"
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(str(tmp_path / "lancedb"))
+
+
+def rows(**split_of_url: str) -> pa.Table:
+    return pa.Table.from_pylist(
+        [{"url": url, "split": split} for url, split in split_of_url.items()], schema=PAGE_SPLITS
+    )
+
+
+def splits(store: Store) -> dict[str, str]:
+    return {row["url"]: row["split"] for row in store.read(TABLE, PAGE_SPLITS).to_pylist()}
+
+
+def test_table_that_does_not_exist_reads_as_no_rows(store):
+    assert store.read(TABLE, PAGE_SPLITS).num_rows == 0
+    assert store.version(TABLE) == 0
+
+
+def test_sync_writes_only_differences(store):
+    store.sync(TABLE, PAGE_SPLITS, rows(a="train", b="train", c="test"))
+    written = store.sync(TABLE, PAGE_SPLITS, rows(a="train", b="test", d="test"))
+    assert (written.inserted, written.updated, written.deleted) == (1, 1, 1)
+    assert splits(store) == {"a": "train", "b": "test", "d": "test"}
+
+
+def test_sync_of_the_same_rows_makes_no_version(store):
+    before = store.sync(TABLE, PAGE_SPLITS, rows(a="train"))
+    after = store.sync(TABLE, PAGE_SPLITS, rows(a="train"))
+    assert not after.changed
+    assert after.version == before.version
+
+
+def test_sync_within_a_scope_leaves_other_rows_alone(store):
+    store.sync(TABLE, PAGE_SPLITS, rows(a="train", b="test"))
+    store.sync(TABLE, PAGE_SPLITS, rows(c="test"), scope="split = 'test'")
+    assert splits(store) == {"a": "train", "c": "test"}
+
+
+def test_sync_to_nothing_empties_the_table(store):
+    store.sync(TABLE, PAGE_SPLITS, rows(a="train"))
+    assert store.sync(TABLE, PAGE_SPLITS, rows()).deleted == 1
+    assert splits(store) == {}
+
+
+def test_two_rows_with_one_key_are_refused(store):
+    twice = pa.concat_tables([rows(a="train"), rows(a="test")])
+    with pytest.raises(ValueError, match="duplicate url"):
+        store.upsert(TABLE, PAGE_SPLITS, twice)
+
+
+def test_reads_more_than_the_ten_rows_that_lancedb_answers_by_default(store):
+    store.upsert(TABLE, PAGE_SPLITS, rows(**{f"page{i}": "train" for i in range(57)}))
+    assert store.read(TABLE, PAGE_SPLITS).num_rows == 57
+
+
+def test_another_process_sees_the_last_version_and_two_handles_do_not_duplicate_a_key(store):
+    other = Store(store.uri)
+    other.upsert(TABLE, PAGE_SPLITS, rows(a="train"))
+    script = (
+        "import sys, pyarrow as pa\n"
+        "from acronis_pipeline.store import Store\n"
+        "from acronis_pipeline.schemas import PAGE_SPLITS\n"
+        "new = pa.Table.from_pylist([{'url': 'b', 'split': 'test'}], schema=PAGE_SPLITS)\n"
+        f"Store(sys.argv[1]).upsert({TABLE!r}, PAGE_SPLITS, new)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, store.uri], check=True, timeout=60)
+    store.upsert(TABLE, PAGE_SPLITS, rows(b="train"))
+    assert other.read(TABLE, PAGE_SPLITS).num_rows == 2
+    assert splits(other) == {"a": "train", "b": "train"}
+
+
+def test_quotes_in_values_are_data(store):
+    hostile = "it's' OR 1=1"
+    store.upsert(TABLE, PAGE_SPLITS, rows(**{hostile: "train", "b": "train"}))
+    found = store.read(TABLE, PAGE_SPLITS, where=f"url = {quoted(hostile)}")
+    assert found.column("url").to_pylist() == [hostile]

@@ -1,0 +1,62 @@
+import pytest
+
+from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.tracking import Tracker, flatten, metric_name, sqlite_file
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory) -> Tracker:
+    database = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    return Tracker(f"sqlite:///{database}", "experiment", "model", "http://127.0.0.1:5000")
+
+
+def status(tracker: Tracker, run_id: str) -> str:
+    return tracker.client.get_run(run_id).info.status
+
+
+def test_run_whose_body_raises_ends_failed(tracker):
+    with pytest.raises(RuntimeError), tracker.run("broken") as run:
+        raise RuntimeError
+    assert status(tracker, run.run_id) == "FAILED"
+
+
+def test_run_records_what_it_is_given(tracker):
+    with tracker.run("whole", tags={"recipe": "full"}) as run:
+        run.params({"full": {"epochs": 2}})
+        run.metrics({"ndcg@10": 0.5})
+        run.dataset("pairs", "d" * 64, "lancedb://pairs", "training")
+        run.table({"system": ["bm25"], "mrr": [0.5]}, "tables/comparison.json")
+    stored = tracker.client.get_run(run.run_id)
+    assert stored.info.status == "FINISHED"
+    assert stored.data.params == {"full.epochs": "2"}
+    assert stored.data.metrics == {"ndcg_at_10": 0.5}
+    assert stored.data.tags["recipe"] == "full"
+    assert stored.inputs.dataset_inputs[0].dataset.digest == "d" * 36
+
+
+def test_child_run_names_its_parent(tracker):
+    with tracker.run("parent") as parent, tracker.run("child", parent=parent) as child:
+        pass
+    assert tracker.client.get_run(child.run_id).data.tags["mlflow.parentRunId"] == parent.run_id
+
+
+def test_artifacts_lie_beside_the_database_and_not_in_the_working_folder(tracker, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with tracker.run("artifacts") as run:
+        run.text("hello", "note.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_champion_before_anything_is_registered(tracker):
+    assert tracker.champion_version() is None
+
+
+@pytest.mark.parametrize("uri", ["mlruns", "sqlite:///relative.db"])
+def test_uri_that_depends_on_the_working_folder_is_refused(uri):
+    with pytest.raises(SettingsError, match="absolute"):
+        sqlite_file(uri)
+
+
+def test_names_that_mlflow_rejects_are_rewritten():
+    assert metric_name("ndcg@10") == "ndcg_at_10"
+    assert flatten({"a": {"b": {"c": 1}}, "d": 2}) == {"a.b.c": 1, "d": 2}
