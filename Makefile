@@ -12,7 +12,7 @@ demo: $(READY)  ## the whole pipeline on the bundled sample site
 test: $(READY)  ## lint, types and the test suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/basedpyright
 	$(BIN)/pytest
 
 ui: $(READY)  ## Dagster (with daemon) and MLflow on the same data

@@ -1,6 +1,6 @@
 """The command line. Every command calls the functions that the Dagster assets call.
 
-Errors that the user can act on are printed as one line, with exit code 2; anything else is a bug and keeps its traceback.
+Errors that the user can act on are printed as one line, with exit code 2; a bug keeps its traceback.
 """
 
 import json
@@ -22,7 +22,8 @@ app = typer.Typer(
 )
 
 DataOption = Annotated[
-    Path | None, typer.Option("--data", help="Data folder; the setting data_dir (./data) by default.", show_default=False)
+    Path | None,
+    typer.Option("--data", help="Data folder; the setting data_dir (./data) by default.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON; progress goes to standard error.")]
 RecipeOption = Annotated[
@@ -64,7 +65,9 @@ def ask(
     question: Annotated[str, typer.Argument(help="The question, in quotation marks.")],
     data: DataOption = None,
     k: Annotated[int | None, typer.Option(help="Passages to answer from.", min=1, max=100, show_default=False)] = None,
-    extractive: Annotated[bool, typer.Option("--extractive", help="Quote passages even if an LLM is configured.")] = False,
+    extractive: Annotated[
+        bool, typer.Option("--extractive", help="Quote passages even if an LLM is configured.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question from the champion's index, with citations."""
@@ -120,7 +123,12 @@ def ui(
     """Serve the Dagster UI (with its daemon) and the MLflow UI until Ctrl-C."""
     from acronis_pipeline.ui import serve
 
-    serve(load_settings(data), dagster_port=port, mlflow_port=mlflow_port, announce=lambda line: typer.echo(line, err=True))
+    serve(
+        load_settings(data),
+        dagster_port=port,
+        mlflow_port=mlflow_port,
+        announce=lambda line: typer.echo(line, err=True),
+    )
 
 
 @app.command()

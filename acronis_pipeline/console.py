@@ -1,9 +1,28 @@
 """What the command line prints: progress by stage on standard error, results on standard output."""
 
+from __future__ import annotations
+
+import json
 import logging
 import os
+import shlex
+import shutil
+import textwrap
 import time
 import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from acronis_pipeline.evaluate import table
+from acronis_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from acronis_pipeline.answer import Answer
+    from acronis_pipeline.bench import BenchResult
+    from acronis_pipeline.run import SiteOutcome
 
 _QUIET_LIBRARIES = (
     "httpx",
@@ -45,3 +64,79 @@ class _StageFormatter(logging.Formatter):
         if record.levelno >= logging.WARNING:
             text = f"{text}  [{record.levelname.lower()}]"
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+
+
+def print_outcome(outcome: SiteOutcome, settings: Settings) -> None:
+    """The comparison table, the champion, the customer questions answered, and what to type next."""
+    echo = typer.echo
+    echo()
+    if outcome.changed:
+        echo(f"Done in {outcome.duration_s:.0f} s; new or changed: {', '.join(outcome.changed)}.")
+    else:
+        echo(
+            f"Nothing has changed since the last run (checked in {outcome.duration_s:.0f} s): "
+            "nothing was trained or embedded."
+        )
+    echo(
+        "\nHow well each system finds the right passage. Synthetic: questions made from held-out pages; "
+        "human: gold questions.\n"
+    )
+    echo(table.as_text(outcome.reports))
+    echo(f"\nChampion: {outcome.champion.system.name} (recipe {outcome.champion.recipe}). {outcome.champion.reason}")
+    echo("\nThe four customer questions:")
+    for answer in outcome.answers:
+        print_answer(answer)
+    data = "" if settings.data_dir == Path("data").resolve() else f" --data {shlex.quote(str(settings.data_dir))}"
+    echo("\nNext:")
+    echo(f'  .venv/bin/acronis-pipeline ask{data} "Can I restore to different hardware?"')
+    echo(
+        f"  .venv/bin/acronis-pipeline ui{data}      # the lineage graph in Dagster, the runs in MLflow (also: make ui)"
+    )
+    echo("  .venv/bin/acronis-pipeline run --site https://docs.example.com/ --data data-example   # your own site")
+
+
+def print_answer(answer: Answer) -> None:
+    """Question, answer and the passages it cites."""
+    width = min(shutil.get_terminal_size().columns, 120)
+    typer.echo(f"\n  {answer.question}")
+    typer.echo(textwrap.fill(answer.text, width, initial_indent="    ", subsequent_indent="    "))
+    for citation in answer.citations:
+        where = f"{citation.title} > {citation.heading}" if citation.heading else citation.title
+        typer.echo(f"    [{citation.number}] {where}  {citation.url}")
+
+
+def print_bench(result: BenchResult) -> None:
+    """The comparison table and what training took."""
+    typer.echo(table.as_text(result.reports))
+    for recipe, seconds in result.training_s.items():
+        typer.echo(f"training {recipe}: {seconds:.1f} s, {result.chosen[recipe]} chosen")
+
+
+def outcome_as_json(outcome: SiteOutcome) -> dict[str, Any]:
+    champion = outcome.champion
+    return {
+        "run_ids": list(outcome.run_ids),
+        "changed": list(outcome.changed),
+        "duration_s": outcome.duration_s,
+        "table": table.rows(outcome.reports),
+        "reports": [json.loads(report.to_json()) for report in outcome.reports],
+        "unanswerable": list(dict.fromkeys(q for report in outcome.reports for q in report.unanswerable)),
+        "unscored": list(dict.fromkeys(q for report in outcome.reports for q in report.unscored)),
+        "champion": {
+            "recipe": champion.recipe,
+            "system": champion.system.name,
+            "dense_weight": champion.system.dense_weight,
+            "model_id": champion.model_id,
+            "reason": champion.reason,
+        },
+        "answers": [answer_as_json(answer) for answer in outcome.answers],
+    }
+
+
+def answer_as_json(answer: Answer) -> dict[str, Any]:
+    return {
+        "question": answer.question,
+        "answer": answer.text,
+        "citations": [asdict(citation) for citation in answer.citations],
+        "passages": [asdict(hit) for hit in answer.hits],
+    }

@@ -176,7 +176,7 @@ def load(folder: Path, identity: ModelIdentity, *, device: str | None = None, ba
     model.eval()
     if not (folder / IDENTITY_FILE).exists():
         model.max_seq_length = identity.max_seq_length
-        model.prompts = {"query": identity.query_prompt, "document": identity.document_prompt}
+        model.prompts.update(query=identity.query_prompt, document=identity.document_prompt)
     if model.get_embedding_dimension() != identity.dimension:
         found = model.get_embedding_dimension()
         raise ModelError(f"model in {folder} makes vectors of {found}, not {identity.dimension}; train it again")
@@ -210,6 +210,7 @@ class TokenCounter:
         if not file.exists():
             raise ModelError(f"base model in {folder} has no tokenizer.json; save it with a fast tokenizer")
         self._tokenizer = Tokenizer.from_file(str(file))
+        self.fingerprint = digest(file.read_text("utf-8"))
         # The packaged file truncates at 128 and pads, which would hide every longer text.
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()

@@ -34,6 +34,13 @@ PAGES = pa.schema(
     ]
 )
 
+PAGE_LINKS = pa.schema(
+    [
+        key("url"),  # of a page; written after its row in `pages`
+        pa.field("links", pa.list_(pa.string())),  # same-site addresses to follow: a page that answers 304 has no body
+    ]
+)
+
 CHUNKS = pa.schema(
     [
         key("chunk_id"),
@@ -68,6 +75,18 @@ PAIRS = pa.schema(
         pa.field("reject_reason", pa.string()),
         pa.field("copy_rate", pa.float32()),
         pa.field("scores", pa.string()),  # JSON of further filter scores
+    ]
+)
+
+LLM_ANSWERS = pa.schema(
+    [
+        key("answer_key"),  # passage, prompt, model and parameters: what was answered once is not paid for again
+        pa.field("model", pa.string()),
+        pa.field("content", pa.string()),  # what the model said, as it said it
+        pa.field("failure", pa.string()),  # null for an answer that can be used
+        pa.field("prompt_tokens", pa.int64()),
+        pa.field("completion_tokens", pa.int64()),
+        pa.field("answered_at", _TIME),
     ]
 )
 

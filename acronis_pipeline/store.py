@@ -75,7 +75,8 @@ class Store:
 
     def drop(self, name: str) -> None:
         """Remove a table with all its versions; no error if it does not exist."""
-        self._db.drop_table(name, ignore_missing=True)
+        if self.exists(name):
+            self._db.drop_table(name)
 
     def version(self, name: str) -> int:
         """Current version of a table, 0 if it does not exist."""
@@ -123,6 +124,28 @@ class Store:
         return WriteResult(
             int(result.version), result.num_inserted_rows, result.num_updated_rows, result.num_deleted_rows
         )
+
+    def patch(self, name: str, schema: pa.Schema, rows: pa.Table) -> WriteResult:
+        """Replace some columns of known rows: `rows` has the key column and those to replace; unknown keys are ignored.
+
+        Nothing to write makes no version.
+
+        Raises
+        ------
+        ValueError
+            If two of `rows` share a key.
+        KeyError
+            If there is no such table.
+        """
+        key = primary_key(schema)
+        rows = rows.cast(pa.schema([schema.field(column) for column in rows.column_names]))
+        if len(set(rows.column(key).to_pylist())) != rows.num_rows:
+            raise ValueError(f"{name}: duplicate {key} in the rows to write")
+        table = self.open(name)
+        if not rows.num_rows:
+            return WriteResult(int(table.version))
+        result = table.merge_insert(key).when_matched_update_all().execute(rows)
+        return WriteResult(int(result.version), updated=result.num_updated_rows)
 
     def sync(self, name: str, schema: pa.Schema, rows: pa.Table, *, scope: str | None = None) -> WriteResult:
         """Make the table's rows (those matching the SQL `scope`, if given) equal `rows`, writing only differences.

@@ -167,11 +167,12 @@ class Tracker:
         The stored model loads with `mlflow.sentence_transformers.load_model("models:/<name>/<version>")`.
         """
         import mlflow
+        import mlflow.sentence_transformers as flavor
         from sentence_transformers import SentenceTransformer
 
         mlflow.set_tracking_uri(self.tracking_uri)
         with mlflow.start_run(run_id=run.run_id), _quiet("mlflow"):
-            info = mlflow.sentence_transformers.log_model(
+            info = flavor.log_model(
                 SentenceTransformer(str(folder), local_files_only=True, device="cpu"),
                 name="model",
                 # Inferring requirements loads the model again in a subprocess.
@@ -199,6 +200,10 @@ class Tracker:
             return None
         found = aliases.get(CHAMPION_ALIAS)
         return str(found) if found is not None else None
+
+    def model_id_of(self, version: str) -> str | None:
+        """Our id of a registered version's model."""
+        return self.client.get_model_version(self.registered_model, version).tags.get("model_id")
 
     def set_champion(self, version: str | None) -> None:
         """Move the alias to a version; None takes it away (a champion without a tuned model, such as BM25)."""

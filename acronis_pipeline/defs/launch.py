@@ -1,4 +1,4 @@
-"""Materializes the graph from the command line: the definitions that the UI loads, each run recorded in its instance."""
+"""Materializes the graph from the command line: the definitions that the UI loads, runs recorded in its instance."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The partitions: one a recipe file, packaged or in the folder of the setting `recipes_dir`. Reload to see a new file."""
+"""The partitions: one a recipe file, packaged or in the folder that `recipes_dir` names. Reload to see a new file."""
 
 import dagster as dg
 

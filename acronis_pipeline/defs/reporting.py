@@ -32,6 +32,15 @@ def folder_size_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
+def run_tags(context: dg.AssetExecutionContext) -> dict[str, str]:
+    """What an MLflow run says of the Dagster run that made it."""
+    return {
+        "dagster.run_id": context.run.run_id,
+        "dagster.asset": context.asset_key.to_user_string(),
+        "dagster.partition": context.partition_key,
+    }
+
+
 def result(data_version: str, metadata: Mapping[str, Any], *, changed: bool) -> dg.MaterializeResult:
     """A materialization whose data version says whether anything downstream is stale."""
     return dg.MaterializeResult(data_version=dg.DataVersion(data_version), metadata={"changed": changed, **metadata})

@@ -1,5 +1,7 @@
 """synthetic_pairs: questions made from the passages, to train and to test on."""
 
+from dataclasses import asdict
+
 import dagster as dg
 
 from acronis_pipeline import pairs
@@ -34,12 +36,14 @@ def synthetic_pairs(store: StoreResource, settings: dg.ResourceParam[Settings]) 
         "removed": made.removed,
         "by_style": reporting.counts(made.by_style, "style"),
         "by_split": reporting.counts(made.by_split, "split"),
-        "pages_by_split": reporting.counts(made.n_pages, "split"),
+        "pages_by_split": reporting.counts(made.pages_by_split, "split"),
         "by_generator": reporting.counts(made.by_generator, "generator"),
         "reject_reasons": reporting.counts(made.reject_reasons, "reason"),
+        "chunks_without_query": reporting.counts(made.failures, "reason"),
+        "llm": asdict(made.llm),
         "duration_s": round(made.duration_s, 2),
         "table_version": made.table_version,
-        "examples": reporting.table(made.examples),
+        "examples": reporting.table(asdict(example) for example in made.examples),
     }
     return reporting.result(made.data_version, metadata, changed=made.added + made.removed > 0)
 

@@ -1,0 +1,112 @@
+"""Benchmarks on labelled datasets: train on one, evaluate on another, with the pipeline's own functions."""
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from acronis_pipeline import evaluate, finetune, index
+from acronis_pipeline.dataset import Question, RetrievalDataset
+from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.evaluate import Arena, Arm, Report, table
+from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
+from acronis_pipeline.finetune import ModelRecord
+from acronis_pipeline.finetune.recipe import load_recipe
+from acronis_pipeline.pairs.interchange import dataset_from_llama_index
+from acronis_pipeline.settings import Settings
+from acronis_pipeline.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """Reports of all recipes on the same questions, and what their training took."""
+
+    reports: tuple[Report, ...]
+    training_s: dict[str, float]
+    chosen: dict[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "table": table.rows(self.reports),
+            "training_s": self.training_s,
+            "chosen": self.chosen,
+            "comparisons": [
+                {"recipe": report.recipe, "a": c.a, "b": c.b, "metric": c.metric, **vars(c.difference)}
+                for report in self.reports
+                for c in report.comparisons
+            ],
+            "notes": list(dict.fromkeys(note for report in self.reports for note in report.notes)),
+        }
+
+
+def bench(
+    train: Path, evaluation: Path, recipes: Sequence[str], *, settings: Settings, keep_in: Path | None = None
+) -> BenchResult:
+    """Train every recipe on one LlamaIndex dataset and evaluate it on another.
+
+    Checkpoints and fusion weights are chosen on a part of the training dataset, split by passage; the evaluation
+    dataset chooses nothing.
+
+    Parameters
+    ----------
+    keep_in
+        Folder for models and vectors, reused by the next run; a temporary one by default.
+
+    Raises
+    ------
+    DatasetError
+        If a file is not such a dataset.
+    RecipeError
+        If a recipe is unknown or malformed; nothing is trained then.
+    """
+    loaded = [load_recipe(name, settings.recipes_dir) for name in dict.fromkeys(recipes)]
+    learning, testing = dataset_from_llama_index(train, evaluation)
+    with ExitStack() as stack:
+        folder = keep_in or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acronis-pipeline-bench-")))
+        store = Store(str(folder / "lancedb"))
+        reports: list[Report] = []
+        training_s: dict[str, float] = {}
+        chosen: dict[str, str] = {}
+        for recipe in loaded:
+            model = finetune.refresh(
+                store,
+                recipe,
+                learning,
+                folder / "models",
+                device=settings.model.device,
+                batch_size=settings.model.batch_size,
+            ).record
+            training_s[recipe.name], chosen[recipe.name] = model.metrics["seconds"], model.metrics["chosen"]
+            reports.append(_evaluate(store, model, learning, testing, settings))
+        return BenchResult(tuple(reports), training_s, chosen)
+
+
+def _evaluate(
+    store: Store, model: ModelRecord, learning: RetrievalDataset, testing: RetrievalDataset, settings: Settings
+) -> Report:
+    arms = [base_arm(model, settings.model), tuned_arm(model, settings.model)]
+    validation = _arena(store, learning, learning.validation, arms, "learning")
+    test = _arena(store, testing, testing.test, arms, "testing")
+    candidates = settings.retrieval.candidates
+    return evaluate.evaluate(store, model.recipe, test, validation, candidates=candidates).report
+
+
+def _arena(
+    store: Store, dataset: RetrievalDataset, questions: tuple[Question, ...], arms: Sequence[Arm], suffix: str
+) -> Arena:
+    """The questions and their corpus, indexed by base and tuned model in tables of their own."""
+    rows = index.passage_rows(dataset.passages)
+    base, tuned = (Arm(f"{arm.table}_{suffix}", arm.embedder) for arm in arms)
+    for arm in (base, tuned):
+        embedder = arm.embedder
+
+        def load(embedder: Embedder = embedder) -> Embedder:
+            return embedder
+
+        index.refresh_from(store, arm.table, rows, load, embedder.identity)
+    return Arena(questions, base, tuned)

@@ -1,0 +1,154 @@
+"""Markdown as sections of blocks: what a splitter may pack together, and what it must keep whole."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from acronis_pipeline.content import Heading
+from acronis_pipeline.content.markdown import heading_of, lines_with_fences, plain_text
+
+_LIST_ITEM = re.compile(r"^(?:[-*+]|\d{1,9}[.)])(?:[ \t]+|$)")
+_TABLE_RULE = re.compile(r"^\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?$")
+_RULE = re.compile(r"^[ \t]*(?:[-*_][ \t]*){3,}$")
+
+Kind = Literal["paragraph", "list", "table", "code"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A stretch of Markdown. `parts` are what it falls into where it does not fit whole: items, rows or lines.
+
+    `opening` and `closing` are repeated around parts that stand apart from the rest: a table's header, a fence.
+    """
+
+    kind: Kind
+    parts: tuple[str, ...]
+    opening: str = ""
+    closing: str = ""
+
+    @property
+    def text(self) -> str:
+        return "\n".join(part for part in (self.opening, *self.parts, self.closing) if part or self.kind == "code")
+
+
+@dataclass(frozen=True)
+class Section:
+    """What stands between a heading and the next one. `path` holds the headings above it, the page title left out."""
+
+    level: int
+    path: tuple[str, ...]
+    anchor: str | None
+    blocks: tuple[Block, ...]
+
+
+def sections(markdown: str, headings: Sequence[Heading], title: str) -> list[Section]:
+    """Every section of a page in order, those without text of their own included.
+
+    Parameters
+    ----------
+    markdown, headings
+        As `content.extract` gives them: the n-th heading line is the n-th of `headings`.
+    title
+        Page title; a heading of level 1 that says the same is not part of any path.
+    """
+    found: list[Section] = []
+    open_headings: list[Heading] = []
+    lines: list[tuple[str, bool]] = []
+    upcoming = iter(headings)
+
+    def close() -> None:
+        named = [heading for heading in open_headings if not _is_title(heading, title)]
+        anchor = next((heading.anchor for heading in reversed(open_headings) if heading.anchor), None)
+        level = open_headings[-1].level if open_headings else 0
+        found.append(Section(level, tuple(heading.text for heading in named), anchor, tuple(blocks(lines))))
+
+    for line, in_fence in lines_with_fences(markdown):
+        heading = None if in_fence else heading_of(line)
+        if heading is None:
+            lines.append((line, in_fence))
+            continue
+        close()
+        lines = []
+        level, text = heading
+        known = next(upcoming, None)
+        open_headings = [above for above in open_headings if above.level < level]
+        open_headings.append(replace(known, level=level, text=text) if known else Heading(level, text, None))
+    close()
+    return found
+
+
+def blocks(lines: Sequence[tuple[str, bool]]) -> Iterator[Block]:
+    """Blocks of the lines of one section; each line comes with whether it is in a code fence."""
+    index = 0
+    while index < len(lines):
+        line, in_fence = lines[index]
+        if not line.strip() or (not in_fence and _RULE.match(line)):
+            index += 1
+            continue
+        end = _end_of_block(lines, index)
+        yield _block([text for text, _ in lines[index:end]], in_fence)
+        index = end
+
+
+def _end_of_block(lines: Sequence[tuple[str, bool]], start: int) -> int:
+    first, fenced = lines[start]
+    if fenced:
+        return _while(lines, start, lambda line, in_fence: in_fence)
+    if _LIST_ITEM.match(first):
+        return _end_of_list(lines, start)
+    return _while(
+        lines, start, lambda line, in_fence: bool(line.strip()) and not in_fence and not _LIST_ITEM.match(line)
+    )
+
+
+def _while(lines: Sequence[tuple[str, bool]], start: int, belongs: Callable[[str, bool], bool]) -> int:
+    index = start + 1
+    while index < len(lines) and belongs(*lines[index]):
+        index += 1
+    return index
+
+
+def _end_of_list(lines: Sequence[tuple[str, bool]], start: int) -> int:
+    """A list goes on over blank lines as long as what follows is an item, or indented under one."""
+    index = end = start + 1
+    while index < len(lines):
+        line, in_fence = lines[index]
+        belongs = line[:1] in {" ", "\t"} or _LIST_ITEM.match(line) or (lines[index - 1][0].strip() and not in_fence)
+        if line.strip() and not belongs:
+            break
+        index += 1
+        end = index if line.strip() else end
+    return end
+
+
+def _block(lines: list[str], in_fence: bool) -> Block:
+    if in_fence:
+        closed = len(lines) > 1 and lines[-1].strip().startswith(("```", "~~~"))
+        fence = re.match(r"[`~]+", lines[0].strip())
+        closing = lines[-1] if closed or not fence else fence[0]
+        return Block("code", tuple(lines[1 : -1 if closed else None]), opening=lines[0], closing=closing)
+    if _LIST_ITEM.match(lines[0]):
+        return Block("list", tuple(_items(lines)))
+    if len(lines) > 2 and "|" in lines[0] and _TABLE_RULE.match(lines[1].strip()):
+        return Block("table", tuple(lines[2:]), opening="\n".join(lines[:2]))
+    return Block("paragraph", ("\n".join(lines),))
+
+
+def _items(lines: list[str]) -> Iterator[str]:
+    item: list[str] = []
+    for line in lines:
+        if item and _LIST_ITEM.match(line):
+            yield "\n".join(item).rstrip()
+            item = []
+        item.append(line)
+    yield "\n".join(item).rstrip()
+
+
+def cells(row: str) -> list[str]:
+    """The cells of a table row."""
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row.strip().strip("|"))]
+
+
+def _is_title(heading: Heading, title: str) -> bool:
+    return heading.level == 1 and plain_text(heading.text).casefold() == plain_text(title).casefold()

@@ -1,0 +1,198 @@
+"""Packing the blocks of one section into texts within a token budget.
+
+Whole blocks go together while they fit; lists break between items, tables between rows (the header is repeated), code
+between lines (the fence is), and only what does not fit by itself is cut, at sentence boundaries where there are any.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Protocol
+
+from acronis_pipeline.chunk.blocks import Block, cells
+
+_FULL_ENOUGH = 0.5
+"""A text may end early, at the end of a block, once it holds this share of what would fit."""
+_SHRINK = 0.85
+
+
+class Counter(Protocol):
+    """What `embedding.TokenCounter` offers."""
+
+    def count(self, text: str) -> int: ...
+
+    def count_many(self, texts: Sequence[str]) -> list[int]: ...
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a text has to fit into: `max_tokens` together with the prefix that is embedded before it."""
+
+    prefix: str
+    max_tokens: int
+    min_tokens: int
+    counter: Counter
+
+    def fits(self, text: str) -> bool:
+        return self.counter.count(f"{self.prefix}\n\n{text}" if self.prefix else text) <= self.max_tokens
+
+    def is_small(self, text: str) -> bool:
+        return self.counter.count(text) < self.min_tokens
+
+    @property
+    def available(self) -> int:
+        """Tokens left beside the prefix, about."""
+        return max(4, self.max_tokens - self.counter.count(self.prefix))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What packing does not divide: a paragraph, a list item, a table row, a line of code.
+
+    `block` numbers the block it is from, `joint` goes between it and the piece before it from the same block;
+    `opening` and `closing` go around pieces of that block. `leads_in` marks a line like "Do this:", which should not
+    be parted from what follows.
+    """
+
+    text: str
+    block: int
+    joint: str = "\n"
+    opening: str = ""
+    closing: str = ""
+    leads_in: bool = False
+
+
+def pack(blocks: Sequence[Block], budget: Budget) -> list[str]:
+    """Texts that hold the blocks in order, each within the budget."""
+    whole = [piece for number, block in enumerate(blocks) for piece in _whole(block, number)]
+    if budget.fits(rendered(whole)):
+        return [rendered(whole)]
+    pieces = [piece for number, block in enumerate(blocks) for piece in _pieces(block, number, budget)]
+    return [rendered(group) for group in _without_small_tail(_groups(pieces, budget), budget)]
+
+
+def rendered(pieces: Sequence[Piece]) -> str:
+    """Pieces as Markdown, each run of one block inside its opening and closing."""
+    runs: list[list[Piece]] = []
+    for piece in pieces:
+        if runs and runs[-1][-1].block == piece.block and runs[-1][-1].opening == piece.opening:
+            runs[-1].append(piece)
+        else:
+            runs.append([piece])
+    return "\n\n".join(_rendered_run(run) for run in runs)
+
+
+def _rendered_run(run: Sequence[Piece]) -> str:
+    text = run[0].text + "".join(piece.joint + piece.text for piece in run[1:])
+    return "\n".join([*filter(None, [run[0].opening]), text, *filter(None, [run[0].closing])])
+
+
+def _whole(block: Block, number: int) -> Iterator[Piece]:
+    leads_in = block.kind == "paragraph" and block.text.rstrip(" *_").endswith(":")
+    for part in block.parts or ("",):
+        yield Piece(part, number, opening=block.opening, closing=block.closing, leads_in=leads_in)
+
+
+def _pieces(block: Block, number: int, budget: Budget) -> Iterator[Piece]:
+    """Pieces of a block that each fit by themselves."""
+    pieces = list(_whole(_with_short_frame(block, budget), number))
+    if budget.fits(rendered(pieces)):
+        yield from pieces
+        return
+    for piece in pieces:
+        if budget.fits(rendered([piece])):
+            yield piece
+        else:
+            yield from _cut(piece, budget)
+
+
+def _with_short_frame(block: Block, budget: Budget) -> Block:
+    """The block itself, or one with less to repeat where header or fence would take up half of the budget."""
+    frame = budget.counter.count(f"{block.opening}\n{block.closing}")
+    if not block.opening or frame <= budget.available // 2:
+        return block
+    if block.kind == "code":
+        return Block("code", block.parts, opening="```", closing="```")
+    names = cells(block.opening.split("\n")[0])
+    return Block("list", tuple(_row_as_item(names, cells(row)) for row in block.parts))
+
+
+def _row_as_item(names: Sequence[str], values: Sequence[str]) -> str:
+    labels = [*names, *[""] * len(values)]
+    pairs = zip(labels, values, strict=False)
+    return "- " + "; ".join(f"{name}: {value}" if name else value for name, value in pairs if value)
+
+
+def _cut(piece: Piece, budget: Budget) -> Iterator[Piece]:
+    """Parts of about equal size of a piece that is too long, cut at sentences, else words, else anywhere."""
+    from semchunk.semchunk import chunk
+
+    count = budget.counter.count
+    total, available = count(piece.text), budget.available
+    size = min(available, ceil(1.1 * total / ceil(total / available)))
+    while True:
+        parts = chunk(piece.text, size, count, memoize=False)
+        cut = [
+            Piece(str(part), piece.block, piece.joint if index == 0 else " ", piece.opening, piece.closing)
+            for index, part in enumerate(parts)
+        ]
+        if size <= 4 or all(budget.fits(rendered([part])) for part in cut):
+            yield from cut
+            return
+        size = max(4, int(_SHRINK * size))
+
+
+def _groups(pieces: Sequence[Piece], budget: Budget) -> list[list[Piece]]:
+    groups: list[list[Piece]] = []
+    start = 0
+    while start < len(pieces):
+        end = _furthest(pieces, start, budget)
+        if end < len(pieces):
+            end = _best_break(pieces, start, end)
+        groups.append(list(pieces[start:end]))
+        start = end
+    return groups
+
+
+def _furthest(pieces: Sequence[Piece], start: int, budget: Budget) -> int:
+    """The largest end such that the pieces up to it fit together; found by doubling, then halving, the step."""
+    fits, too_far = start + 1, len(pieces) + 1
+    step = 1
+    while fits + 1 < too_far:
+        probe = min(fits + step, too_far - 1)
+        if budget.fits(rendered(pieces[start:probe])):
+            fits, step = probe, step * 2
+        else:
+            too_far, step = probe, max(1, (probe - fits) // 2)
+    return fits
+
+
+def _best_break(pieces: Sequence[Piece], start: int, end: int) -> int:
+    """The last end of a block that leaves the text full enough, else the end itself; never after a lead-in."""
+    full = sum(len(piece.text) for piece in pieces[start:end])
+    size = full
+    for stop in range(end, start + 1, -1):
+        before, after = pieces[stop - 1], pieces[stop]
+        if size < _FULL_ENOUGH * full:
+            break
+        if before.block != after.block and not before.leads_in:
+            return stop
+        size -= len(before.text)
+    while end > start + 1 and pieces[end - 1].leads_in:
+        end -= 1
+    return end
+
+
+def _without_small_tail(groups: list[list[Piece]], budget: Budget) -> list[list[Piece]]:
+    """Merge a last text that is too small with the one before it, or even them out where both do not fit in one."""
+    if len(groups) < 2 or not budget.is_small(rendered(groups[-1])):
+        return groups
+    *rest, before, tail = groups
+    if budget.fits(rendered(before + tail)):
+        return [*rest, before + tail]
+    while len(before) > 1 and budget.is_small(rendered(tail)):
+        moved = [before[-1], *tail]
+        if not budget.fits(rendered(moved)):
+            break
+        before, tail = before[:-1], moved
+    return [*rest, before, tail]

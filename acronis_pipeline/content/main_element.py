@@ -1,0 +1,138 @@
+"""Which element of a page holds its content, and what to do when the page does not say."""
+
+from dataclasses import dataclass, replace
+from html import escape
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+
+from acronis_pipeline.content.boilerplate import unlinked_words, words
+from acronis_pipeline.content.markdown import Heading, with_headings, without_marks
+from acronis_pipeline.errors import SettingsError
+
+_MAIN = "main, [role=main]"
+_CONTAINERS = (
+    "#main-content, #maincontent, #content, #main, .main-content, .article-body, .markdown-body, .post-content, "
+    ".entry-content, .doc-content, .documentation, .rst-content, [itemprop=articleBody], [itemprop=mainContentOfPage]"
+)
+_WHOLE_ARTICLE = 0.8
+"""An article with this share of main's prose is the content; what stands beside it is clutter of unknown name."""
+_SUSPICIOUS_SHARE = 0.3
+_SUSPICIOUS_WORDS = 150
+
+
+@dataclass(frozen=True)
+class Found:
+    """The HTML of the content; `doubtful` if the page may hold it elsewhere."""
+
+    html: str
+    method: str
+    doubtful: bool
+
+
+def claimed(tree: LexborHTMLParser, selector: str | None) -> set[int]:
+    """`mem_id`s of what the page (or the user) says is its content, not to be removed as clutter.
+
+    Raises
+    ------
+    SettingsError
+        If `selector` is not a CSS selector.
+    """
+    chosen = _selected(tree, selector)
+    mains = tree.css(_MAIN)
+    nodes = chosen + mains
+    for heading in tree.css("h1"):
+        if not nodes or any(_contains(node, heading) for node in nodes):
+            nodes = [*nodes, heading]
+    return {node.mem_id for node in nodes}
+
+
+def find(tree: LexborHTMLParser, selector: str | None) -> Found:
+    """Look for the content in an already cleaned page: selector, then main, article, well-known containers."""
+    if tree.body is None:
+        return Found("", "empty", doubtful=False)
+    if chosen := _outermost(_selected(tree, selector)):
+        return Found("\n".join(node.html or "" for node in chosen), "selector", doubtful=False)
+    total = unlinked_words(tree.body)
+    for method, query in (("main", _MAIN), ("article", "article"), ("container", _CONTAINERS)):
+        nodes = [node for node in _outermost(tree.css(query)) if words(node)]
+        if nodes:
+            nodes = _narrowed(nodes) if method == "main" else nodes
+            found = sum(map(unlinked_words, nodes))
+            doubtful = found < _SUSPICIOUS_WORDS and found < _SUSPICIOUS_SHARE * total
+            return Found("\n".join(node.html or "" for node in nodes), method, doubtful)
+    return Found(_descended(tree.body).html or "", "body", doubtful=words(tree.body) > 0)
+
+
+def second_opinion(
+    tree: LexborHTMLParser, url: str, markdown: str, headings: tuple[Heading, ...], method: str
+) -> tuple[str, tuple[Heading, ...], str]:
+    """What trafilatura finds in the cleaned page, where that is better than what was found by markup.
+
+    Against the whole body it has to keep half of the text and most of the headings, of which it loses some on long
+    pages; against a suspiciously short element it has to find twice the text.
+    """
+    from trafilatura import extract
+
+    # Given a bare fragment trafilatura loses every heading; given a document it does not.
+    body = without_marks((tree.body.inner_html if tree.body else "") or "")
+    text = extract(
+        f"<html><head><title>{escape(url)}</title></head><body>{body}</body></html>",
+        url=url,
+        output_format="markdown",
+        include_tables=True,
+        include_formatting=True,
+        include_comments=False,
+    )
+    other, other_headings = with_headings(text or "", ())
+    anchors = {heading.text: heading.anchor for heading in reversed(headings)}
+    other_headings = tuple(replace(heading, anchor=anchors.get(heading.text)) for heading in other_headings)
+    size, other_size = len(markdown.split()), len(other.split())
+    if method == "body":
+        better = other_size >= 0.5 * size and len(other_headings) >= 0.7 * len(headings)
+    else:
+        better = other_size >= 2 * size
+    return (other, other_headings, "trafilatura") if better else (markdown, headings, method)
+
+
+def _selected(tree: LexborHTMLParser, selector: str | None) -> list[LexborNode]:
+    if not selector:
+        return []
+    try:
+        return tree.css(selector)
+    except SelectolaxError as error:
+        raise SettingsError(
+            f"site.content_selector = {selector!r} is not a CSS selector; write one such as 'main .article-body'"
+        ) from error
+
+
+def _narrowed(mains: list[LexborNode]) -> list[LexborNode]:
+    """The one article in main that holds nearly all of its prose, or main itself."""
+    main = max(mains, key=unlinked_words)
+    for article in _outermost(main.css("article")):
+        if article.mem_id != main.mem_id and unlinked_words(article) >= max(1, _WHOLE_ARTICLE * unlinked_words(main)):
+            return [article]
+    return [main]
+
+
+def _descended(body: LexborNode) -> LexborNode:
+    """The smallest element that still holds nearly all prose and every heading that its parent held."""
+    node = body
+    while True:
+        prose, headings = unlinked_words(node), len(node.css("h1, h2, h3, h4, h5, h6"))
+        child = max(node.iter(), key=unlinked_words, default=None)
+        if child is None or unlinked_words(child) < 0.9 * prose or len(child.css("h1, h2, h3, h4, h5, h6")) < headings:
+            return node
+        node = child
+
+
+def _outermost(nodes: list[LexborNode]) -> list[LexborNode]:
+    return [node for node in nodes if not any(_contains(other, node) for other in nodes)]
+
+
+def _contains(outer: LexborNode, inner: LexborNode) -> bool:
+    parent = inner.parent
+    while parent is not None:
+        if parent.mem_id == outer.mem_id:
+            return True
+        parent = parent.parent
+    return False

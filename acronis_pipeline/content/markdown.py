@@ -1,0 +1,121 @@
+"""HTML to Markdown, and the headings of the result with the anchors they had in the page.
+
+Each heading carries a mark through the conversion (private-use characters around its number), so that a heading of the
+Markdown and its anchor are matched exactly, whatever the converter does with headings in tables, links or lists.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+MARK = "\ue000{}\ue001"
+_MARKED = re.compile("\ue000(\\d+)\ue001")
+_HEADING = re.compile(r"^(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_FENCE = re.compile(r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)*(`{3,}|~{3,})(.*)$")
+# Zero-width and soft-hyphen characters split words for a tokenizer and show nothing to a reader.
+_INVISIBLE = re.compile("[\u00ad\u200b\u200c\u200d\u2060\ufeff\x00-\x08\x0b-\x1f]")
+_EMPHASIS = re.compile(r"(\*\*|__|`|\*(?=\S)|(?<=\S)\*)")
+_ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!>|~<])")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading of the Markdown: `level` 1 to 6, its plain text, and the id that a link to it can name."""
+
+    level: int
+    text: str
+    anchor: str | None
+
+
+def to_markdown(html: str) -> str:
+    """Convert a cleaned fragment; everything that is in it is kept."""
+    from html_to_markdown import ConversionOptions, PreprocessingOptions, convert
+
+    options = ConversionOptions(
+        bullets="-",
+        compact_tables=True,
+        escape_misc=False,
+        expand_abbreviations=False,
+        extract_metadata=False,
+        hidden_content="all",
+        # The converter's own clean-up would drop what ours decided to keep.
+        preprocessing=PreprocessingOptions(enabled=False),
+    )
+    return convert(html, options).content or ""
+
+
+def with_headings(markdown: str, anchors: Sequence[str | None]) -> tuple[str, tuple[Heading, ...]]:
+    """Take the marks out of the Markdown; returns it with its headings, the n-th mark naming the n-th of `anchors`."""
+    lines: list[str] = []
+    headings: list[Heading] = []
+    for line, in_fence in lines_with_fences(_without_false_fences(markdown)):
+        marks = _MARKED.findall(line)
+        line = _MARKED.sub("", line).rstrip() if marks else line
+        match = None if in_fence else _HEADING.match(line)
+        if match and not plain_text(match[2]):
+            continue
+        if match:
+            anchor = anchors[int(marks[0])] if marks and int(marks[0]) < len(anchors) else None
+            headings.append(Heading(len(match[1]), plain_text(match[2]), anchor))
+        lines.append(line)
+    return "\n".join(lines), tuple(headings)
+
+
+def without_marks(text: str) -> str:
+    return _MARKED.sub("", text)
+
+
+def _without_false_fences(markdown: str) -> str:
+    """Escape backticks that open a fence only by accident.
+
+    A page whose own Markdown went wrong shows "```bash" as text; read as a fence it would swallow all that follows. A
+    heading of the page (they are marked) inside a fence gives it away.
+    """
+    lines = markdown.split("\n")
+    while True:
+        opened = None
+        for number, (line, in_fence) in enumerate(lines_with_fences("\n".join(lines))):
+            opened = (number if opened is None else opened) if in_fence else None
+            if opened is not None and line.startswith("#") and _MARKED.search(line):
+                lines[opened] = re.sub(r"(`{3,}|~{3,})", r"\\\1", lines[opened], count=1)
+                break
+        else:
+            return "\n".join(lines)
+
+
+def heading_of(line: str) -> tuple[int, str] | None:
+    """(level, plain text) if a line outside a fence is an ATX heading."""
+    match = _HEADING.match(line)
+    return (len(match[1]), plain_text(match[2])) if match and plain_text(match[2]) else None
+
+
+def lines_with_fences(markdown: str) -> Iterator[tuple[str, bool]]:
+    """Every line, with whether it belongs to a code fence (its opening and closing lines included)."""
+    fence = ""
+    for line in markdown.split("\n"):
+        match = _FENCE.match(line)
+        if fence:
+            yield line, True
+            closes = match and match[1].startswith(fence) and not match[2].strip()
+            fence = "" if closes else fence
+        elif match and not (match[1][0] == "`" and "`" in match[2]):
+            fence = match[1]
+            yield line, True
+        else:
+            yield line, False
+
+
+def plain_text(inline: str) -> str:
+    """Inline Markdown without emphasis marks and escapes, white space collapsed."""
+    return " ".join(_ESCAPE.sub(r"\1", _EMPHASIS.sub("", inline)).split())
+
+
+def normalised(markdown: str) -> str:
+    """Invisible characters gone, no-break spaces plain, trailing blanks and runs of empty lines collapsed."""
+    text = _INVISIBLE.sub("", without_marks(markdown)).replace("\u00a0", " ").replace("\u202f", " ")
+    lines: list[str] = []
+    for line, in_fence in lines_with_fences(text):
+        line = line.rstrip()
+        if line or in_fence or (lines and lines[-1]):
+            lines.append(line)
+    return "\n".join(lines).strip("\n")

@@ -1,0 +1,92 @@
+"""What the whole page says about itself, read before anything is removed from it."""
+
+from dataclasses import dataclass
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+from selectolax.lexbor import LexborHTMLParser
+
+
+@dataclass(frozen=True)
+class PageMetadata:
+    """`heading` is the first h1 anywhere on the page; titles are as written, site name included."""
+
+    title: str
+    og_title: str
+    site_name: str
+    heading: str
+    language: str | None
+    canonical_url: str | None
+    links: tuple[str, ...]
+    robots: frozenset[str]
+
+
+def read(tree: LexborHTMLParser, url: str) -> PageMetadata:
+    base = _base(tree, url)
+    robots = _robots(tree)
+    return PageMetadata(
+        title=_text(tree, "title"),
+        og_title=_meta(tree, "og:title"),
+        site_name=_meta(tree, "og:site_name"),
+        heading=_text(tree, "h1"),
+        language=_language(tree),
+        canonical_url=_canonical(tree, base),
+        links=() if robots & {"nofollow", "none"} else _links(tree, base),
+        robots=robots,
+    )
+
+
+def _text(tree: LexborHTMLParser, selector: str) -> str:
+    node = tree.css_first(selector)
+    return " ".join(node.text().split()) if node else ""
+
+
+def _meta(tree: LexborHTMLParser, name: str) -> str:
+    node = tree.css_first(f'meta[property="{name}"], meta[name="{name}"]')
+    return " ".join((node.attributes.get("content") or "").split()) if node else ""
+
+
+def _base(tree: LexborHTMLParser, url: str) -> str:
+    node = tree.css_first("base[href]")
+    return (absolute(url, node.attributes["href"]) if node else None) or url
+
+
+def _robots(tree: LexborHTMLParser) -> frozenset[str]:
+    tags = tree.css("meta[name][content]")
+    named = (tag.attributes for tag in tags if (tag.attributes["name"] or "").strip().lower() == "robots")
+    directives = (part.strip().lower() for tag in named for part in (tag["content"] or "").split(","))
+    return frozenset(part for part in directives if part)
+
+
+def _language(tree: LexborHTMLParser) -> str | None:
+    """Primary subtag ("en" of "en-US"), so that regional variants compare equal."""
+    node = tree.css_first("html[lang]")
+    declared = (node.attributes["lang"] if node else None) or _meta(tree, "og:locale")
+    primary = declared.replace("_", "-").split("-")[0].strip().lower()
+    return primary if primary.isalpha() and 2 <= len(primary) <= 3 else None
+
+
+def _canonical(tree: LexborHTMLParser, base: str) -> str | None:
+    node = tree.css_first('link[rel~="canonical" i][href]')
+    return absolute(base, node.attributes["href"]) if node else None
+
+
+def _links(tree: LexborHTMLParser, base: str) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for node in tree.css("a[href], area[href]"):
+        relation = (node.attributes.get("rel") or "").lower().split()
+        target = None if "nofollow" in relation else absolute(base, node.attributes["href"])
+        if target:
+            found[target] = None
+    return tuple(found)
+
+
+def absolute(base: str, href: str | None) -> str | None:
+    """`href` resolved against `base` without its fragment; None if that is no http(s) address."""
+    if href is None:
+        return None
+    try:
+        target = urldefrag(urljoin(base, "".join(href.split("\n")).strip())).url
+        parts = urlsplit(target)
+        return target if parts.scheme in {"http", "https"} and parts.hostname else None
+    except ValueError:  # "http://[": what a browser would not follow either
+        return None

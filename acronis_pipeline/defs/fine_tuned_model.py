@@ -1,0 +1,86 @@
+"""fine_tuned_model: a recipe's model, trained on the synthetic pairs."""
+
+import dagster as dg
+
+from acronis_pipeline import finetune, pairs
+from acronis_pipeline.defs import reporting
+from acronis_pipeline.defs.recipes import RECIPES
+from acronis_pipeline.defs.resources import StoreResource, TrackingResource
+from acronis_pipeline.defs.synthetic_pairs import synthetic_pairs
+from acronis_pipeline.evaluate.arms import require_model
+from acronis_pipeline.finetune import ModelRecord, load_recipe
+from acronis_pipeline.records import record_training
+from acronis_pipeline.settings import Settings
+
+
+@dg.asset(
+    deps=[synthetic_pairs],
+    partitions_def=RECIPES,
+    group_name="training",
+    kinds={"pytorch", "mlflow"},
+    owners=reporting.OWNERS,
+    code_version=finetune.VERSION,
+    pool="train",
+)
+def fine_tuned_model(
+    context: dg.AssetExecutionContext,
+    store: StoreResource,
+    tracking: TrackingResource,
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult:
+    """The recipe's retrieval model, loadable with plain `SentenceTransformer(path)`.
+
+    Trained on the train split; the validation split chooses the checkpoint, and the untouched base takes part in that
+    choice. With the same data and recipe the model on record is kept.
+    """
+    opened, tracker = store.open(), tracking.open()
+    recipe = load_recipe(context.partition_key, settings.recipes_dir)
+    dataset = pairs.load_dataset(opened)
+    known = finetune.find(opened, recipe, dataset)
+    record = known or record_training(
+        tracker,
+        opened,
+        lambda: (
+            finetune.refresh(
+                opened,
+                recipe,
+                dataset,
+                settings.models_dir,
+                device=settings.model.device,
+                batch_size=settings.model.batch_size,
+            ).record
+        ),
+        recipe=recipe,
+        tags=reporting.run_tags(context),
+    )
+    metadata = _metadata(record) | {"mlflow_run": dg.MetadataValue.url(tracker.url(record.mlflow_run_id or ""))}
+    return reporting.result(record.identity.model_id, metadata, changed=known is None)
+
+
+def _metadata(record: ModelRecord) -> dict[str, object]:
+    validation = record.metrics["validation"]
+    return {
+        "chosen": record.metrics["chosen"],
+        "validation_ndcg_at_10": validation["best"]["ndcg_at_10"],
+        "validation_ndcg_at_10_base": validation["base"]["ndcg_at_10"],
+        "validation": reporting.table({"model": name, **values} for name, values in validation.items()),
+        "history": reporting.table(record.metrics["history"], limit=50),
+        "n_train": record.metrics["n_train"],
+        "n_validation": record.metrics["n_validation"],
+        "training_s": round(record.metrics["seconds"], 1),
+        "folder": dg.MetadataValue.path(str(record.folder)),
+        "size_bytes": reporting.folder_size_bytes(record.folder),
+        "base": record.identity.base,
+        "registry_version": record.registry_version or "",
+    }
+
+
+@dg.asset_check(asset=fine_tuned_model, blocking=True, partitions_def=RECIPES)
+def not_worse_than_its_base(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
+    """The published folder is complete, and on validation the model is at least as good as the untouched base."""
+    record = require_model(store.open(), context.partition_key)
+    validation = record.metrics["validation"]
+    best, base = validation["best"]["ndcg_at_10"], validation["base"]["ndcg_at_10"]
+    missing = [name for name in ("modules.json", "acronis_pipeline.json") if not (record.folder / name).exists()]
+    summary = f"validation nDCG@10 {best:.3f}, base {base:.3f}, n = {record.metrics['n_validation']}"
+    return reporting.check(best >= base and not missing, summary, [f"{name} is missing" for name in missing])

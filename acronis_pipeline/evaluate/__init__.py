@@ -1,0 +1,37 @@
+"""Measurement that can be trusted: every system on the same questions, with intervals, and a champion on evidence.
+
+`evaluate` compares, `refresh` keeps reports in the store, `champion` decides and remembers, `table` and `plots` show.
+"""
+
+from acronis_pipeline.evaluate.arena import Arena, Arm
+from acronis_pipeline.evaluate.evaluation import Evaluation, evaluate, evaluate_alone
+from acronis_pipeline.evaluate.report import Comparison, Report, SystemScore
+from acronis_pipeline.evaluate.stored import (
+    VERSION,
+    EvalResult,
+    latest_report,
+    latest_reports,
+    mlflow_run,
+    question_results,
+    refresh,
+    set_mlflow_run,
+)
+
+__all__ = [
+    "VERSION",
+    "Arena",
+    "Arm",
+    "Comparison",
+    "EvalResult",
+    "Evaluation",
+    "Report",
+    "SystemScore",
+    "evaluate",
+    "evaluate_alone",
+    "latest_report",
+    "latest_reports",
+    "mlflow_run",
+    "question_results",
+    "refresh",
+    "set_mlflow_run",
+]

@@ -1,0 +1,71 @@
+"""The arms of an evaluation by name: the untouched base, a recipe's model, the reigning champion."""
+
+from pathlib import Path
+
+from acronis_pipeline import embedding
+from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.errors import ModelError
+from acronis_pipeline.evaluate.arena import Arm
+from acronis_pipeline.evaluate.champion import Champion
+from acronis_pipeline.finetune import ModelRecord, current_model
+from acronis_pipeline.index import DeferredEmbedder, table_name
+from acronis_pipeline.settings import ModelSettings
+from acronis_pipeline.store import Store
+
+
+def require_model(store: Store, recipe: str) -> ModelRecord:
+    """The recipe's current model.
+
+    Raises
+    ------
+    ModelError
+        If it was never trained here, or its folder is gone.
+    """
+    record = current_model(store, recipe)
+    if record is None:
+        raise ModelError(f"recipe {recipe} has no model in {store.uri}; materialize fine_tuned_model[{recipe}] first")
+    if not record.folder.is_dir():
+        raise ModelError(
+            f"recipe {recipe}: its model folder {record.folder} is gone; materialize fine_tuned_model[{recipe}] again"
+        )
+    return record
+
+
+def base_arm(record: ModelRecord, model: ModelSettings) -> Arm:
+    """The untouched base that a recipe's model started from, with the recipe's prompts and length limit."""
+    identity = record.base_identity
+    return Arm(
+        table_name("base", identity.model_id),
+        DeferredEmbedder(identity, lambda: _load(embedding.find_base(identity.base), identity, model)),
+    )
+
+
+def tuned_arm(record: ModelRecord, model: ModelSettings) -> Arm:
+    """A recipe's model."""
+    return Arm(
+        table_name(record.recipe, record.identity.model_id),
+        DeferredEmbedder(record.identity, lambda: _load(record.folder, record.identity, model)),
+    )
+
+
+def champion_arm(champion: Champion, model: ModelSettings) -> Arm | None:
+    """The champion's model and table; None if it searches words only."""
+    identity, folder = champion.identity, champion.model_folder
+    if identity is None or folder is None:
+        return None
+    return Arm(champion.system.table, DeferredEmbedder(identity, lambda: _load(Path(folder), identity, model)))
+
+
+def arms_of(store: Store, recipe: str, model: ModelSettings, champion: Champion | None) -> list[Arm]:
+    """Every table that a refresh of a recipe must keep fresh: its model's, its base's, and that of the champion if an
+    older model of this recipe reigns."""
+    record = require_model(store, recipe)
+    arms = [tuned_arm(record, model), base_arm(record, model)]
+    serving = champion_arm(champion, model) if champion and champion.recipe == recipe else None
+    if serving and serving.table not in {arm.table for arm in arms}:
+        arms.append(serving)
+    return arms
+
+
+def _load(folder: Path, identity: ModelIdentity, model: ModelSettings) -> Embedder:
+    return embedding.load(folder, identity, device=model.device, batch_size=model.batch_size)

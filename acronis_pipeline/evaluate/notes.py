@@ -1,0 +1,52 @@
+"""What a reader of a report must know before believing its numbers, in plain words."""
+
+from collections.abc import Sequence
+
+from acronis_pipeline.evaluate.questions import EvalQuestion
+from acronis_pipeline.evaluate.report import Report
+
+_SATURATED = 0.95
+_FEW_QUESTIONS, _FEW_GROUPS = 100, 12
+
+
+def notes(report: Report, asked: Sequence[EvalQuestion]) -> tuple[str, ...]:
+    """Warnings and findings, most important first."""
+    found = [*_headroom(report), *_lexical_wins(report), *_small_samples(report), *_validation(report)]
+    lost = sum(not question.relevant for question in asked)
+    if lost:
+        found.append(f"{lost} test questions have no gold passage in the index and count as missed by every system.")
+    if report.unanswerable:
+        found.append(f"{len(report.unanswerable)} human questions expect pages that are not indexed; counted apart.")
+    return tuple(found)
+
+
+def _headroom(report: Report) -> list[str]:
+    base = report.score("base")
+    if base is None or base.metrics["hit_rate_at_10"].mean < _SATURATED:
+        return []
+    reached = base.metrics["hit_rate_at_10"].mean
+    return [
+        f"No headroom: the untouched base already has the right passage in its top 10 for {reached:.0%} of questions."
+    ]
+
+
+def _lexical_wins(report: Report) -> list[str]:
+    tuned = report.comparison("fine_tuned", "bm25")
+    if tuned is None or tuned.difference.high >= 0:
+        return []
+    return [f"BM25 beats the fine-tuned model by {-tuned.difference.mean:.3f} nDCG@10; look at the hybrid."]
+
+
+def _small_samples(report: Report) -> list[str]:
+    sizes = {score.question_set: (score.n, score.n_groups) for score in report.scores}
+    return [
+        f"Small sample: {n} {question_set} questions about {groups} pages; only large differences can show."
+        for question_set, (n, groups) in sizes.items()
+        if n < _FEW_QUESTIONS or groups < _FEW_GROUPS
+    ]
+
+
+def _validation(report: Report) -> list[str]:
+    if report.n_validation:
+        return []
+    return ["No validation questions: the hybrids mix both scores half and half, and nothing was chosen on evidence."]

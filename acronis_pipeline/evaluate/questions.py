@@ -1,0 +1,180 @@
+"""What is asked in an evaluation, and which retrieved passages count as right.
+
+Synthetic questions are judged by near-duplicate cluster, human ones by page: whoever writes a gold question names the
+page that answers it, not a passage that the chunker may cut otherwise tomorrow.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+from acronis_pipeline.dataset import Question
+from acronis_pipeline.gold import GoldQuestion
+
+QuestionSet = Literal["synthetic", "human"]
+
+
+@dataclass(frozen=True)
+class EvalQuestion:
+    """A question with the passages that answer it.
+
+    `relevant` maps the chunk_id of every right passage to the unit it counts for; `group` names what makes questions
+    dependent, normally the page.
+    """
+
+    question_id: str
+    query: str
+    question_set: QuestionSet
+    style: str
+    group: str
+    relevant: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class GoldSet:
+    """The human questions of an evaluation.
+
+    `unanswerable` names those that no indexed passage can answer, with the reason (a page that was not crawled);
+    `unscored` those for which nobody said which page answers them. Neither enters an average, and neither is lost.
+    """
+
+    questions: tuple[EvalQuestion, ...] = ()
+    unanswerable: tuple[str, ...] = ()
+    unscored: tuple[str, ...] = ()
+
+
+class Corpus:
+    """Which page and which near-duplicate cluster every indexed passage belongs to.
+
+    Parameters
+    ----------
+    rows
+        Columns chunk_id, url, anchor, text, cluster_id.
+    """
+
+    def __init__(self, rows: pa.Table) -> None:
+        self._rows = {row["chunk_id"]: row for row in rows.to_pylist()}
+        self.cluster_of: dict[str, str] = {key: row["cluster_id"] for key, row in self._rows.items()}
+        self.page_of: dict[str, str] = {key: row["url"] for key, row in self._rows.items()}
+        self._members: defaultdict[str, list[str]] = defaultdict(list)
+        self._on_page: defaultdict[str, list[str]] = defaultdict(list)
+        for chunk_id in self._rows:
+            self._members[self.cluster_of[chunk_id]].append(chunk_id)
+            self._on_page[self.page_of[chunk_id]].append(chunk_id)
+
+    @property
+    def urls(self) -> Iterable[str]:
+        return self._on_page.keys()
+
+    def members(self, clusters: Iterable[str]) -> set[str]:
+        """Every passage of the given near-duplicate clusters."""
+        return {chunk_id for cluster in clusters for chunk_id in self._members[cluster]}
+
+    def answering(self, url: str, anchor: str | None, text: str | None) -> set[str]:
+        """Passages of a page, narrowed to a heading's anchor and a wording where given, and their near-duplicates."""
+        wording = _squeezed(text or "")
+        found = (self._rows[chunk_id] for chunk_id in self._on_page.get(url, ()))
+        right = {
+            row["cluster_id"]
+            for row in found
+            if (not anchor or row["anchor"] == anchor.lstrip("#")) and wording in _squeezed(row["text"])
+        }
+        return self.members(right)
+
+    def units(self, question_set: QuestionSet) -> dict[str, str]:
+        """The unit that a passage counts for when it is not a right answer."""
+        return self.cluster_of if question_set == "synthetic" else self.page_of
+
+
+def from_pairs(questions: Sequence[Question], corpus: Corpus) -> tuple[EvalQuestion, ...]:
+    """Synthetic questions; right is every passage of the clusters that hold a gold passage.
+
+    Questions whose gold passages are not indexed keep an empty `relevant` and score zero, as they must.
+    """
+    return tuple(
+        EvalQuestion(
+            question_id=question.question_id,
+            query=question.query,
+            question_set="synthetic",
+            style=question.style,
+            group=question.group,
+            relevant={member: corpus.cluster_of[member] for member in corpus.members(_gold_clusters(question, corpus))},
+        )
+        for question in questions
+    )
+
+
+def from_gold(
+    questions: Sequence[GoldQuestion], corpus: Corpus, canonical: Callable[[str], str] = lambda url: url
+) -> GoldSet:
+    """Human questions; right is every passage on an expected page, or with a near-duplicate there.
+
+    Parameters
+    ----------
+    canonical
+        Brings an expected URL into the form in which pages are indexed.
+    """
+    asked: list[EvalQuestion] = []
+    unanswerable: list[str] = []
+    unscored: list[str] = []
+    for question in questions:
+        if not question.expected_urls:
+            unscored.append(question.question)
+            continue
+        pages = {url: canonical(url) for url in question.expected_urls}
+        right = {url: corpus.answering(page, question.anchor, question.text) for url, page in pages.items()}
+        missing = [_why_missing(url, page, corpus) for url, page in pages.items() if not right[url]]
+        if len(missing) == len(pages):
+            unanswerable.append(f"{question.question} ({'; '.join(missing)})")
+            continue
+        asked.append(
+            EvalQuestion(
+                question_id=question.question_id,
+                query=question.question,
+                question_set="human",
+                style="human",
+                group=min(pages.values()),
+                relevant=_unit_of_each(right),
+            )
+        )
+    return GoldSet(tuple(asked), tuple(unanswerable), tuple(unscored))
+
+
+def ranked_units(ranking: Iterable[str], question: EvalQuestion, units: Mapping[str, str]) -> dict[str, str]:
+    """The units of a ranking, best first, each with the passage that stands for it (its first).
+
+    `units` gives the unit of passages that are not right (see `Corpus.units`).
+    """
+    found: dict[str, str] = {}
+    for chunk_id in ranking:
+        found.setdefault(question.relevant.get(chunk_id) or units[chunk_id], chunk_id)
+    return found
+
+
+def _unit_of_each(right: Mapping[str, set[str]]) -> dict[str, str]:
+    """Unit of each right passage: its expected page, or, where one passage answers for several, those pages as one.
+
+    Editions of one page are often expected together; a single passage must then be able to earn the full score.
+    """
+    unit_of: dict[str, str] = {}
+    for url, chunk_ids in sorted(right.items()):
+        known = {unit_of[chunk_id] for chunk_id in chunk_ids if chunk_id in unit_of}
+        unit = min(known, default=f"expected {url}")
+        unit_of = {chunk_id: unit if other in known else other for chunk_id, other in unit_of.items()}
+        unit_of.update(dict.fromkeys(sorted(chunk_ids), unit))
+    return unit_of
+
+
+def _gold_clusters(question: Question, corpus: Corpus) -> set[str]:
+    return {corpus.cluster_of[chunk_id] for chunk_id in question.chunk_ids if chunk_id in corpus.cluster_of}
+
+
+def _why_missing(url: str, page: str, corpus: Corpus) -> str:
+    return f"{url} has no passage with this anchor or text" if page in corpus.urls else f"{url} was not crawled"
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split()).casefold()

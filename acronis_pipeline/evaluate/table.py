@@ -1,0 +1,81 @@
+"""The comparison table: the same rows as plain text, Markdown and values."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from acronis_pipeline.evaluate.metrics import CUTOFFS
+from acronis_pipeline.evaluate.report import Report, SystemScore
+
+_COLUMNS = ("recipe", "system", "set", *(f"hit@{k}" for k in CUTOFFS), "MRR@10", "nDCG@10", "95 % interval", "n", "ms")
+_TEXTUAL = 3
+"""Columns aligned left; numbers follow."""
+
+
+def rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
+    """One row per system and question set, with full precision.
+
+    BM25 and the base stand in every report; of equal rows only the first is kept, under recipe "-".
+    """
+    found: dict[tuple[object, ...], dict[str, Any]] = {}
+    for report in reports:
+        for score in sorted(report.scores, key=lambda score: score.question_set != "synthetic"):
+            shared = score.system.name in ("bm25", "base", "hybrid_base")
+            row = _row("-" if shared else report.recipe, score)
+            key = (row["question_set"], row["recipe"], row["system"], score.model_id, row["ndcg_at_10"], row["n"])
+            found.setdefault(key, row)
+    return sorted(found.values(), key=lambda row: row["question_set"] != "synthetic")
+
+
+def as_text(reports: Sequence[Report]) -> str:
+    """Columns aligned by spaces, for a terminal; notes below."""
+    cells = [_COLUMNS, *(_cells(row) for row in rows(reports))]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
+    lines = ["  ".join(_aligned(line, widths)).rstrip() for line in cells]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join([*lines, *_remarks(reports)])
+
+
+def as_markdown(reports: Sequence[Report]) -> str:
+    """A Markdown table; notes below as a list."""
+    lines = [_COLUMNS, [":--"] * _TEXTUAL + ["--:"] * (len(_COLUMNS) - _TEXTUAL), *(_cells(r) for r in rows(reports))]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    remarks = "\n".join(f"- {remark}" for remark in _remarks(reports))
+    return f"{table}\n\n{remarks}".rstrip()
+
+
+def _row(recipe: str, score: SystemScore) -> dict[str, Any]:
+    primary = score.metrics["ndcg_at_10"]
+    return {
+        "recipe": recipe,
+        "system": score.system.name,
+        "question_set": score.question_set,
+        **{name: interval.mean for name, interval in score.metrics.items()},
+        "ndcg_at_10_low": primary.low,
+        "ndcg_at_10_high": primary.high,
+        "n": score.n,
+        "n_groups": score.n_groups,
+        "dense_weight": score.system.dense_weight,
+        "latency_p50_ms": score.latency.p50_ms if score.latency else None,
+    }
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    weight = "" if row["dense_weight"] is None else f" ({row['dense_weight']:.2f})"
+    metrics = [f"{row[name]:.3f}" for name in (*(f"hit_rate_at_{k}" for k in CUTOFFS), "mrr_at_10", "ndcg_at_10")]
+    interval = f"[{row['ndcg_at_10_low']:.3f}, {row['ndcg_at_10_high']:.3f}]"
+    latency = "" if row["latency_p50_ms"] is None else f"{row['latency_p50_ms']:.0f}"
+    named = [row["recipe"], row["system"] + weight, row["question_set"]]
+    return [*named, *metrics, interval, str(row["n"]), latency]
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
+    left = [cell.ljust(width) for cell, width in zip(line[:_TEXTUAL], widths, strict=False)]
+    return left + [cell.rjust(width) for cell, width in zip(line[_TEXTUAL:], widths[_TEXTUAL:], strict=True)]
+
+
+def _remarks(reports: Sequence[Report]) -> list[str]:
+    remarks = [note for report in reports for note in report.notes]
+    remarks += [f"Not answerable: {question}" for report in reports for question in report.unanswerable]
+    unscored = dict.fromkeys(question for report in reports for question in report.unscored)
+    remarks += [f"Not scored, no expected page given: {question}" for question in unscored]
+    return list(dict.fromkeys(remarks))

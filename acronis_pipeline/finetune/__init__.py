@@ -1,0 +1,37 @@
+"""Fine-tuning: recipes, the methods they name, and the models that come out.
+
+recipe = load_recipe("query_adapter")
+result = refresh(store, recipe, dataset, models_dir)   # trains only if recipe, base model or data changed
+model = SentenceTransformer(str(result.record.folder))
+"""
+
+from acronis_pipeline.finetune.recipe import Recipe, load_recipe, recipe_names
+from acronis_pipeline.finetune.records import (
+    VERSION,
+    ModelRecord,
+    ModelResult,
+    annotate,
+    current_model,
+    find,
+    model_named,
+    refresh,
+    training_key,
+)
+from acronis_pipeline.finetune.training import TrainedModel, train
+
+__all__ = [
+    "VERSION",
+    "ModelRecord",
+    "ModelResult",
+    "Recipe",
+    "TrainedModel",
+    "annotate",
+    "current_model",
+    "find",
+    "load_recipe",
+    "model_named",
+    "recipe_names",
+    "refresh",
+    "train",
+    "training_key",
+]

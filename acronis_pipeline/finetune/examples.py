@@ -1,0 +1,137 @@
+"""A data set as training sees it: unique passages, and questions that point at the ones that answer them."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from acronis_pipeline.dataset import Passage, Question, RetrievalDataset, gold_clusters
+from acronis_pipeline.errors import DatasetError, EmptyCorpusError
+from acronis_pipeline.fingerprint import digest, digest_rows
+
+MIN_TRAIN = 8
+MIN_VALIDATION = 4
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Queries with the rows of the passages that answer them.
+
+    `answers[i]` has an entry per gold cluster of question i: the rows of that cluster's passages. `origins[i]` is the
+    row of the passage that the question was made from.
+    """
+
+    queries: tuple[str, ...]
+    answers: tuple[tuple[tuple[int, ...], ...], ...]
+    origins: tuple[int, ...]
+    styles: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def relevant(self, question: int) -> tuple[int, ...]:
+        """Rows of every passage that answers a question."""
+        return tuple(row for cluster in self.answers[question] for row in cluster)
+
+    def within(self, rows: np.ndarray) -> "Questions":
+        """The same questions over the corpus `rows`, which must hold every answer's rows."""
+        position = {int(row): index for index, row in enumerate(rows)}
+        return Questions(
+            queries=self.queries,
+            answers=tuple(tuple(tuple(position[row] for row in c) for c in clusters) for clusters in self.answers),
+            origins=tuple(position[row] for row in self.origins),
+            styles=self.styles,
+        )
+
+    def take(self, indices: Sequence[int]) -> "Questions":
+        """The questions at `indices`, in that order."""
+        return Questions(
+            queries=tuple(self.queries[i] for i in indices),
+            answers=tuple(self.answers[i] for i in indices),
+            origins=tuple(self.origins[i] for i in indices),
+            styles=tuple(self.styles[i] for i in indices),
+        )
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Unique passage texts (identical texts are one passage) and the questions of two splits."""
+
+    passages: tuple[str, ...]
+    train: Questions
+    validation: Questions
+
+
+def prepare(dataset: RetrievalDataset) -> Examples:
+    """Unique passages and resolved questions of a data set.
+
+    Raises
+    ------
+    EmptyCorpusError
+        If there is no passage.
+    DatasetError
+        If fewer than 8 training or 4 validation questions have an answer in the corpus, or all training questions
+        are about the same passage, so that there is nothing to tell apart.
+    """
+    if not dataset.passages:
+        raise EmptyCorpusError("fine-tuning: the corpus has no passages; crawl and chunk a site first")
+    texts = tuple(dict.fromkeys(passage.text for passage in dataset.passages))
+    row_of = {text: row for row, text in enumerate(texts)}
+    clusters: dict[str, dict[int, None]] = {}
+    for passage in dataset.passages:
+        clusters.setdefault(passage.cluster_id, {})[row_of[passage.text]] = None
+    rows_of_cluster = {cluster: tuple(rows) for cluster, rows in clusters.items()}
+    by_id = dataset.by_id
+    train = _resolve("training", dataset.train, by_id, row_of, rows_of_cluster)
+    validation = _resolve("validation", dataset.validation, by_id, row_of, rows_of_cluster)
+    _refuse_too_few("training", len(train), MIN_TRAIN)
+    _refuse_too_few("validation", len(validation), MIN_VALIDATION)
+    if len(set(train.answers)) < 2:
+        raise DatasetError(
+            f"fine-tuning: all {len(train)} training questions have the same answer; add questions about other passages"
+        )
+    return Examples(texts, train, validation)
+
+
+def digest_of(dataset: RetrievalDataset) -> str:
+    """Digest of everything that training reads: passages, clusters, and both splits' questions with their gold."""
+    passages = digest_rows((p.chunk_id, p.text, p.cluster_id) for p in dataset.passages)
+    splits = [
+        digest_rows((q.query, q.style, *q.chunk_ids) for q in split) for split in (dataset.train, dataset.validation)
+    ]
+    return digest(passages, *splits)
+
+
+def _resolve(
+    split: str,
+    questions: Sequence[Question],
+    by_id: dict[str, Passage],
+    row_of: dict[str, int],
+    rows_of_cluster: dict[str, tuple[int, ...]],
+) -> Questions:
+    answered = [question for question in questions if any(chunk_id in by_id for chunk_id in question.chunk_ids)]
+    if missing := len(questions) - len(answered):
+        _log.warning("%d of %d %s questions have no answer in the corpus: left out", missing, len(questions), split)
+    return Questions(
+        queries=tuple(question.query for question in answered),
+        answers=tuple(
+            tuple(rows_of_cluster[cluster] for cluster in sorted(gold_clusters(question, by_id)))
+            for question in answered
+        ),
+        origins=tuple(
+            next(row_of[by_id[chunk_id].text] for chunk_id in question.chunk_ids if chunk_id in by_id)
+            for question in answered
+        ),
+        styles=tuple(question.style for question in answered),
+    )
+
+
+def _refuse_too_few(split: str, found: int, needed: int) -> None:
+    if found < needed:
+        raise DatasetError(
+            f"fine-tuning: {found} {split} questions with an answer in the corpus, {needed} needed; "
+            "add pages or questions, or use the base model as it is"
+        )

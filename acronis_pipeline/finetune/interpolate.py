@@ -1,0 +1,46 @@
+"""Weights between the base model and a tuned one.
+
+Averaging with the base keeps most of what was learnt and undoes much of what was forgotten (WiSE-FT, LM-Cocktail); with
+few training questions the middle is often better than either end.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+_log = logging.getLogger(__name__)
+
+
+def between(base: dict[str, Any], tuned: dict[str, Any], share: float) -> dict[str, Any]:
+    """State dict `(1 - share) * base + share * tuned`; what is not floating point stays the tuned one's."""
+    import torch
+
+    return {
+        name: torch.lerp(base[name], tensor, share) if tensor.is_floating_point() else tensor
+        for name, tensor in tuned.items()
+    }
+
+
+def choose_share(
+    model: Any,
+    base: dict[str, Any],
+    tuned: dict[str, Any],
+    *,
+    tuned_value: float,
+    shares: Sequence[float],
+    value: Callable[[], float],
+) -> float:
+    """Leave in `model` the best of the tuned weights and the mixtures; return the share of the tuned ones.
+
+    `value` measures `model` as it is. The base itself is in the race elsewhere: every method's result meets it on the
+    whole corpus.
+    """
+    best_share, best_value = 1.0, tuned_value
+    for share in shares:
+        model.load_state_dict(between(base, tuned, share))
+        found = value()
+        _log.info("%.0f %% tuned and %.0f %% base: validation nDCG@10 %.4f", 100 * share, 100 * (1 - share), found)
+        if found > best_value:
+            best_share, best_value = share, found
+    model.load_state_dict(between(base, tuned, best_share))
+    return best_share

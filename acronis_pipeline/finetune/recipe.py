@@ -1,0 +1,132 @@
+"""Recipes: what to train, as one YAML file each, checked completely before anything runs.
+
+The packaged ones are in `acronis_pipeline/recipes/`; a user's own folder stands beside it. Reading them needs no torch.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+
+from acronis_pipeline.embedding import PACKAGED_BASE
+from acronis_pipeline.errors import RecipeError
+from acronis_pipeline.finetune.method import MethodParameters
+from acronis_pipeline.finetune.methods import METHODS
+
+PACKAGED_RECIPES = Path(__file__).parent.parent / "recipes"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+class Recipe(BaseModel):
+    """One way of fine-tuning: the name is the file's, `parameters` are the method's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    description: str = ""
+    method: str
+    base_model: str = PACKAGED_BASE
+    max_seq_length: int = Field(512, ge=8, description="In tokens; cut to the base model's own limit.")
+    query_prompt: str = ""
+    document_prompt: str = ""
+    seed: int = Field(13, ge=0)
+    parameters: SerializeAsAny[MethodParameters]
+
+    @property
+    def content(self) -> str:
+        """Canonical text of everything that shapes the model: all but name and description."""
+        return self.model_dump_json(exclude={"name", "description"})
+
+
+def recipe_names(extra_dir: Path | None = None) -> list[str]:
+    """Names of the packaged recipes and of those in a folder of one's own, sorted.
+
+    Raises
+    ------
+    RecipeError
+        If the folder does not exist, a file's name cannot name a recipe, or it is the name of a packaged one.
+    """
+    return sorted(_files(extra_dir))
+
+
+def load_recipe(name: str, extra_dir: Path | None = None) -> Recipe:
+    """Read and check one recipe.
+
+    Raises
+    ------
+    RecipeError
+        Names the file and the line or key that is wrong; for an unknown recipe, lists the known ones.
+    """
+    files = _files(extra_dir)
+    if name not in files:
+        raise RecipeError(f"recipe {name!r} is unknown; known are {', '.join(sorted(files))}")
+    return parse_recipe(name, files[name].read_text("utf-8"), where=str(files[name]))
+
+
+def parse_recipe(name: str, text: str, *, where: str) -> Recipe:
+    """Check a recipe's YAML text; `where` names it in errors.
+
+    Raises
+    ------
+    RecipeError
+        As `load_recipe`.
+    """
+    content = _read_yaml(text, where)
+    method = content.get("method")
+    if method not in METHODS:
+        found = "is missing" if method is None else f"= {method!r} is unknown"
+        raise RecipeError(f"{where}: method {found}; use one of {', '.join(sorted(METHODS))}")
+    if "name" in content:
+        raise RecipeError(f"{where}: name is the file's name; remove the key")
+    try:
+        parameters = METHODS[method].Parameters.model_validate(content.pop("parameters", None) or {})
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_explain(error, prefix='parameters')} (method {method})") from error
+    try:
+        return Recipe(name=name, parameters=parameters, **content)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_explain(error)}") from error
+
+
+def _files(extra_dir: Path | None) -> dict[str, Path]:
+    files = {path.stem: path for path in PACKAGED_RECIPES.glob("*.yaml")}
+    if extra_dir is None:
+        return files
+    if not extra_dir.is_dir():
+        raise RecipeError(f"recipes folder {extra_dir} does not exist; create it or unset recipes_dir")
+    for path in sorted([*extra_dir.glob("*.yaml"), *extra_dir.glob("*.yml")]):
+        if not _NAME.fullmatch(path.stem):
+            raise RecipeError(f"{path}: a recipe's file name is made of a-z, 0-9, - and _; rename it")
+        if path.stem in files:
+            raise RecipeError(f"{path}: there is a recipe {path.stem!r} already ({files[path.stem]}); rename yours")
+        files[path.stem] = path
+    return files
+
+
+def _read_yaml(text: str, where: str) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise RecipeError(f"{where}{line}: not valid YAML ({problem}); mend that line") from error
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise RecipeError(f"{where}: must hold a mapping with a method, found {type(content).__name__}")
+    return content
+
+
+def _explain(error: ValidationError, prefix: str = "") -> str:
+    return "; ".join(_explain_one(problem, prefix) for problem in error.errors())
+
+
+def _explain_one(problem: Any, prefix: str) -> str:
+    key = ".".join(part for part in (prefix, *map(str, problem["loc"])) if part)
+    if problem["type"] == "extra_forbidden":
+        return f"{key} is not a key of a recipe; remove it or correct its spelling"
+    if problem["type"] == "value_error":  # our own rules over several keys: the message names them
+        return f"{key}: {problem['ctx']['error']}"
+    return f"{key} = {problem['input']!r}: {problem['msg']}"

@@ -1,0 +1,191 @@
+"""The table of trained models: what was trained from what, so that nothing is trained twice."""
+
+import json
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from acronis_pipeline import schemas
+from acronis_pipeline.dataset import RetrievalDataset
+from acronis_pipeline.embedding import IDENTITY_FILE, ModelIdentity
+from acronis_pipeline.finetune.examples import digest_of
+from acronis_pipeline.finetune.recipe import Recipe
+from acronis_pipeline.finetune.training import TrainedModel, describe_base, train
+from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.store import Store, quoted
+
+VERSION = "1"
+"""Part of the training key: a change here trains every recipe again."""
+
+TABLE = "models"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A row of the models table.
+
+    `metrics` holds `chosen`, `validation` (base and best), `history`, `n_train`, `n_validation` and `seconds`.
+    """
+
+    record_id: str
+    recipe: str
+    training_key: str
+    folder: Path
+    identity: ModelIdentity
+    base_identity: ModelIdentity
+    metrics: dict[str, Any]
+    created_at: datetime
+    mlflow_run_id: str | None = None
+    registry_version: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """What `refresh` found or made."""
+
+    record: ModelRecord
+    reused: bool
+
+
+def refresh(
+    store: Store,
+    recipe: Recipe,
+    dataset: RetrievalDataset,
+    models_dir: Path,
+    *,
+    device: str | None = None,
+    batch_size: int = 32,
+) -> ModelResult:
+    """The recipe's model for this data: the one on record if it was trained from the same, else a new one.
+
+    A reused model costs no import of torch. Afterwards the result is the recipe's current model.
+
+    Raises
+    ------
+    EmptyCorpusError, DatasetError, ModelError
+        As `train`; the recipe's current model stays what it was.
+    """
+    if known := find(store, recipe, dataset):
+        return ModelResult(known, reused=True)
+    key = training_key(recipe, dataset)
+    record_id = digest(recipe.name, key)
+    folder = models_dir / recipe.name / key[:16]
+    trained = train(recipe, dataset, store, folder, device=device, batch_size=batch_size)
+    record = _record_of(record_id, recipe.name, key, trained)
+    _write(store, record)
+    return ModelResult(record, reused=False)
+
+
+def find(store: Store, recipe: Recipe, dataset: RetrievalDataset) -> ModelRecord | None:
+    """The model trained from this recipe and data, if there is one; it becomes the recipe's current model."""
+    record_id = digest(recipe.name, training_key(recipe, dataset))
+    known = next(iter(_records(store, f"record_id = {quoted(record_id)}")), None)
+    if known is None or not (known.folder / IDENTITY_FILE).exists():
+        return None
+    _log.info("recipe %s: trained on the same data before, nothing to do", recipe.name)
+    return _make_current(store, known)
+
+
+def training_key(recipe: Recipe, dataset: RetrievalDataset) -> str:
+    """Digest of all that decides what comes out: code version, recipe, base model's files, and data."""
+    base = describe_base(recipe)
+    return digest(VERSION, recipe.content, base.query_fingerprint, base.document_fingerprint, digest_of(dataset))
+
+
+def current_model(store: Store, recipe_name: str) -> ModelRecord | None:
+    """The newest model of a recipe, or None if it was never trained."""
+    records = _records(store, f"recipe = {quoted(recipe_name)}")
+    return max(records, key=lambda record: record.created_at, default=None)
+
+
+def model_named(store: Store, recipe_name: str, model_id: str) -> ModelRecord | None:
+    """A recipe's model by its id, current or not; the newest of equal ones."""
+    records = _records(store, f"recipe = {quoted(recipe_name)} AND model_id = {quoted(model_id)}")
+    return max(records, key=lambda record: record.created_at, default=None)
+
+
+def annotate(store: Store, record_id: str, *, mlflow_run_id: str, registry_version: str | None = None) -> ModelRecord:
+    """Note where a model was logged and registered.
+
+    Raises
+    ------
+    KeyError
+        If there is no such record.
+    """
+    found = _records(store, f"record_id = {quoted(record_id)}")
+    if not found:
+        raise KeyError(record_id)
+    record = replace(found[0], mlflow_run_id=mlflow_run_id, registry_version=registry_version)
+    _write(store, record)
+    return record
+
+
+def _make_current(store: Store, record: ModelRecord) -> ModelRecord:
+    """Data that went A, B, A: the model of A is on record, but B's is newer."""
+    newest = current_model(store, record.recipe)
+    if newest and newest.record_id == record.record_id:
+        return record
+    record = replace(record, created_at=datetime.now(UTC))
+    _write(store, record)
+    return record
+
+
+def _record_of(record_id: str, recipe: str, key: str, trained: TrainedModel) -> ModelRecord:
+    return ModelRecord(
+        record_id=record_id,
+        recipe=recipe,
+        training_key=key,
+        folder=trained.folder,
+        identity=trained.identity,
+        base_identity=trained.base_identity,
+        metrics={
+            "chosen": trained.chosen,
+            "validation": trained.validation,
+            "history": trained.history,
+            "n_train": trained.n_train,
+            "n_validation": trained.n_validation,
+            "seconds": trained.seconds,
+        },
+        created_at=datetime.now(UTC),
+    )
+
+
+def _records(store: Store, where: str) -> list[ModelRecord]:
+    return [
+        ModelRecord(
+            record_id=row["record_id"],
+            recipe=row["recipe"],
+            training_key=row["training_key"],
+            folder=Path(row["folder"]),
+            identity=ModelIdentity.from_json(row["identity"]),
+            base_identity=ModelIdentity.from_json(row["base_identity"]),
+            metrics=json.loads(row["metrics"]),
+            created_at=row["created_at"],
+            mlflow_run_id=row["mlflow_run_id"],
+            registry_version=row["registry_version"],
+        )
+        for row in store.read(TABLE, schemas.MODELS, where=where).to_pylist()
+    ]
+
+
+def _write(store: Store, record: ModelRecord) -> None:
+    row = {
+        "record_id": record.record_id,
+        "recipe": record.recipe,
+        "training_key": record.training_key,
+        "model_id": record.identity.model_id,
+        "folder": str(record.folder),
+        "identity": record.identity.to_json(),
+        "base_identity": record.base_identity.to_json(),
+        "metrics": json.dumps(record.metrics),
+        "created_at": record.created_at,
+        "mlflow_run_id": record.mlflow_run_id,
+        "registry_version": record.registry_version,
+    }
+    store.upsert(TABLE, schemas.MODELS, pa.Table.from_pylist([row], schema=schemas.MODELS))

@@ -1,0 +1,125 @@
+"""`train`: from a recipe and a data set to a published model folder, whatever the method."""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from acronis_pipeline import embedding
+from acronis_pipeline.dataset import RetrievalDataset
+from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.finetune.examples import Examples, prepare
+from acronis_pipeline.finetune.method import Changed, Fitted, Task
+from acronis_pipeline.finetune.methods import METHODS
+from acronis_pipeline.finetune.publish import staged, write_model
+from acronis_pipeline.finetune.recipe import Recipe
+from acronis_pipeline.finetune.validation import CHOOSES, measure
+from acronis_pipeline.store import Store
+from acronis_pipeline.vectors import embed_passages
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A published model and how it came about.
+
+    `validation` maps "base" and "best" to hit_rate_at_5, mrr_at_10 and ndcg_at_10 of the validation questions over the
+    whole corpus, measured on the published folder. `seconds` counts from the embedded corpus to the published folder.
+    """
+
+    folder: Path
+    identity: ModelIdentity
+    base_identity: ModelIdentity
+    chosen: str
+    validation: dict[str, dict[str, float]]
+    history: list[dict[str, float]]
+    n_train: int
+    n_validation: int
+    seconds: float
+
+
+def train(
+    recipe: Recipe,
+    dataset: RetrievalDataset,
+    store: Store,
+    folder: Path,
+    *,
+    device: str | None = None,
+    batch_size: int = 32,
+) -> TrainedModel:
+    """Train a recipe and publish the best checkpoint, the untouched base among them.
+
+    Whatever a method settled on meets the base once more: as a reloaded folder, over the whole corpus. If it is not
+    better there, the base is what is published, under the base's own identity. Vectors of passages go through the
+    store's cache, so that the index finds those of the published model ready.
+
+    Raises
+    ------
+    EmptyCorpusError, DatasetError
+        If there is too little to learn from.
+    ModelError
+        If the base does not load or the model cannot be written.
+    """
+    examples = prepare(dataset)
+    base_folder = embedding.find_base(recipe.base_model)
+    identity = describe_base(recipe)
+    base = embedding.load(base_folder, identity, device=device, batch_size=batch_size)
+    passage_vectors = embed_passages(store, base, examples.passages)
+    started = time.monotonic()
+    _log.info(
+        "recipe %s: %d training and %d validation questions over %d passages",
+        recipe.name, len(examples.train), len(examples.validation), len(examples.passages),
+    )  # fmt: skip
+    task = Task(
+        examples=examples,
+        base=base,
+        passage_vectors=passage_vectors,
+        load_base=lambda: embedding.load(base_folder, identity, device=device, batch_size=batch_size),
+        seed=recipe.seed,
+    )
+    fitted = METHODS[recipe.method].fit(task, recipe.parameters)
+    base_metrics = _measure(base, passage_vectors, examples)
+    with staged(folder) as partial:
+        published = write_model(fitted, identity, partial)
+        best_metrics = base_metrics
+        if fitted.changed is not Changed.NOTHING:
+            reloaded = embedding.load(partial, published, device=device, batch_size=batch_size)
+            best_metrics = _measure(reloaded, embed_passages(store, reloaded, examples.passages), examples)
+            if best_metrics[CHOOSES] <= base_metrics[CHOOSES]:
+                _log.info("%s does not beat the base on the whole corpus: the base is published", fitted.chosen)
+                fitted, best_metrics = Fitted(base.model, Changed.NOTHING, "step 0", fitted.history), base_metrics
+                published = write_model(fitted, identity, partial)
+    seconds = time.monotonic() - started
+    _log.info(
+        "recipe %s: %s chosen, validation nDCG@10 %.4f (base %.4f), %.0f s",
+        recipe.name, fitted.chosen, best_metrics[CHOOSES], base_metrics[CHOOSES], seconds,
+    )  # fmt: skip
+    return TrainedModel(
+        folder=folder,
+        identity=published,
+        base_identity=identity,
+        chosen=fitted.chosen,
+        validation={"base": base_metrics, "best": best_metrics},
+        history=fitted.history,
+        n_train=len(examples.train),
+        n_validation=len(examples.validation),
+        seconds=seconds,
+    )
+
+
+def describe_base(recipe: Recipe) -> ModelIdentity:
+    """Identity of a recipe's base model with the recipe's length limit and prompts; loads no model."""
+    return embedding.describe(
+        embedding.find_base(recipe.base_model),
+        base=recipe.base_model,
+        max_seq_length=recipe.max_seq_length,
+        query_prompt=recipe.query_prompt,
+        document_prompt=recipe.document_prompt,
+    )
+
+
+def _measure(model: Embedder, passage_vectors: np.ndarray, examples: Examples) -> dict[str, float]:
+    return measure(model.encode_queries(examples.validation.queries), passage_vectors, examples.validation)

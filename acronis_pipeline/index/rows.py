@@ -1,0 +1,57 @@
+"""Rows of a passages table without their vectors: where they come from and what identifies them."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from acronis_pipeline import schemas
+from acronis_pipeline.dataset import Passage
+from acronis_pipeline.fingerprint import digest, digest_rows
+from acronis_pipeline.index.identity import read_identity
+from acronis_pipeline.store import Store
+
+CHUNKS_TABLE = "chunks"
+CONTENT = pa.schema([field for field in schemas.passages(1) if field.name != "vector"])
+"""Everything of a passage but its vector."""
+
+
+def read_chunks(store: Store) -> pa.Table:
+    """The chunks table, as the content of passages."""
+    return store.read(CHUNKS_TABLE, schemas.CHUNKS).select(CONTENT.names).cast(CONTENT)
+
+
+def passage_rows(passages: Sequence[Passage]) -> pa.Table:
+    """Content rows of a corpus that has no chunks table, such as a dataset read from a file."""
+    rows = [
+        {
+            "chunk_id": passage.chunk_id,
+            "url": passage.url,
+            "heading_path": [],
+            "ordinal": ordinal,
+            "text": passage.text,
+            "passage": passage.text,
+            "cluster_id": passage.cluster_id,
+        }
+        for ordinal, passage in enumerate(passages)
+    ]
+    return pa.Table.from_pylist(rows, schema=CONTENT)
+
+
+def read_content(store: Store, table: str) -> pa.Table:
+    """Everything of a passages table but the vectors."""
+    return store.read(table, CONTENT)
+
+
+def content_version(store: Store, table: str = CHUNKS_TABLE) -> str:
+    """Digest of the passages of a table and their near-duplicates, whichever model made its vectors.
+
+    The chunks table itself can be asked too: an index in step with it has the same digest.
+    """
+    content = store.read(table, CONTENT, columns=["chunk_id", "passage", "cluster_id"])
+    columns = [content.column(name).to_pylist() for name in content.column_names]
+    return digest_rows(zip(*columns, strict=True))
+
+
+def data_version(store: Store, table: str) -> str:
+    """Digest of what searches of a passages table depend on: its model and its content."""
+    return digest(read_identity(store, table).model_id, content_version(store, table))

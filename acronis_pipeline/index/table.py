@@ -1,0 +1,133 @@
+"""Bringing a passages table in line with the chunks: only what is new or changed is embedded and written."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from acronis_pipeline import schemas, vectors
+from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.errors import EmptyCorpusError
+from acronis_pipeline.index import lance_indexes
+from acronis_pipeline.index.deferred import DeferredEmbedder
+from acronis_pipeline.index.identity import marked, read_identity, require
+from acronis_pipeline.index.rows import CHUNKS_TABLE, CONTENT, data_version, read_chunks
+from acronis_pipeline.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class IndexResult:
+    """What a refresh did to a passages table.
+
+    `embedded` counts passages that went through the model: neither in the table nor in the vector cache.
+    """
+
+    table: str
+    n_passages: int
+    added: int
+    updated: int
+    removed: int
+    embedded: int
+    version: int
+    identity: ModelIdentity
+    data_version: str
+    size_bytes: int
+    duration_s: float
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.added or self.updated or self.removed)
+
+
+def table_name(recipe: str, model_id: str) -> str:
+    """Name of the passages table of one model, for example `passages_query_adapter_1f0c5d2e9ab34c77`."""
+    return f"passages_{recipe}_{model_id}"
+
+
+def refresh(store: Store, table: str, load_embedder: Callable[[], Embedder], identity: ModelIdentity) -> IndexResult:
+    """Bring a passages table in line with the chunks table.
+
+    The change of content is one atomic version. The model is loaded only if a passage is in no cache yet.
+
+    Raises
+    ------
+    EmptyCorpusError
+        If there are no chunks; the table keeps its last version.
+    IdentityMismatchError
+        If the table belongs to another model, or the loaded model is not the one that `identity` describes.
+    """
+    rows = read_chunks(store)
+    if rows.num_rows == 0:
+        raise EmptyCorpusError(
+            f"table {CHUNKS_TABLE} in {store.uri} is empty: nothing to index; crawl and chunk the site first"
+        )
+    return refresh_from(store, table, rows, load_embedder, identity)
+
+
+def refresh_from(
+    store: Store, table: str, rows: pa.Table, load_embedder: Callable[[], Embedder], identity: ModelIdentity
+) -> IndexResult:
+    """`refresh` from content rows at hand (see `passage_rows`) instead of the chunks table.
+
+    Raises
+    ------
+    EmptyCorpusError
+        If `rows` is empty.
+    IdentityMismatchError
+        As for `refresh`.
+    """
+    started = time.monotonic()
+    if rows.num_rows == 0:
+        raise EmptyCorpusError(f"no passages to index into table {table}; the table was left as it is")
+    if store.exists(table):
+        require(read_identity(store, table), identity, table)
+    changed, gone = _difference(store.read(table, CONTENT), rows)
+    embedder = DeferredEmbedder(identity, load_embedder)
+    write = store.upsert(
+        table,
+        marked(schemas.passages(identity.dimension), identity),
+        _embedded(store, embedder, changed),
+        delete_keys=gone,
+    )
+    opened = store.open(table)
+    lance_indexes.bring_up_to_date(opened)
+    result = IndexResult(
+        table=table,
+        n_passages=rows.num_rows,
+        added=write.inserted,
+        updated=write.updated,
+        removed=write.deleted,
+        embedded=embedder.n_encoded_passages,
+        version=int(opened.version),
+        identity=identity,
+        data_version=data_version(store, table),
+        size_bytes=int(opened.stats()["total_bytes"]),
+        duration_s=time.monotonic() - started,
+    )
+    _log.info(
+        "%s: %d passages (%d added, %d updated, %d removed, %d embedded) in %.1f s",
+        *(table, result.n_passages, result.added, result.updated, result.removed, result.embedded, result.duration_s),
+    )
+    return result
+
+
+def _difference(before: pa.Table, after: pa.Table) -> tuple[pa.Table, list[str]]:
+    """Rows that are new or differ, and keys that are gone."""
+    known = {row["chunk_id"]: row for row in before.to_pylist()}
+    wanted = after.to_pylist()
+    changed = [index for index, row in enumerate(wanted) if known.get(row["chunk_id"]) != row]
+    gone = known.keys() - {row["chunk_id"] for row in wanted}
+    return after.take(pa.array(changed, pa.int64())), sorted(gone)
+
+
+def _embedded(store: Store, embedder: Embedder, rows: pa.Table) -> pa.Table:
+    """`rows` with their vectors."""
+    schema = schemas.passages(embedder.identity.dimension)
+    if rows.num_rows == 0:
+        return schema.empty_table()
+    matrix = vectors.embed_passages(store, embedder, rows.column("passage").to_pylist())
+    return rows.append_column(schema.field("vector"), vectors.as_column(matrix)).select(schema.names)

@@ -1,0 +1,117 @@
+"""What every question generator takes and gives: chunks in, candidate queries out, failures counted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from acronis_pipeline import schemas
+from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.store import Store
+
+Style = Literal["question", "how-to", "definition", "error", "table", "title", "claim", "keyword", "comparison"]
+Task = Literal["question-passage", "search-passage", "statement-passage"]
+
+TASK_OF_STYLE: dict[str, Task] = {
+    "question": "question-passage",
+    "how-to": "question-passage",
+    "definition": "question-passage",
+    "comparison": "question-passage",
+    "error": "search-passage",
+    "table": "search-passage",
+    "title": "search-passage",
+    "keyword": "search-passage",
+    "claim": "statement-passage",
+}
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A row of the chunks table, as generators and filters see it."""
+
+    chunk_id: str
+    url: str
+    title: str
+    heading_path: tuple[str, ...]
+    ordinal: int
+    text: str
+    passage: str
+    cluster_id: str
+    language: str
+
+    @property
+    def is_english(self) -> bool:
+        return self.language.lower().startswith("en")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A query that a generator made from one chunk, before any filter."""
+
+    query: str
+    chunk_id: str
+    style: str
+    generator: str
+    prompt_hash: str
+
+    @property
+    def pair_id(self) -> str:
+        return digest(self.query, self.chunk_id, self.generator)[:20]
+
+    @property
+    def task(self) -> str:
+        return TASK_OF_STYLE.get(self.style, "question-passage")
+
+
+@dataclass(frozen=True)
+class LlmUsage:
+    """What a run asked of a model and paid for; cached answers cost nothing."""
+
+    requests: int = 0
+    cache_hits: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Generation:
+    """Candidates of a set of chunks, and how many chunks gave none by reason."""
+
+    candidates: tuple[Candidate, ...]
+    failures: Mapping[str, int] = field(default_factory=dict)
+    usage: LlmUsage = LlmUsage()
+
+
+class Generator(Protocol):
+    """Makes queries from chunks.
+
+    `name` and `prompt_hash` together say which rows of the pairs table are this generator's current work: when the hash
+    changes, every chunk is asked again.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def prompt_hash(self) -> str: ...
+
+    def generate(self, chunks: Sequence[Chunk]) -> Generation: ...
+
+
+def read_chunks(store: Store) -> tuple[Chunk, ...]:
+    """Every chunk, in page order."""
+    columns = ["chunk_id", "url", "title", "heading_path", "ordinal", "text", "passage", "cluster_id", "language"]
+    chunks = [
+        Chunk(
+            chunk_id=row["chunk_id"],
+            url=row["url"],
+            title=row["title"] or "",
+            heading_path=tuple(row["heading_path"] or ()),
+            ordinal=row["ordinal"] or 0,
+            text=row["text"] or "",
+            passage=row["passage"] or row["text"] or "",
+            cluster_id=row["cluster_id"] or row["chunk_id"],
+            language=row["language"] or "en",
+        )
+        for row in store.read("chunks", schemas.CHUNKS, columns=columns).to_pylist()
+    ]
+    return tuple(sorted(chunks, key=lambda chunk: (chunk.url, chunk.ordinal, chunk.chunk_id)))

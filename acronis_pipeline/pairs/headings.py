@@ -1,0 +1,146 @@
+"""Queries from titles and headings: what the authors themselves call a section, and questions they put as headings."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from acronis_pipeline.pairs.everyday_words import as_asker, base_of_gerund, is_also_a_noun, is_verb
+from acronis_pipeline.pairs.phrases import how_to, pick
+from acronis_pipeline.pairs.words import STOP_WORDS, content_words, normalise, phrase_set, words
+
+_NUMBERING = re.compile(
+    r"^\s*(?:(?:step|chapter|section|part|appendix|q|question|faq)\s*\d*\s*[.:)]\s*|\d+(?:\.\d+)*[.)]?\s+|[#*•]+\s*)",
+    re.IGNORECASE,
+)
+_SEPARATOR = re.compile(r"\s+[|–—:»·-]\s+")
+_ASKING = re.compile(
+    r"^(?:what|what's|how|why|when|where|which|who|whose|can|could|does|do|did|is|are|should|will|would|may|must)\b",
+    re.IGNORECASE,
+)
+_STATEMENT_AFTER_ASKING = re.compile(r"^(?:what's new|when to|where to|which|how it works|how this works)\b", re.I)
+
+GENERIC = phrase_set(
+    """about|additional information|additional notes|additional resources|advanced|advanced options|advanced settings|
+    also see|api|arguments|basic|background|before you begin|before you start|caution|changelog|clean up|cleanup|
+    command|commands|common issues|compatibility|conclusion|configuration|considerations|contents|context|custom|
+    default|defaults|definition|description|details|documentation|example|examples|faq|faqs|features|feedback|
+    flags|frequently asked questions|further reading|general|general information|get started|getting help|
+    getting started|glossary|goals|help|home|how it works|how this works|how to|important|information|input|
+    install|installation|introduction|issues|known issues|known limitations|learn more|limitations|links|main|
+    miscellaneous|misc|more|more information|motivation|next|next steps|note|notes|notice|options|other|output|
+    overview|parameters|preface|preparation|preparing|prerequisite|prerequisites|prior to starting|procedure|
+    properties|purpose|questions|quick start|quickstart|reference|references|related|related articles|
+    related links|related pages|related topics|remarks|requirements|resources|result|results|sample|samples|scope|
+    security|see also|settings|setup|solution|steps|summary|support|supported|syntax|table of contents|terminology|
+    terms|tips|to do|tip|troubleshooting|usage|use|use cases|values|verify|version|warning|warnings|welcome|
+    what is next|what's new|what's next|whats next|where to go next|why|workaround|working|contact|
+    contents of this page|on this page|symptom|symptoms|cause|resolution|answer|answers|question"""
+)
+"""Headings that say nothing without what stands above them."""
+
+_EMPTY = phrase_set(
+    """note|notes|overview|introduction|summary|details|more|more information|see also|next steps|what's next|
+    whats next|related|related topics|related articles|related links|related pages|references|description|contents|
+    table of contents|feedback|conclusion|general|other|misc|miscellaneous|background|about|home|welcome|main|
+    documentation|notice|important|tip|tips|warning|information|context|learn more|links|resources|on this page|
+    preface|purpose|scope|result|results|answer|answers|question|questions|faq|faqs|frequently asked questions|
+    how it works|how this works"""
+)
+"""Generic headings that add nothing to what stands above them either."""
+
+
+def site_names(titles: Iterable[str]) -> frozenset[str]:
+    """Title segments that so many pages share that they name the site ("Retention – Acme Docs")."""
+    titles = list(titles)
+    segments = Counter(segment for title in set(titles) for segment in set(_SEPARATOR.split(title)[1:]))
+    return frozenset(segment for segment, n in segments.items() if n >= max(3, 0.3 * len(set(titles))))
+
+
+def clean(heading: str, site: frozenset[str] = frozenset()) -> str:
+    """A heading without numbering, anchor signs, markup and the site's name."""
+    parts = [part for part in _SEPARATOR.split(heading) if part not in site]
+    text = heading if len(parts) == len(_SEPARATOR.split(heading)) else " ".join(parts)
+    text = re.sub(r"[`*¶]|\s#+$|\[(?:edit|link)\]", "", text)
+    return re.sub(r"\s+", " ", _NUMBERING.sub("", text)).strip(" .:-–—\u200b")
+
+
+def is_generic(heading: str) -> bool:
+    """Whether a heading means nothing by itself."""
+    text = normalise(heading)
+    return not text or text in GENERIC or text.replace(" ", "").isdigit() or all(w in STOP_WORDS for w in text.split())
+
+
+def is_question(heading: str) -> bool:
+    """Whether a heading is a question as it stands, with or without its mark."""
+    if len(words(heading)) < 3 or _STATEMENT_AFTER_ASKING.match(heading):
+        return heading.endswith("?") and len(words(heading)) >= 3
+    return heading.endswith("?") or bool(_ASKING.match(heading))
+
+
+def question_style(question: str) -> str:
+    """The style of a question that a page asks itself."""
+    text = normalise(question)
+    if re.match(r"(?:how (?:to|do|can|should) |(?:where|how) do i )", text):
+        return "how-to"
+    if re.match(r"what (?:is|are|s|does) (?:\w+ ){1,4}(?:mean)?$", text + " "):
+        return "definition"
+    return "question"
+
+
+def how_to_question(heading: str, context: str = "") -> str | None:
+    """ "Configuring retention rules" or "Configure …" as a how-to question; None if the heading is no instruction.
+
+    `context` completes a heading whose object is missing or too general ("Installing" → "… Acme Agent").
+    """
+    head, _, rest = heading.partition(" ")
+    if head.lower() in {"how", "to"} and rest.lower().startswith("to "):
+        head, _, rest = rest[3:].partition(" ")
+    elif head.lower() == "to":
+        head, _, rest = rest.partition(" ")
+    base = base_of_gerund(head) or (head.lower() if is_verb(head) and rest else None)
+    # "Test results", "Release notes", "Backup storage": noun compounds that begin like instructions.
+    if not base or (head.lower() == base and not _is_object(rest, plural_will_do=not is_also_a_noun(head))):
+        return None
+    phrase = as_asker(f"{base} {rest}".strip())
+    if context and len(content_words(rest)) < 1:
+        phrase = f"{phrase} {context}"
+    return how_to(phrase) if 2 <= len(words(phrase)) <= 14 else None
+
+
+def _is_object(rest: str, *, plural_will_do: bool) -> bool:
+    """Whether what follows a verb's base form reads as its object rather than the rest of a compound noun."""
+    first, _, others = rest.lower().partition(" ")
+    if first in {"a", "an", "the", "your", "up", "all", "multiple", "new", "to", "from", "with"}:
+        return True
+    return plural_will_do and (bool(others) or (first.endswith("s") and not first.endswith("ss")))
+
+
+def title_queries(title: str, heading_path: Sequence[str], site: frozenset[str] = frozenset()) -> list[str]:
+    """What a visitor types to get to this section: its heading, completed by the one above where it must be."""
+    headings = [cleaned for heading in heading_path if (cleaned := clean(heading, site))]
+    page = clean(title, site)
+    trail = [page, *(heading for heading in headings if normalise(heading) != normalise(page))]
+    while trail and normalise(trail[-1]) in _EMPTY:
+        trail.pop()
+    if not trail or not trail[-1]:
+        return []
+    own, above = trail[-1], [heading for heading in trail[:-1] if not is_generic(heading)]
+    if is_generic(own) and not above:
+        return []
+    queries = []
+    if not is_generic(own) and len(content_words(own)) >= 2:
+        queries.append(own)
+    if above and (is_generic(own) or len(content_words(own)) <= 4):
+        queries.append(_joined(own, above[-1]))
+    return [query.lower() if pick(query, "lower", "as is") == "lower" else query for query in queries]
+
+
+def _joined(own: str, above: str) -> str:
+    """Heading and context in one query, no word twice: "CSI support", "limitations" → "CSI support limitations"."""
+    known = set(content_words(above))
+    kept = " ".join(word for word in words(own) if word.lower() not in known)
+    if not kept:
+        return own
+    if is_generic(own):
+        return pick(own + above, f"{above} {kept}", f"{kept} {above}")
+    return f"{kept} {above}"

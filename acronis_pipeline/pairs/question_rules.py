@@ -1,0 +1,198 @@
+"""The rules by which a matched statement becomes a question: one function a rule, named after what is asked for.
+
+Each takes the match of its pattern (in `rewriting`) and the names that the passage capitalises, and yields nothing
+where the outcome would not read well.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from acronis_pipeline.pairs.everyday_words import as_asker, base_of_gerund, is_verb
+from acronis_pipeline.pairs.phrases import clip, how_to, lower_start, pick, subject, verb_phrase
+from acronis_pipeline.pairs.words import words
+
+_MEANS = re.compile(r"(\s(?:by|using|via|through|from the|in the|with the|on the)\s|$)")
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """A question that a sentence answers."""
+
+    query: str
+    style: str
+
+
+Rule = Callable[[re.Match[str], frozenset[str]], Iterator[Rewrite]]
+
+
+def purpose(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """To configure X, … / Use X to configure Y."""
+    if phrase := verb_phrase(match["phrase"]):
+        yield Rewrite(how_to(phrase), "how-to")
+
+
+def ability(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """You can restore files by …: how; You can restore files: whether."""
+    head, means, _ = _MEANS.split(match["phrase"], maxsplit=1)
+    phrase = verb_phrase(head)
+    if phrase and means.strip():
+        yield Rewrite(how_to(phrase), "how-to")
+    elif phrase:
+        yield Rewrite(f"{pick(phrase, 'can I', 'can I', 'is it possible to')} {phrase}", "question")
+
+
+def duty(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """You must install X: do I have to."""
+    if phrase := verb_phrase(match["phrase"]):
+        yield Rewrite(f"{pick(phrase, 'do I have to', 'do I need to')} {phrase}", "question")
+
+
+def enabler(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """X lets you move data: can I, with X."""
+    thing, phrase = subject(match["subject"], names), verb_phrase(match["phrase"])
+    if thing and phrase:
+        yield Rewrite(f"what does {thing} do", "definition")
+        yield Rewrite(f"can I {phrase}", "question")
+
+
+def used_for(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    if thing := subject(match["subject"], names):
+        yield Rewrite(f"what {match['be']} {thing} {pick(thing, 'used for', 'for')}", "definition")
+
+
+def quantity(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """X requires at least 2 GB of memory: how much memory."""
+    thing, what = subject(match["subject"], names), clip(match["what"], 3)
+    if thing and what:
+        yield Rewrite(f"how much {what} {_do(match['verb'])} {thing} need", "question")
+
+
+def duration(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    if thing := subject(match["subject"], names):
+        yield Rewrite(f"how long {_do(match['verb'])} {thing} {_base(match['verb'])}", "question")
+
+
+def frequency(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    thing = subject(match["subject"], names)
+    if thing and match["be"]:
+        yield Rewrite(f"how often {match['be']} {thing} {match['verb']}", "question")
+    elif thing and is_verb(_base(match["verb"])):
+        yield Rewrite(f"how often {_do(match['verb'])} {thing} {_base(match['verb'])}", "question")
+
+
+def attribute(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """The default port is 8085."""
+    if thing := subject(match["subject"], names):
+        yield Rewrite(f"what {match['be']} {thing}", "question")
+
+
+def definition(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    thing = subject(match["subject"], names)
+    if (
+        thing
+        and len(words(thing)) <= 5
+        and not base_of_gerund(words(thing)[0])
+        and not thing.startswith(("my ", "all ", "each ", "every "))
+    ):
+        yield Rewrite(f"what {match['be']} {thing}", "definition")
+
+
+def meaning(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    if thing := subject(match["subject"], names):
+        yield Rewrite(f"what does {thing} {match['verb'].removesuffix('s')}", "definition")
+
+
+def support(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """X supports Y, X does not support Y: does X support Y."""
+    thing, what = subject(match["subject"], names), clip(match["what"], 6)
+    if thing and what:
+        yield Rewrite(f"{_do(match['verb'])} {thing} support {as_asker(what)}", "question")
+
+
+def contents(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """X requires …, X includes …: what does X require."""
+    if thing := subject(match["subject"], names):
+        verb, _, particle = match["verb"].partition(" ")
+        yield Rewrite(f"what {_do(verb)} {thing} {_base(verb)} {particle}".strip(), "question")
+
+
+def wish(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """If you want to exclude files, …"""
+    yield from purpose(match, names)
+
+
+def condition(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """If the backup fails, check …: what should I do. If a file is locked, X skips it: what happens."""
+    case, rest = match["case"].strip(), match["rest"]
+    found = words(case)
+    if not 3 <= len(found) <= 11 or not re.match(r"(?:you|the|an?|your|there|all|any|[A-Z])", case):
+        return
+    if re.search(r"[;:()]|\bthat\b|^you (?:want|need|wish|would like|prefer|have to)\b", case, re.IGNORECASE):
+        return
+    if clip(case, 12) != case:
+        return
+    case = as_asker(lower_start(case, names))
+    advice = re.match(r"(?:please )?(?:you|try|make sure|ensure|check|(?P<verb>\w+))\b", rest, re.IGNORECASE)
+    if advice and (not advice["verb"] or is_verb(advice["verb"])):
+        yield Rewrite(f"{pick(case, 'what should I do if', 'what to do if', 'what can I do when')} {case}", "question")
+    else:
+        yield Rewrite(f"what happens {match['if'].lower()} {case}", "question")
+
+
+def place(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    if thing := subject(match["subject"], names):
+        yield Rewrite(f"where {match['be']} {thing} {match['verb']}", "question")
+
+
+def moment(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    if thing := subject(match["subject"], names):
+        yield Rewrite(f"when {match['be']} {thing} {match['verb']}", "question")
+
+
+def state(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """Backups are encrypted before upload: are backups encrypted …"""
+    thing, what = subject(match["subject"], names), clip(match["what"], 7)
+    if thing and what and not re.search(r"\b(?:only|not)\b", what):
+        yield Rewrite(f"{match['be']} {thing} {as_asker(what)}", "question")
+
+
+def modal(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """Deleted files can be restored …: can deleted files be restored."""
+    thing, what = subject(match["subject"], names), clip(match["what"], 8)
+    modal = {"cannot": "can", "can't": "can", "may": "can", "must": "do", "needs to": "does", "need to": "do"}
+    verb = match["modal"].lower()
+    if not thing or not what:
+        return
+    if verb == "must":
+        yield Rewrite(f"{_do_for(thing)} {thing} have to {as_asker(what)}", "question")
+    elif verb in {"needs to", "need to"}:
+        yield Rewrite(f"{modal[verb]} {thing} need to {as_asker(what)}", "question")
+    else:
+        yield Rewrite(f"{modal.get(verb, verb)} {thing} {as_asker(what)}", "question")
+
+
+def action(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """Velero creates a snapshot …: does Velero create a snapshot."""
+    thing, what = subject(match["subject"], names), clip(match["what"], 8)
+    if thing and what and is_verb(_base(match["verb"])):
+        yield Rewrite(f"does {thing} {_base(match['verb'])} {as_asker(what)}", "question")
+
+
+def _do(verb: str) -> str:
+    """ "does" for a third-person form ("requires", "does not"), else "do"."""
+    return "does" if verb.split(" ")[0].endswith("s") else "do"
+
+
+def _do_for(thing: str) -> str:
+    head = re.split(r"\s(?:of|for|in|on|with|from|to)\s", thing)[0].split(" ")[-1]
+    return "do" if head.endswith("s") and not head.endswith(("ss", "us", "is")) else "does"
+
+
+def _base(verb: str) -> str:
+    """ "copies" → "copy", "matches" → "match", "creates" → "create"."""
+    if verb.endswith("ies"):
+        return verb[:-3] + "y"
+    if verb.endswith(("ches", "shes", "sses", "xes", "zzes")):
+        return verb[:-2]
+    return verb[:-1] if verb.endswith("s") and not verb.endswith("ss") else verb

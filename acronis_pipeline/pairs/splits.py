@@ -1,0 +1,121 @@
+"""Train, validation and test by page: near-duplicate pages together, decided by hash, and never moved afterwards."""
+
+import datetime as dt
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+
+from acronis_pipeline import schemas
+from acronis_pipeline.chunk.near_duplicates import page_clusters
+from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.pairs.generator import Chunk, read_chunks
+from acronis_pipeline.pairs.words import normalise
+from acronis_pipeline.settings import PairSettings
+from acronis_pipeline.store import Store
+
+SPLITS = ("train", "validation", "test")
+_MAX_TEST_SHARE = 0.3
+_MAX_VALIDATION_SHARE = 0.2
+_log = logging.getLogger(__name__)
+
+
+def page_groups(chunks: Sequence[Chunk]) -> dict[str, str]:
+    """Group of every page: pages that are near-duplicates of each other share one."""
+    table = pa.table({"url": [chunk.url for chunk in chunks], "cluster_id": [chunk.cluster_id for chunk in chunks]})
+    return page_clusters(table)
+
+
+def assign(groups: Mapping[str, str], remembered: Mapping[str, str], options: PairSettings) -> dict[str, str]:
+    """Split of every page of `groups`.
+
+    A remembered page keeps its split and a new page joins that of its group. Groups without one are taken in the order
+    of their hash until test, then validation, have their share of the pages; the rest trains. The hash is of the path
+    of the group's first URL, so that a site splits alike under any host name.
+    """
+    splits = {url: remembered[url] for url in groups if url in remembered}
+    members: dict[str, list[str]] = defaultdict(list)
+    for url in sorted(groups):
+        members[groups[url]].append(url)
+    new_groups = []
+    for urls in members.values():
+        if known := {splits[url] for url in urls if url in splits}:
+            splits.update(
+                dict.fromkeys(urls, _most_guarded(known)) | {url: splits[url] for url in urls if url in splits}
+            )
+        else:
+            new_groups.append(urls)
+    wanted = targets(len(groups), options)
+    counts = Counter(splits.values())
+    for urls in sorted(new_groups, key=lambda urls: digest("split", _path(urls[0]))):
+        # A group that would overshoot (half of the site is one template) is left to training.
+        split = next((s for s in ("test", "validation") if counts[s] + len(urls) <= max(1, wanted[s])), "train")
+        splits.update(dict.fromkeys(urls, split))
+        counts[split] += len(urls)
+    return splits
+
+
+def targets(n_pages: int, options: PairSettings) -> dict[str, int]:
+    """Pages wanted for test and validation; a small site gives up to 30 % and 20 % to reach the minimum numbers."""
+    test = max(options.test_share * n_pages, min(options.min_test_pages, _MAX_TEST_SHARE * n_pages))
+    least = min(options.min_validation_pages, _MAX_VALIDATION_SHARE * n_pages)
+    return {"test": round(test), "validation": round(max(options.validation_share * n_pages, least))}
+
+
+def refresh(store: Store, groups: Mapping[str, str], options: PairSettings) -> dict[str, str]:
+    """Splits of the pages of `groups`, remembered in `page_splits`; pages that went away stay remembered."""
+    rows = store.read("page_splits", schemas.PAGE_SPLITS).to_pylist()
+    remembered = {row["url"]: row["split"] for row in rows}
+    splits = assign(groups, remembered, options)
+    now = dt.datetime.now(dt.UTC)
+    new = [{"url": url, "split": splits[url], "assigned_at": now} for url in sorted(splits) if url not in remembered]
+    if new:
+        store.upsert("page_splits", schemas.PAGE_SPLITS, pa.Table.from_pylist(new, schema=schemas.PAGE_SPLITS))
+        _log.info("split %d new pages: %s", len(new), dict(Counter(row["split"] for row in new)))
+    return splits
+
+
+def benched(groups: Mapping[str, str], splits: Mapping[str, str]) -> frozenset[str]:
+    """Pages that grew into near-duplicates of a page in a more guarded split: they stay where they are, unused.
+
+    A page never moves, so of a group that stands in two splits only the pages of the most guarded one keep their pairs
+    (test before validation before train).
+    """
+    standing: dict[str, set[str]] = defaultdict(set)
+    for url, group in groups.items():
+        standing[group].add(splits[url])
+    return frozenset(url for url, group in groups.items() if splits[url] != _most_guarded(standing[group]))
+
+
+def leaks(store: Store) -> list[str]:
+    """Every page, page group, near-duplicate cluster or question text that stands in two splits, described.
+
+    Only kept pairs count: they are what training and evaluation see. Empty when all is well.
+    """
+    chunks = {chunk.chunk_id: chunk for chunk in read_chunks(store)}
+    groups = page_groups(tuple(chunks.values()))
+    standing: dict[tuple[str, str], set[str]] = defaultdict(set)
+    columns = ["query", "chunk_ids", "split"]
+    for row in store.read("pairs", schemas.PAIRS, columns=columns, where="status = 'kept'").to_pylist():
+        gold = [chunks[chunk_id] for chunk_id in row["chunk_ids"] if chunk_id in chunks]
+        things = {("question", normalise(row["query"]))}
+        for chunk in gold:
+            things |= {("page", chunk.url), ("page group", groups[chunk.url]), ("cluster", chunk.cluster_id)}
+        for thing in things:
+            standing[thing].add(row["split"])
+    return [
+        f"{kind} {name!r} stands in {' and '.join(sorted(splits, key=SPLITS.index))}"
+        for (kind, name), splits in sorted(standing.items())
+        if len(splits) > 1
+    ]
+
+
+def _most_guarded(splits: Iterable[str]) -> str:
+    return max(splits, key=SPLITS.index)
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path

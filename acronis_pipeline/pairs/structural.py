@@ -1,0 +1,201 @@
+"""Queries without a language model: from what a page offers itself.
+
+Titles and headings, questions that the page asks, instructions, definitions, table rows, error messages, statements
+turned into questions, and distinctive words. Deterministic. The rules that need grammar only fire on English; titles,
+tables, claims and keywords work in any language that puts spaces between its words.
+"""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+
+from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.pairs import headings, rewriting, salience, tables
+from acronis_pipeline.pairs.blocks import Block, Parts, parse
+from acronis_pipeline.pairs.everyday_words import base_of_gerund, is_verb
+from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation
+from acronis_pipeline.pairs.phrases import as_typed, names_in, pick
+from acronis_pipeline.pairs.sentences import reads_like_prose, sentences, stands_alone
+from acronis_pipeline.pairs.words import content_words, is_spaceless, normalise, overlap, words
+
+VERSION = "1"
+"""Raise it when the rules change: every chunk is then asked again."""
+
+_log = logging.getLogger(__name__)
+_SECTION_CHUNKS = 3
+"""Chunks of one section that its heading points to; more would make the heading ambiguous."""
+_STYLE_ORDER = ("question", "how-to", "title", "definition", "error", "claim", "table", "keyword")
+_ALIKE = 0.75
+"""Queries of one chunk whose content words overlap this much (Jaccard) say the same."""
+
+
+class StructuralGenerator:
+    """The embedded generator.
+
+    Parameters
+    ----------
+    corpus
+        Every chunk, new or not: keywords are weighed against all of them.
+    max_per_chunk
+        Most queries made from one chunk, spread over the styles.
+    """
+
+    name = "structural"
+
+    def __init__(self, corpus: Sequence[Chunk], max_per_chunk: int) -> None:
+        self._max_per_chunk = max_per_chunk
+        self.prompt_hash = digest(self.name, VERSION, str(max_per_chunk))[:16]
+        texts: dict[str, list[str]] = defaultdict(list)
+        sections: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
+        for chunk in corpus:
+            texts[chunk.url].append(chunk.passage)
+            sections[chunk.url, chunk.heading_path].append(chunk.chunk_id)
+        self._weights = salience.TermWeights(" ".join(parts) for parts in texts.values())
+        self._part_of_section = {
+            chunk_id: part for members in sections.values() for part, chunk_id in enumerate(members)
+        }
+        self._site = headings.site_names({chunk.url: chunk.title for chunk in corpus}.values())
+
+    def generate(self, chunks: Sequence[Chunk]) -> Generation:
+        """Candidates of `chunks`; a chunk that offers nothing is counted as `nothing to ask`."""
+        started = time.monotonic()
+        candidates: list[Candidate] = []
+        silent = 0
+        for done, chunk in enumerate(chunks, 1):
+            queries = self.queries(chunk)
+            silent += not queries
+            candidates += [
+                Candidate(query, chunk.chunk_id, style, self.name, self.prompt_hash) for query, style in queries
+            ]
+            if done % 2_000 == 0:
+                rate = done / (time.monotonic() - started)
+                _log.info("questions for %d of %d chunks, %.0f/s", done, len(chunks), rate)
+        return Generation(tuple(candidates), {"nothing to ask": silent} if silent else {})
+
+    def queries(self, chunk: Chunk) -> list[tuple[str, str]]:
+        """At most `max_per_chunk` (query, style) pairs of one chunk, as different from each other as it allows."""
+        if is_spaceless(chunk.text):
+            return choose(list(self._from_headings(chunk)), self._max_per_chunk)
+        parts = parse(chunk.text)
+        found = [
+            *self._from_headings(chunk),
+            *self._from_questions(chunk, parts),
+            *self._from_sentences(chunk, parts),
+            *self._from_tables(chunk, parts),
+            *self._from_words(chunk, parts),
+        ]
+        return choose([(query.strip(), style) for query, style in found], self._max_per_chunk)
+
+    def _context(self, chunk: Chunk) -> str:
+        """The nearest heading that means something by itself."""
+        for heading in (*reversed(chunk.heading_path), chunk.title):
+            cleaned = headings.clean(heading, self._site)
+            if not headings.is_generic(cleaned):
+                return cleaned
+        return ""
+
+    def _from_headings(self, chunk: Chunk) -> Iterator[tuple[str, str]]:
+        if self._part_of_section.get(chunk.chunk_id, 0) >= _SECTION_CHUNKS:
+            return
+        own = headings.clean(chunk.heading_path[-1] if chunk.heading_path else chunk.title, self._site)
+        page = headings.clean(chunk.title, self._site)
+        if chunk.is_english and headings.is_question(own):
+            yield own, headings.question_style(own)
+            return
+        if own.endswith("?") and len(words(own)) >= 2:
+            yield own, "question"
+            return
+        if chunk.is_english and (question := headings.how_to_question(own, page if own != page else "")):
+            yield as_typed(question), "how-to"
+        for query in headings.title_queries(chunk.title, chunk.heading_path, self._site):
+            yield query, "title"
+
+    def _from_questions(self, chunk: Chunk, parts: Parts) -> Iterator[tuple[str, str]]:
+        """Questions in the text: FAQ entries that are no headings, headings inside the chunk, bold lines."""
+        for block in parts.blocks:
+            text = headings.clean(block.text)
+            is_own = block.kind in {"heading", "term"} or block.all_bold or block.text.endswith("?")
+            if not is_own or not 3 <= len(words(text)) <= 25 or not reads_like_prose(text):
+                continue
+            if text.endswith("?") and text.count(". ") == 0 and "?" not in text[:-1]:
+                yield text, headings.question_style(text) if chunk.is_english else "question"
+            elif chunk.is_english and block.kind == "heading" and (question := headings.how_to_question(text)):
+                yield as_typed(question), "how-to"
+
+    def _from_sentences(self, chunk: Chunk, parts: Parts) -> Iterator[tuple[str, str]]:
+        if not chunk.is_english:
+            return
+        names, context = names_in(chunk.passage), self._context(chunk)
+        for sentence in self._whole_sentences(parts.blocks):
+            for question in rewriting.questions(sentence, names):
+                yield as_typed(in_context(question.query, context)), question.style
+
+    def _from_tables(self, chunk: Chunk, parts: Parts) -> Iterator[tuple[str, str]]:
+        context = self._context(chunk)
+        rows = sorted(tables.table_queries(parts.rows, context), key=lambda found: digest(found[0]))
+        yield from rows
+        yield from tables.term_queries(parts.blocks, context)
+        if chunk.is_english:
+            for message in tables.error_queries(parts.blocks):
+                yield message, "error"
+
+    def _from_words(self, chunk: Chunk, parts: Parts) -> Iterator[tuple[str, str]]:
+        whole = self._whole_sentences(parts.blocks) if chunk.is_english else self._any_sentences(parts)
+        ranked = sorted(whole, key=lambda sentence: -salience.distinctiveness(sentence, self._weights))
+        for sentence in ranked[:3]:
+            if condensed := salience.claim(sentence, self._weights):
+                yield condensed, "claim"
+        text = " ".join(block.text for block in parts.blocks) or chunk.text
+        n_words = int(pick(chunk.chunk_id, "3", "4", "5"))
+        if len(content_words(text)) >= 12:
+            if query := salience.keyword_query(self._context(chunk), text, self._weights, n_words):
+                yield query, "keyword"
+            if query := salience.phrase_query(text, self._weights):
+                yield query, "keyword"
+
+    def _whole_sentences(self, blocks: tuple[Block, ...]) -> list[str]:
+        """Sentences that stand alone, most distinctive first."""
+        found = [
+            sentence
+            for block in blocks
+            if block.kind != "heading"
+            for sentence in sentences(block)
+            if stands_alone(sentence)
+        ]
+        return sorted(found, key=lambda sentence: -salience.distinctiveness(sentence, self._weights))
+
+    def _any_sentences(self, parts: Parts) -> list[str]:
+        found = [sentence for block in parts.blocks if block.kind != "heading" for sentence in sentences(block)]
+        return [s for s in found if 6 <= len(words(s)) <= 40 and reads_like_prose(s)]
+
+
+def in_context(question: str, context: str) -> str:
+    """A short question with what it is about: "where are attachments stored" on a page about Google Keep.
+
+    A sentence may leave its topic to the heading; a visitor who asks from outside names it.
+    """
+    asked, topic = set(content_words(question)), content_words(context)
+    if len(asked) > 3 or not topic or len(topic) > 4 or asked & set(topic):
+        return question
+    first = context.split(" ", 1)[0]
+    return question if base_of_gerund(first) or is_verb(first) else f"{question} in {context}"
+
+
+def choose(candidates: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, str]]:
+    """At most `limit` of a chunk's candidates: the styles take turns, and no two say the same.
+
+    Within a style the order of `candidates` counts. The same candidates always give the same choice.
+    """
+    by_style: dict[str, list[tuple[str, str]]] = {style: [] for style in _STYLE_ORDER}
+    for query, style in candidates:
+        by_style[style].append((query, style))
+    chosen: list[tuple[str, str]] = []
+    for turn in zip_longest(*by_style.values()):
+        for candidate in turn:
+            if candidate is None or len(chosen) >= limit or len(normalise(candidate[0]).split()) < 2:
+                continue
+            if all(overlap(candidate[0], query) < _ALIKE for query, _ in chosen):
+                chosen.append(candidate)
+    return chosen

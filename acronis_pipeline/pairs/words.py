@@ -1,0 +1,79 @@
+"""Words of queries and passages: tokens, stop words, normal form, and how much of a query is copied."""
+
+import re
+import unicodedata
+
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+# A CJK character counts as a word: these scripts put no spaces between words.
+_WORD = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])[^\W_])+(?:['’\-./_+:@]?(?:(?![{_CJK}])[^\W_])+)*", re.UNICODE)
+_COPY_RUN = 3
+"""Words in a row that count as copied; two in a row ("retention policy") are just the name of a thing."""
+
+
+def word_set(text: str) -> frozenset[str]:
+    """Words written one after the other, as a set."""
+    return frozenset(text.split())
+
+
+def phrase_set(text: str) -> frozenset[str]:
+    """Phrases separated by `|`, as a set; line breaks count as spaces."""
+    return frozenset(" ".join(phrase.split()) for phrase in text.split("|"))
+
+
+STOP_WORDS = word_set(
+    """a about above across after again all also although always am an and any anything are as at back be because been
+    before being below between both but by can cannot could did do does doing done down during each either else etc
+    even ever every following for from further get gets give given go goes had has have having he her here hers him his
+    how however i if in instead into is it its itself just let lets like made make makes many may me might more most
+    much must my near need needs neither never no nor not now of off often on once one only onto or other others our
+    ours out over own per please rather same see shall she should since so some such than that the their theirs them
+    then there therefore these they this those though through thus to together too under unless until up upon us use
+    used uses using via very want was way we well were what when where whether which while who whom whose why will with
+    within without would yes yet you your yours"""
+)
+
+
+def words(text: str) -> list[str]:
+    """Words in order, as written."""
+    return _WORD.findall(text)
+
+
+def normalise(text: str) -> str:
+    """The form in which two queries are the same question: NFKC, lower case, words only."""
+    return " ".join(words(unicodedata.normalize("NFKC", text).lower()))
+
+
+def content_words(text: str) -> list[str]:
+    """Lower-case words that carry meaning, in order."""
+    return [word for word in words(text.lower()) if word not in STOP_WORDS]
+
+
+def copy_rate(query: str, passage: str) -> float:
+    """Share of the query's words that stand in the passage in runs of three or more, in order (0 to 1).
+
+    Queries of one or two words count as copied when the whole query stands in the passage.
+    """
+    asked, said = normalise(query).split(), normalise(passage).split()
+    if not asked:
+        return 0.0
+    run = min(_COPY_RUN, len(asked))
+    runs = {tuple(said[i : i + run]) for i in range(len(said) - run + 1)}
+    copied = [False] * len(asked)
+    for start in range(len(asked) - run + 1):
+        if tuple(asked[start : start + run]) in runs:
+            copied[start : start + run] = [True] * run
+    return sum(copied) / len(asked)
+
+
+def overlap(left: str, right: str) -> float:
+    """Jaccard similarity of the content words of two queries (all words where one has no content word)."""
+    a, b = set(content_words(left)), set(content_words(right))
+    if not a or not b:
+        a, b = set(normalise(left).split()), set(normalise(right).split())
+    return len(a & b) / len(a | b) if a | b else 1.0
+
+
+def is_spaceless(text: str) -> bool:
+    """Whether the text is mostly in a script without spaces between words, where words cannot be told apart."""
+    found = words(text)
+    return bool(found) and sum(bool(re.match(f"[{_CJK}]", word)) for word in found) > len(found) / 2

@@ -1,0 +1,81 @@
+"""Many queries asked of one table: encoded once, each list computed once, shared by all systems that use it."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.retrieve import dense, fusion, lexical
+from acronis_pipeline.retrieve.ranking import Ranking
+from acronis_pipeline.retrieve.system import System
+
+
+class Batch:
+    """Rankings of `queries` in one table, computed when asked for.
+
+    Parameters
+    ----------
+    table
+        An open passages table.
+    embedder
+        The table's model; None if only BM25 is asked for.
+    depth
+        Length of the dense and BM25 lists, and the depth of fusion.
+    lexical_lists
+        BM25 lists of another table with the same passages, to save computing them again.
+    """
+
+    def __init__(
+        self,
+        table: Any,
+        queries: Sequence[str],
+        embedder: Embedder | None,
+        depth: int,
+        lexical_lists: list[Ranking] | None = None,
+    ) -> None:
+        self.table = table
+        self.queries = list(queries)
+        self.depth = depth
+        self._embedder = embedder
+        self._given = lexical_lists
+
+    def rankings(self, system: System) -> list[Ranking]:
+        """One ranking a query: at most `depth` passages for BM25 and dense, at most twice that for a hybrid."""
+        if system.mode == "bm25":
+            return self.lexical_lists
+        if system.mode == "dense":
+            return self.dense_lists
+        if system.fusion == "reciprocal_rank":
+            pairs = zip(self.dense_lists, self.lexical_lists, strict=True)
+            return [fusion.reciprocal_rank(pair) for pair in pairs]
+        return [pool.mixed(system.weight) for pool in self.pools]
+
+    @cached_property
+    def lexical_lists(self) -> list[Ranking]:
+        if self._given is not None:
+            return self._given
+        return lexical.search_many(self.table, self.queries, self.depth)
+
+    @cached_property
+    def dense_lists(self) -> list[Ranking]:
+        return self._matrix.search_many(self._vectors, self.depth)
+
+    @cached_property
+    def pools(self) -> list[fusion.Pool]:
+        """Candidates of both lists with both scores, one pool a query."""
+        return [
+            fusion.pool(near, words, self.depth, lambda ids, vector=vector: self._matrix.scores_of(vector, ids))
+            for near, words, vector in zip(self.dense_lists, self.lexical_lists, self._vectors, strict=True)
+        ]
+
+    @cached_property
+    def _matrix(self) -> dense.Matrix:
+        return dense.Matrix(self.table)
+
+    @cached_property
+    def _vectors(self) -> np.ndarray:
+        if self._embedder is None:
+            raise ValueError("a dense or hybrid ranking needs an embedder")
+        return self._embedder.encode_queries(self.queries)

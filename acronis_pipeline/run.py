@@ -1,0 +1,101 @@
+"""What `demo`, `run` and `ask` do: materialize the graph for a site, then report and answer from what it left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from acronis_pipeline import answer, evaluate, gold
+from acronis_pipeline.answer import Answer
+from acronis_pipeline.errors import NoChampionError, SettingsError, SiteError
+from acronis_pipeline.evaluate import Report
+from acronis_pipeline.evaluate.arms import base_arm, champion_arm, require_model
+from acronis_pipeline.evaluate.champion import Champion, reigning
+from acronis_pipeline.retrieve import Retriever
+from acronis_pipeline.settings import Settings, read_profile, write_profile
+from acronis_pipeline.store import Store
+
+
+@dataclass(frozen=True)
+class SiteOutcome:
+    """What a run of the pipeline on a site ended in. `changed` names the assets that had something to do."""
+
+    run_ids: tuple[str, ...]
+    changed: tuple[str, ...]
+    duration_s: float
+    reports: tuple[Report, ...]
+    champion: Champion
+    answers: tuple[Answer, ...]
+
+
+def run_site(settings: Settings, recipes: Sequence[str], *, profile: dict[str, Any]) -> SiteOutcome:
+    """Crawl to champion through the Dagster graph, then ask the four customer questions.
+
+    The data folder remembers `profile`, so that the UI and the nightly run go on with the same site.
+
+    Raises
+    ------
+    SettingsError
+        If the data folder belongs to another site.
+    AcronisPipelineError
+        Whatever a stage reports; what was there before stays.
+    """
+    from acronis_pipeline.defs.gold_questions import read_configured
+    from acronis_pipeline.defs.launch import materialize
+
+    read_configured(settings)  # a malformed file should not cost a crawl first
+    before = read_profile(settings.data_dir)
+    _require_same_site(settings, before)
+    write_profile(settings, _merged(before, profile))
+    try:
+        outcome = materialize(settings, recipes)
+    except SiteError:
+        if not before:
+            settings.profile_file.unlink()
+        raise
+    store = Store(settings.store_uri)
+    latest = (evaluate.latest_report(store, recipe) for recipe in recipes)
+    champion = reigning(store)
+    assert champion is not None  # its asset was the last to run
+    answers = tuple(ask_champion(settings, question, k=settings.retrieval.k) for question in gold.CUSTOMER_QUESTIONS)
+    reports = tuple(report for report in latest if report)
+    return SiteOutcome(outcome.run_ids, outcome.changed, outcome.duration_s, reports, champion, answers)
+
+
+def ask_champion(settings: Settings, question: str, *, k: int, extractive: bool = False) -> Answer:
+    """Answer from the champion's index; by the LLM if one is configured.
+
+    Raises
+    ------
+    NoChampionError
+        If nothing was promoted in this data folder yet.
+    """
+    store = Store(settings.store_uri)
+    champion = reigning(store) if settings.lancedb_uri or settings.data_dir.is_dir() else None
+    if champion is None:
+        raise NoChampionError(
+            f"{settings.data_dir} has no champion to answer from; run `acronis-pipeline demo`, "
+            "or `acronis-pipeline run --site URL`, or name another folder with --data"
+        )
+    arm = champion_arm(champion, settings.model)
+    retriever = Retriever(store, champion.system, arm.embedder if arm else None, settings.retrieval.candidates)
+    quoting = arm or base_arm(require_model(store, champion.recipe), settings.model)
+    use_llm = settings.llm.model is not None and not extractive
+    return answer.ask(question, retriever, quoting.embedder, k=k, settings=settings.llm if use_llm else None)
+
+
+def _require_same_site(settings: Settings, profile: dict[str, Any]) -> None:
+    known = profile.get("site", {}).get("url")
+    if known is not None and known != settings.site.url:
+        raise SettingsError(
+            f"data folder {settings.data_dir} belongs to {known}, not to {settings.site.url}; "
+            "name another folder with --data"
+        )
+
+
+def _merged(before: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """`new` over `before`, group by group, so that settings added by hand stay."""
+    merged = dict(before)
+    for name, value in new.items():
+        old = merged.get(name)
+        merged[name] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged

@@ -1,0 +1,79 @@
+"""Builders for small corpora, and an encoder of words that needs no model."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from acronis_pipeline import schemas
+from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.store import Store
+
+DIMENSION = 64
+
+
+class WordEmbedder(Embedder):
+    """Sums a fixed random vector for every word, so texts that share words are close; counts what it encodes.
+
+    Parameters
+    ----------
+    synonyms
+        Words replaced on the query side only: what a fine-tuned query encoder would have learned.
+    """
+
+    def __init__(self, name: str = "words", synonyms: dict[str, str] | None = None) -> None:
+        document = digest("word embedder")
+        self.identity = ModelIdentity(name, digest(name), document, DIMENSION, 256)
+        self.synonyms = synonyms or {}
+        self.n_encoded_passages = 0
+
+    def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
+        return self._vectors([" ".join(self.synonyms.get(word, word) for word in words(query)) for query in queries])
+
+    def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
+        self.n_encoded_passages += len(passages)
+        return self._vectors(passages)
+
+    def _vectors(self, texts: Sequence[str]) -> np.ndarray:
+        sums = np.array([sum((_vector(word) for word in words(text)), np.full(DIMENSION, 1e-3)) for text in texts])
+        sums = sums.reshape(len(texts), DIMENSION)
+        return (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(np.float32)
+
+
+def words(text: str) -> list[str]:
+    return "".join(letter if letter.isalnum() else " " for letter in text.lower()).split()
+
+
+def identity_of_another_model() -> ModelIdentity:
+    return replace(WordEmbedder().identity, base="another", document_fingerprint=digest("another"))
+
+
+def chunk(
+    chunk_id: str, text: str, *, url: str | None = None, cluster: str | None = None, anchor: str | None = None
+) -> dict:
+    """A row of the chunks table; alone on its page and in its cluster unless told otherwise."""
+    return {
+        "chunk_id": chunk_id,
+        "url": url or f"https://docs.test/{chunk_id}/",
+        "title": f"Title of {chunk_id}",
+        "heading_path": ["Heading"],
+        "anchor": anchor,
+        "ordinal": 0,
+        "text": text,
+        "passage": text,
+        "n_tokens": len(words(text)),
+        "cluster_id": cluster or chunk_id,
+        "language": "en",
+        "page_key": "key",
+    }
+
+
+def write_chunks(store: Store, chunks: Sequence[dict]) -> None:
+    """Make the chunks table hold exactly these rows."""
+    store.sync("chunks", schemas.CHUNKS, pa.Table.from_pylist(list(chunks), schema=schemas.CHUNKS))
+
+
+def _vector(word: str) -> np.ndarray:
+    return np.random.default_rng(int(digest(word)[:8], 16)).normal(size=DIMENSION)

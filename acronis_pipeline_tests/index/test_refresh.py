@@ -1,0 +1,146 @@
+from pathlib import Path
+
+import pytest
+
+from acronis_pipeline import index, schemas
+from acronis_pipeline.dataset import singletons
+from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.errors import EmptyCorpusError, IdentityMismatchError
+from acronis_pipeline.store import Store
+from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, identity_of_another_model, write_chunks
+
+CORPUS = [chunk(f"c{n}", f"Passage number{n} about restoring backups") for n in range(30)]
+TABLE = "passages_words"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "lancedb"))
+
+
+def refresh(store: Store, embedder: Embedder | None = None) -> index.IndexResult:
+    embedder = embedder or WordEmbedder()
+    return index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+
+
+def no_model() -> Embedder:
+    raise AssertionError("the model was loaded although nothing had to be embedded")
+
+
+def test_first_refresh_indexes_every_chunk(store: Store) -> None:
+    write_chunks(store, CORPUS)
+    result = refresh(store)
+    assert (result.n_passages, result.added, result.embedded) == (30, 30, 30)
+    assert store.count(TABLE) == 30
+    assert result.size_bytes > 0
+
+
+def test_unchanged_chunks_keep_the_version_and_load_no_model(store: Store) -> None:
+    write_chunks(store, CORPUS)
+    first = refresh(store)
+    second = index.refresh(store, TABLE, no_model, WordEmbedder().identity)
+    assert not second.changed
+    assert (second.version, second.data_version) == (first.version, first.data_version)
+
+
+def test_only_changed_passages_are_embedded_and_gone_ones_leave(store: Store) -> None:
+    write_chunks(store, CORPUS)
+    before = refresh(store)
+    write_chunks(store, [*CORPUS[1:], chunk("new", "A passage that is new")])
+    embedder = WordEmbedder()
+    after = refresh(store, embedder)
+    assert (after.added, after.updated, after.removed, embedder.n_encoded_passages) == (1, 0, 1, 1)
+    assert after.data_version != before.data_version
+
+
+def test_new_title_of_a_known_passage_is_written_without_embedding(store: Store) -> None:
+    write_chunks(store, CORPUS)
+    refresh(store)
+    write_chunks(store, [CORPUS[0] | {"title": "Renamed"}, *CORPUS[1:]])
+    result = index.refresh(store, TABLE, no_model, WordEmbedder().identity)
+    assert result.updated == 1
+    assert store.read(TABLE, index.read_content(store, TABLE).schema, where="title = 'Renamed'").num_rows == 1
+
+
+def test_second_model_with_the_same_document_encoder_embeds_nothing(store: Store) -> None:
+    write_chunks(store, CORPUS)
+    refresh(store)
+    adapted = WordEmbedder("adapted")
+    result = index.refresh(store, "passages_adapted", no_model, adapted.identity)
+    assert (result.added, result.embedded) == (30, 0)
+    assert index.read_identity(store, "passages_adapted") == adapted.identity
+
+
+def test_identity_survives_upserts_and_index_maintenance(store: Store) -> None:
+    write_chunks(store, CORPUS)
+    refresh(store)
+    for n in range(3):
+        write_chunks(store, [*CORPUS[n:], chunk(f"new{n}", f"Another passage {n}")])
+        refresh(store)
+    store.open(TABLE).optimize()
+    assert index.read_identity(store, TABLE) == WordEmbedder().identity
+
+
+def test_every_row_is_in_every_index_after_each_refresh(store: Store) -> None:
+    write_chunks(store, CORPUS[:20])
+    refresh(store)
+    write_chunks(store, CORPUS)
+    refresh(store)
+    indexes = {part.columns[0]: part for part in store.open(TABLE).list_indices()}
+    assert indexes.keys() == {"passage", "chunk_id", "url"}
+    assert all(part.num_unindexed_rows == 0 for part in indexes.values())
+
+
+def test_build_interrupted_before_its_indexes_is_completed_by_the_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_chunks(store, CORPUS)
+    with monkeypatch.context() as patch:
+        patch.setattr("acronis_pipeline.index.lance_indexes.bring_up_to_date", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            refresh(store)
+    result = index.refresh(store, TABLE, no_model, WordEmbedder().identity)
+    assert not result.changed
+    assert {part.columns[0] for part in store.open(TABLE).list_indices()} == {"passage", "chunk_id", "url"}
+
+
+def interrupt(table: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_empty_chunks_leave_the_table_alone(store: Store) -> None:
+    write_chunks(store, CORPUS)
+    refresh(store)
+    write_chunks(store, [])
+    with pytest.raises(EmptyCorpusError, match="chunk the site first"):
+        refresh(store)
+    assert store.count(TABLE) == 30
+
+
+def test_table_of_another_model_is_refused(store: Store) -> None:
+    write_chunks(store, CORPUS)
+    refresh(store)
+    with pytest.raises(IdentityMismatchError, match="another"):
+        index.refresh(store, TABLE, no_model, identity_of_another_model())
+
+
+def test_loading_another_model_than_described_is_refused(store: Store) -> None:
+    write_chunks(store, CORPUS)
+    with pytest.raises(IdentityMismatchError, match="train it again"):
+        index.refresh(store, TABLE, lambda: WordEmbedder("other"), WordEmbedder().identity)
+
+
+def test_table_without_identity_is_named(store: Store) -> None:
+    store.create("stray", schemas.passages(4))
+    with pytest.raises(IdentityMismatchError, match="stray"):
+        index.read_identity(store, "stray")
+    with pytest.raises(IdentityMismatchError, match="does not exist"):
+        index.read_identity(store, "missing")
+
+
+def test_corpus_of_a_file_is_indexed_without_a_chunks_table(store: Store) -> None:
+    passages = singletons([("a", "First passage"), ("b", "Second passage"), ("copy", "First passage")])
+    embedder = WordEmbedder()
+    index.refresh_from(store, TABLE, index.passage_rows(passages), lambda: embedder, embedder.identity)
+    content = index.read_content(store, TABLE).to_pylist()
+    assert {row["chunk_id"]: row["cluster_id"] for row in content} == {"a": "a", "b": "b", "copy": "a"}

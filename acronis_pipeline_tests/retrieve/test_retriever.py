@@ -1,0 +1,163 @@
+import numpy as np
+import pytest
+
+from acronis_pipeline import index, schemas
+from acronis_pipeline.embedding import PACKAGED_BASE, describe, find_base, load_base
+from acronis_pipeline.errors import IdentityMismatchError
+from acronis_pipeline.index.identity import marked
+from acronis_pipeline.retrieve import Retriever, System
+from acronis_pipeline.retrieve.ranking import first_of_each
+from acronis_pipeline.store import Store
+from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, identity_of_another_model, write_chunks
+
+TABLE = "passages_words"
+TOPICS = ["restore files", "retention schedule", "trial licence", "agent install", "encryption password"]
+VERBS = ["configure", "monitor", "troubleshoot", "plan", "automate", "review", "export", "import", "share"]
+CORPUS = [
+    chunk(f"c{t}{v}", f"How to {verb} the {topic} in the console, page{t}{v}")
+    for t, topic in enumerate(TOPICS)
+    for v, verb in enumerate(VERBS)
+] + [
+    chunk("pro", "Versioning keeps several versions of the same file", cluster="versions"),
+    chunk("home", "Versioning keeps several versions of the same file", cluster="versions"),
+]
+QUERIES = ["restore my files", "which trial licence", "monitor retention", "several versions of a file", "zzz", "the"]
+SYSTEMS = [
+    System("bm25", "bm25", TABLE),
+    System("base", "dense", TABLE),
+    System("hybrid", "hybrid", TABLE, 0.4),
+    System("fused", "hybrid", TABLE, fusion="reciprocal_rank"),
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(str(tmp_path_factory.mktemp("lancedb")))
+    write_chunks(store, CORPUS)
+    embedder = WordEmbedder()
+    index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    return store
+
+
+@pytest.mark.parametrize("candidates", [10, 200])
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
+def test_one_question_and_a_batch_are_ranked_alike(store: Store, system: System, candidates: int) -> None:
+    retriever = Retriever(store, system, WordEmbedder(), candidates)
+    cluster_of = {row["chunk_id"]: row["cluster_id"] for row in CORPUS}
+    for query, ranking in zip(QUERIES, retriever.rank(QUERIES), strict=True):
+        hits = retriever.retrieve(query, 8)
+        expected = first_of_each(ranking, cluster_of)[:8]
+        assert [hit.chunk_id for hit in hits] == [chunk_id for chunk_id, _ in expected]
+        assert [hit.score for hit in hits] == pytest.approx([score for _, score in expected], abs=1e-4)
+        assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+
+
+def test_dense_ranking_is_the_cosine_order(store: Store) -> None:
+    embedder = WordEmbedder()
+    ids = [row["chunk_id"] for row in CORPUS]
+    cosine = embedder.encode_queries(QUERIES[:1]) @ embedder.encode_passages([row["passage"] for row in CORPUS]).T
+    best = ids[int(np.argmax(cosine))]
+    hit = Retriever(store, SYSTEMS[1], embedder).retrieve(QUERIES[0], 1)[0]
+    assert (hit.chunk_id, hit.score) == (best, pytest.approx(float(cosine.max()), abs=1e-4))
+
+
+def test_near_duplicates_are_shown_once(store: Store) -> None:
+    hits = Retriever(store, SYSTEMS[2], WordEmbedder()).retrieve("several versions of the same file", 10)
+    assert hits[0].cluster_id == "versions"
+    assert [hit.cluster_id for hit in hits].count("versions") == 1
+
+
+def test_more_clusters_are_read_until_k_are_found(tmp_path) -> None:
+    store = Store(str(tmp_path))
+    copies = [chunk(f"copy{n:02}", "restore backup files quickly", cluster="same") for n in range(40)]
+    write_chunks(store, [*copies, chunk("other", "restore something else")])
+    embedder = WordEmbedder()
+    index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    hits = Retriever(store, SYSTEMS[0], None).retrieve("restore backup files quickly", 2)
+    assert [hit.cluster_id for hit in hits] == ["same", "other"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        '"restore files"',
+        'restore AND (files OR "',
+        "title:restore ^2 ~ * ? \\ [",
+        "O'Reilly's; DROP TABLE files --",
+        "+a -b",
+    ],
+)
+def test_question_is_never_parsed_as_query_syntax(store: Store, question: str) -> None:
+    for system in SYSTEMS:
+        Retriever(store, system, WordEmbedder()).retrieve(question, 3)
+
+
+def test_quoted_question_finds_what_the_plain_one_finds(store: Store) -> None:
+    retriever = Retriever(store, SYSTEMS[0], None)
+    assert retriever.retrieve('"restore files"', 5) == retriever.retrieve("restore files", 5)
+
+
+def test_stems_and_case_are_folded_and_stop_words_ignored(store: Store) -> None:
+    retriever = Retriever(store, SYSTEMS[0], None)
+    assert [hit.chunk_id for hit in retriever.retrieve("RESTORING a file", 3)] == [
+        hit.chunk_id for hit in retriever.retrieve("restored Files", 3)
+    ]
+    assert retriever.retrieve("the of and", 3) == []
+
+
+def test_hybrid_answers_by_vectors_where_no_word_matches(store: Store) -> None:
+    assert len(Retriever(store, SYSTEMS[2], WordEmbedder()).retrieve("zzz", 3)) == 3
+
+
+def test_model_of_other_vectors_is_refused(store: Store) -> None:
+    stranger = index.DeferredEmbedder(identity_of_another_model(), WordEmbedder)
+    with pytest.raises(IdentityMismatchError, match=TABLE):
+        Retriever(store, SYSTEMS[1], stranger)
+    with pytest.raises(IdentityMismatchError, match="got none"):
+        Retriever(store, SYSTEMS[2], None)
+
+
+def test_query_side_of_another_model_is_refused_though_documents_match(store: Store) -> None:
+    with pytest.raises(IdentityMismatchError, match="adapted"):
+        Retriever(store, SYSTEMS[1], WordEmbedder("adapted"))
+
+
+def test_unfinished_index_is_named(tmp_path) -> None:
+    store = Store(str(tmp_path))
+    identity = WordEmbedder().identity
+    store.create(TABLE, marked(schemas.passages(identity.dimension), identity))
+    with pytest.raises(IdentityMismatchError, match="interrupted"):
+        Retriever(store, SYSTEMS[0], None)
+
+
+def test_retriever_sees_passages_added_after_it_was_opened(tmp_path) -> None:
+    store = Store(str(tmp_path))
+    embedder = WordEmbedder()
+    write_chunks(store, CORPUS)
+    index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    retriever = Retriever(store, SYSTEMS[2], embedder)
+    write_chunks(store, [*CORPUS, chunk("new", "Quantum entanglement snapshots")])
+    index.refresh(Store(str(tmp_path)), TABLE, lambda: embedder, embedder.identity)
+    assert retriever.retrieve("quantum entanglement", 1)[0].chunk_id == "new"
+
+
+def test_hybrid_without_a_weight_is_refused() -> None:
+    with pytest.raises(ValueError, match="dense_weight"):
+        System("hybrid", "hybrid", TABLE)
+
+
+def test_packaged_model_finds_a_paraphrase_that_shares_no_word(tmp_path) -> None:
+    store = Store(str(tmp_path))
+    write_chunks(
+        store,
+        [
+            chunk("cost", "The subscription is billed every month by credit card."),
+            chunk("rto", "Most machines are running again within fifteen minutes after a disaster."),
+            chunk("agents", "Install the agent on Windows, Linux or macOS."),
+        ],
+    )
+    identity = describe(find_base(PACKAGED_BASE), base=PACKAGED_BASE, max_seq_length=128)
+    embedder = load_base(PACKAGED_BASE, max_seq_length=128, device="cpu")
+    index.refresh(store, TABLE, lambda: embedder, identity)
+    hits = Retriever(store, SYSTEMS[1], embedder).retrieve("How fast do servers recover from a crisis?", 1)
+    assert hits[0].chunk_id == "rto"
