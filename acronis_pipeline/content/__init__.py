@@ -27,7 +27,7 @@ class Content:
     `markdown` has ATX headings, fenced code, pipe tables and lists; links are plain text, their targets in `links`.
     `headings` are its headings in order, `links` the absolute http(s) targets of the whole page, navigation included,
     without fragments and without `nofollow` ones. `method` says how the content was found: selector, main, article,
-    container, trafilatura, body or empty.
+    container, trafilatura, body, forward (a page that only sends its reader elsewhere) or empty.
     """
 
     title: str
@@ -65,18 +65,12 @@ def extract(html: str, *, url: str, selector: str | None = None) -> Content:
     """
     tree = LexborHTMLParser(html)
     page = metadata.read(tree, url)
-    entries = faq.entries(tree)
-    boilerplate.remove(tree, keep=main_element.claimed(tree, selector))
-    anchors = restructure.restructure(tree)
-    found = main_element.find(tree, selector)
-    markdown, headings = with_headings(to_markdown(found.html), anchors) if found.html else ("", ())
-    method = found.method
-    if found.doubtful:
-        markdown, headings, method = main_element.second_opinion(tree, url, markdown, headings, method)
-    title = page_title(page, headings, url)
-    markdown, headings = faq.append_invisible(markdown, headings, entries)
+    if page.forwards:
+        markdown, headings, method = "", (), "forward"
+    else:
+        markdown, headings, method = _main_content(tree, url, selector)
     return Content(
-        title=title,
+        title=page_title(page, headings, url),
         language=page.language,
         markdown=normalised(markdown),
         headings=headings,
@@ -85,3 +79,16 @@ def extract(html: str, *, url: str, selector: str | None = None) -> Content:
         robots=page.robots,
         method=method,
     )
+
+
+def _main_content(tree: LexborHTMLParser, url: str, selector: str | None) -> tuple[str, tuple[Heading, ...], str]:
+    entries = faq.entries(tree)  # before scripts are removed
+    boilerplate.remove(tree, keep=main_element.claimed(tree, selector))
+    anchors = restructure.restructure(tree)
+    found = main_element.find(tree, selector)
+    markdown, headings = with_headings(to_markdown(found.html), anchors) if found.html else ("", ())
+    method = found.method
+    if found.doubtful:
+        markdown, headings, method = main_element.second_opinion(tree, url, markdown, headings, method)
+    markdown, headings = faq.append_invisible(markdown, headings, entries)
+    return markdown, headings, method

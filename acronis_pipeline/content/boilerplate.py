@@ -37,6 +37,7 @@ def remove(tree: LexborHTMLParser, *, keep: Collection[int]) -> None:
     _destroy(_contents_lists(body))
     _destroy(_feedback_sections(body))
     _destroy(_stock_phrases(body, kept))
+    _destroy(_calls_to_action(body))
     _destroy(_related_sections(body))
 
 
@@ -190,6 +191,17 @@ def _stock_phrases(body: LexborNode, kept: set[int]) -> list[LexborNode]:
         if (node.tag in _SHORT_TAGS or (_is_control(node) and node.mem_id not in in_headings))
         and node.mem_id not in kept
         and clutter.PHRASES.fullmatch(_phrase(node))
+    ]
+
+
+def _calls_to_action(body: LexborNode) -> list[LexborNode]:
+    in_headings = _in_headings(body)
+    return [
+        link
+        for link in body.css("a")
+        if clutter.CALL_TO_ACTION.fullmatch(_phrase(link))
+        and link.mem_id not in in_headings
+        and (_is_control(link) or (link.parent is not None and _phrase(link.parent) == _phrase(link)))
     ]
 
 

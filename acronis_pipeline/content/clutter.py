@@ -62,6 +62,7 @@ _NAMES = (
     r"|helpful|was-?this-?(?:page-?)?helpful|rating|share|sharing|social|newsletter|subscribe|promo|advert(?:isement)?|ads?"
     r"|edit-?(?:this-?)?(?:page|link|url|on-?github)|page-?meta|last-?(?:updated?|modified)|git-?revision-?date.*"
     r"|copy-?(?:btn|button|code|page)?|clipboard|btn-?clipboard|back-?to-?top|scroll-?to-?top|disqus(?:_thread)?|comments?"
+    r"|byline|author|meta|meta-?data|meta-?group|version-?badge|popup-?body|mctextpopupbody"
     r"|sr-?only|visually-?hidden|screen-?reader-?text|announcement|announce|modal|popup|pop-?over|lightbox|tooltip"
     r"|search|version-?(?:switcher|selector|banner|warning)|(?:language|locale|edition)-?(?:switcher|selector|picker)"
     r"|source-?file|linenos|line-?numbers?|gutter|footer|site-?footer|no-?print"
@@ -102,11 +103,21 @@ PHRASES = re.compile(
     rf"|(?:this page was )?(?:last|page last) (?:updated?|modified|edited|reviewed|changed)(?: on| at|:)?\s*{_DATE}"
     rf"|(?:updated|published|posted|modified)(?: on|:)\s*{_DATE}"
     rf"|{_THIS}\s?(?:helpful|help|help you|useful)(?: to you)?\??(?:\s*(?:yes|no|👍|👎|\W))*"
+    r"|(?:updated |posted |last updated )?(?:about )?(?:an?|\d+) (?:minute|hour|day|week|month|year)s? ago"
     r"|rate this (?:page|article|topic).{0,40}|thank(?:s| you) for your feedback.{0,80}|\d+ min(?:ute)?s? read"
     r"|\d+ out of \d+ found this helpful",
     re.IGNORECASE,
 )
 """A short block that says only this is a widget, whatever its class."""
+
+CALL_TO_ACTION = re.compile(
+    r"(?:learn|read|find out|see|show|view|discover) more(?: details)?|view all|show less"
+    r"|(?:try|buy|order|download) (?:it )?now|try (?:it )?(?:for )?free|(?:start )?(?:your )?free trial"
+    r"|(?:sign up|get started)(?: now| free| for free)?|contact (?:us|sales)|(?:request|book) a demo"
+    r"|open topic with navigation",
+    re.IGNORECASE,
+)
+"""A link that stands alone and says only this leads elsewhere; within a sentence it is part of the sentence."""
 
 FEEDBACK_QUESTION = re.compile(
     rf"{_THIS}\s?(?:helpful|help|help you|useful).*|how (?:can|could) we improve.*"

@@ -1,9 +1,13 @@
 """What the whole page says about itself, read before anything is removed from it."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser
+
+
+_FORWARD = re.compile(r"\s*[0-5](?:\.\d*)?\s*[;,]\s*url\s*=\s*['\"]?([^'\"]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -18,11 +22,15 @@ class PageMetadata:
     canonical_url: str | None
     links: tuple[str, ...]
     robots: frozenset[str]
+    forwards: bool
+    """Whether the page sends its reader on at once (`<meta http-equiv=refresh>`); the target is among the links."""
 
 
 def read(tree: LexborHTMLParser, url: str) -> PageMetadata:
     base = _base(tree, url)
     robots = _robots(tree)
+    target = _forward_target(tree, base)
+    links = () if robots & {"nofollow", "none"} else _links(tree, base)
     return PageMetadata(
         title=_text(tree, "title"),
         og_title=_meta(tree, "og:title"),
@@ -30,8 +38,9 @@ def read(tree: LexborHTMLParser, url: str) -> PageMetadata:
         heading=_text(tree, "h1"),
         language=_language(tree),
         canonical_url=_canonical(tree, base),
-        links=() if robots & {"nofollow", "none"} else _links(tree, base),
+        links=tuple(dict.fromkeys([target, *links])) if target else links,
         robots=robots,
+        forwards=target is not None,
     )
 
 
@@ -68,6 +77,12 @@ def _language(tree: LexborHTMLParser) -> str | None:
 def _canonical(tree: LexborHTMLParser, base: str) -> str | None:
     node = tree.css_first('link[rel~="canonical" i][href]')
     return absolute(base, node.attributes["href"]) if node else None
+
+
+def _forward_target(tree: LexborHTMLParser, base: str) -> str | None:
+    node = tree.css_first('meta[http-equiv="refresh" i][content]')
+    match = _FORWARD.match(node.attributes["content"] or "") if node else None
+    return absolute(base, match[1]) if match else None
 
 
 def _links(tree: LexborHTMLParser, base: str) -> tuple[str, ...]:

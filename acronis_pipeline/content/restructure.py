@@ -58,8 +58,8 @@ def _headings_without_permalinks(body: LexborNode) -> None:
 
 
 def _buttons_to_headings(tree: LexborHTMLParser, body: LexborNode) -> None:
-    """An accordion's buttons are its questions."""
-    for button in body.css("button"):
+    """An accordion's buttons are its questions; MadCap Flare calls them drop-down heads."""
+    for button in body.css("button, .MCDropDownHead, .MCExpandingHead"):
         heading = button.parent
         if heading is not None and heading.tag in _HEADING_TAGS:
             if len(heading.text().split()) > len(button.text().split()):  # "Copy link" beside the heading
@@ -164,6 +164,9 @@ def _anchor(heading: LexborNode) -> str | None:
     inner = heading.css_first("[id], a[name]")
     if inner is not None:
         return inner.id or inner.attributes.get("name")
+    following = heading.next
+    if following is not None and following.tag == "a" and not following.text().strip():
+        return (following.attributes.get("href") or "").removeprefix("#") or following.id
     before, parent = _previous_content(heading), heading.parent
     if before is not None and before.tag in {"a", "span"} and not (before.text() or "").strip():
         return before.id or before.attributes.get("name")

@@ -1,5 +1,6 @@
 """Which questions meet in a training step of a whole-encoder method."""
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -40,10 +41,8 @@ class PassageBatches:
 
     def take(self, n_batches: int) -> Iterator[list[int]]:
         """So many batches, over as many epochs as that takes."""
-        for done in range(n_batches):
-            if done % len(self) == 0:
-                batches = self.epoch(done // len(self))
-            yield next(batches)
+        endless = itertools.chain.from_iterable(self.epoch(number) for number in itertools.count())
+        return itertools.islice(endless, n_batches)
 
     def _some_of(self, group: list[int], rng: np.random.Generator) -> list[int]:
         if len(group) <= self._questions_each:

@@ -1,8 +1,8 @@
 """The training loop of whole-encoder methods: contrastive, the best checkpoint kept, step 0 among the candidates.
 
-Our own loop instead of sentence-transformers' trainer, because that takes a passage per question: four questions about a
-passage are four encodings of it, where encoding passages is nearly all the work. Its best checkpoint also never
-includes step 0. Imports torch: import this module inside functions.
+Our own loop instead of sentence-transformers' trainer, because that takes a passage per question: four questions about
+one are four encodings of it, and encoding passages is nearly all the work. Its best checkpoint also never includes step
+0. Imports torch: import this module inside functions.
 """
 
 import logging

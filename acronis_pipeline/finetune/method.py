@@ -34,7 +34,7 @@ class Changed(Enum):
 class Task:
     """What a method learns from.
 
-    `passage_vectors` are the base's vectors of `examples.passages`, shape (n_passages, dimension) float32, L2-normalised.
+    `passage_vectors` are the base's vectors of `examples.passages`: (n_passages, dimension) float32, L2-normalised.
     `load_base` gives a fresh copy of the base for methods that change its weights: `base` itself must stay as it is.
     """
 

@@ -65,7 +65,8 @@ def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Ca
     best, best_step, best_ndcg = weight.detach().numpy().copy(), 0, ndcg(weight.detach().numpy())
     history: list[dict[str, float]] = [{"step": 0, "epoch": 0.0, CHOOSES: best_ndcg}]
     losses: list[float] = []
-    for step, batch in enumerate(_batches(len(queries), parameters, task.seed), start=1):
+    batches = itertools.islice(_batches(len(queries), parameters.batch_size, task.seed), parameters.max_steps)
+    for step, batch in enumerate(batches, start=1):
         adapted = torch.nn.functional.normalize(queries[batch] + queries[batch] @ weight.T, dim=1)
         loss = info_nce(parameters.scale * adapted @ passages.T, _mask(positives, batch, len(rows)))
         optimizer.zero_grad()
@@ -89,16 +90,12 @@ def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Ca
     return Fitted(_with_adapter(task.base.model, best), Changed.QUERIES, f"step {best_step}", history)
 
 
-def _batches(n_questions: int, parameters: Parameters, seed: int) -> Iterator[np.ndarray]:
-    """Indices of the questions of each step, reshuffled every epoch."""
+def _batches(n_questions: int, size: int, seed: int) -> Iterator[np.ndarray]:
+    """Indices of the questions of each step, reshuffled every epoch, without end."""
     rng = np.random.default_rng(seed)
-    starts = range(0, n_questions, parameters.batch_size)
-    endless = (
-        order[s : s + parameters.batch_size]
-        for order in iter(lambda: rng.permutation(n_questions), None)
-        for s in starts
-    )
-    return itertools.islice(endless, parameters.max_steps)
+    while True:
+        order = rng.permutation(n_questions)
+        yield from (order[start : start + size] for start in range(0, n_questions, size))
 
 
 def _training_passages(train: Questions) -> tuple[np.ndarray, list[list[int]]]:

@@ -5,11 +5,8 @@ A table belongs to one model for good. Another model gets another table, so that
 
 from acronis_pipeline.index.deferred import DeferredEmbedder
 from acronis_pipeline.index.identity import read_identity
-from acronis_pipeline.index.rows import content_version, data_version, passage_rows, read_content
+from acronis_pipeline.index.rows import VERSION, content_version, data_version, passage_rows, read_content
 from acronis_pipeline.index.table import IndexResult, refresh, refresh_from, table_name
-
-VERSION = "1"
-"""Raised when the same passages and model would make another table: columns, full-text options."""
 
 __all__ = [
     "VERSION",

@@ -10,6 +10,8 @@ from acronis_pipeline.fingerprint import digest, digest_rows
 from acronis_pipeline.index.identity import read_identity
 from acronis_pipeline.store import Store
 
+VERSION = "1"
+"""Raised when the same passages and model would make another table: columns, full-text options."""
 CHUNKS_TABLE = "chunks"
 CONTENT = pa.schema([field for field in schemas.passages(1) if field.name != "vector"])
 """Everything of a passage but its vector."""
@@ -54,4 +56,4 @@ def content_version(store: Store, table: str = CHUNKS_TABLE) -> str:
 
 def data_version(store: Store, table: str) -> str:
     """Digest of what searches of a passages table depend on: its model and its content."""
-    return digest(read_identity(store, table).model_id, content_version(store, table))
+    return digest(VERSION, read_identity(store, table).model_id, content_version(store, table))

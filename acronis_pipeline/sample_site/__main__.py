@@ -12,6 +12,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--edits", type=Path, help="folder whose files shadow the bundled pages")
     arguments = parser.parse_args()
+    if arguments.edits and not arguments.edits.is_dir():
+        parser.error(f"--edits {arguments.edits} is not a folder; create it first")
     try:
         server = make_server(arguments.port, edits=arguments.edits)
     except OSError as error:

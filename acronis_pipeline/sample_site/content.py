@@ -10,7 +10,8 @@ page's own h1, which is the title):
     ---
     <p>…</p>
 
-Optional keys are `related` and `sitemap: no`. The address follows from the file: ``docs/trial.html`` is ``/docs/trial/``.
+Optional keys are `related` and `sitemap: no`. The address follows from the file: ``docs/trial.html`` is
+``/docs/trial/``.
 """
 
 import tomllib

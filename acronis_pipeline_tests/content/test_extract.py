@@ -165,6 +165,30 @@ def test_words_of_the_product_are_not_taken_for_widgets():
     assert markdown_of(body) == "Click **Copy**, then **Print**.\n\n- Share\n\n## Feedback\n\nSend it."
 
 
+def test_links_that_only_call_to_action_are_gone_and_sentences_with_such_words_stay():
+    body = """<div class="card"><p>Restore in seconds.</p><a href="/f">Learn more</a></div><p><a href="/t">Try it free</a></p>
+    <p>To <a href="/start">get started</a>, install an agent.</p><h2>Get started</h2><p>Here.</p>"""
+    assert markdown_of(body) == "Restore in seconds.\n\nTo get started, install an agent.\n\n## Get started\n\nHere."
+
+
+def test_relative_dates_are_gone():
+    assert (
+        markdown_of("<h1>T</h1><ul class='meta-group'><li>2 years ago</li></ul><p>Updated 3 days ago</p><p>x</p>")
+        == "# T\n\nx"
+    )
+
+
+def test_drop_down_heads_of_madcap_flare_become_headings():
+    body = """<h1>T</h1><div class="MCDropDown"><span class="MCDropDownHead"><a href="#">To restore</a></span>
+    <div class="MCDropDownBody"><p>Click once.</p></div></div>"""
+    assert markdown_of(body) == "# T\n\n## To restore\n\nClick once."
+
+
+def test_permalink_after_a_heading_gives_its_anchor():
+    body = '<div><h2>Use</h2><a id="user-content-use" class="anchor" href="#use"><svg></svg></a></div><p>x</p>'
+    assert extract(page(body), url=URL).headings == (Heading(2, "Use", "use"),)
+
+
 def test_related_section_with_prose_is_kept():
     body = (
         "<h1>T</h1><p>x</p><h2>See also</h2><p>Retention rules decide how long a <a href='/b'>backup</a> is kept.</p>"

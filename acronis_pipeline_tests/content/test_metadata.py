@@ -84,3 +84,12 @@ def test_page_without_any_title_is_named_by_its_address():
 def test_empty_page_is_empty():
     content = extract("", url=URL)
     assert (content.markdown, content.headings, content.links) == ("", (), ())
+
+
+def test_page_that_only_forwards_has_no_content_but_its_target():
+    html = page(
+        "<p>Moved <a href='/new'>here</a>.</p>", head="<meta http-equiv='Refresh' content='0; URL=/new'>", before=""
+    )
+    content = extract(html, url=URL)
+    assert (content.markdown, content.method) == ("", "forward")
+    assert content.links[0] == "https://docs.example.com/new"

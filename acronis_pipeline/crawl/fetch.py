@@ -1,0 +1,236 @@
+"""One request done well: paced, retried, capped in time and size, redirects followed by hand."""
+
+import asyncio
+import email.utils
+import logging
+import random
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from acronis_pipeline.crawl.guard import GuardedTransport, HostNotFoundError, PrivateAddressError
+from acronis_pipeline.crawl.pace import Pace
+from acronis_pipeline.settings import SiteSettings
+
+_log = logging.getLogger(__name__)
+
+MAX_REDIRECTS = 5
+MAX_RETRY_AFTER_S = 120.0
+"""A server that wants to be left alone for longer gets its wish: the page fails now and is asked again next crawl."""
+
+_FIRST_BACKOFF_S = 0.5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PERMANENT = frozenset({301, 308})
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class FetchError(Exception):
+    """A request without a usable answer. `reason` is short and fit for counting, the message has the details."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(detail or reason)
+        self.reason = reason
+
+
+class RedirectRefusedError(Exception):
+    """A redirect led where the crawl does not go. `permanent` if every hop said that the page moved for good."""
+
+    def __init__(self, reason: str, target: str, *, permanent: bool) -> None:
+        super().__init__(f"redirects to {target}: {reason}")
+        self.reason = reason
+        self.target = target
+        self.permanent = permanent
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A final answer: any status but a redirect.
+
+    `url` is where it came from after redirects, `moved_for_good` if all of those were permanent ones. `body` is empty
+    if it was not read, `truncated` if it was longer than the cap.
+    """
+
+    url: str
+    status: int
+    headers: httpx2.Headers
+    body: bytes = b""
+    truncated: bool = False
+    moved_for_good: bool = True
+
+    @property
+    def content_type(self) -> str | None:
+        return self.headers.get("content-type")
+
+    @property
+    def media_type(self) -> str:
+        """`text/html` of `text/html; charset=utf-8`; empty if the server did not say."""
+        return (self.content_type or "").split(";")[0].strip().lower()
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a request may do.
+
+    Parameters
+    ----------
+    hop
+        Spells the target of a redirect and says why it may not be followed: (canonical address, reason or None).
+    validators
+        Headers that make the request for an address conditional; none by default.
+    reads
+        Whether a successful answer of this media type is worth reading.
+    """
+
+    hop: Callable[[str, str], tuple[str, str | None]]
+    validators: Callable[[str], dict[str, str]] = field(default=lambda url: {})
+    reads: Callable[[str], bool] = field(default=lambda media_type: True)
+
+
+class Fetcher:
+    """Asks one host for pages. Use it as an asynchronous context manager.
+
+    Parameters
+    ----------
+    site
+        User agent, time-out, size cap and number of retries.
+    private_host
+        See `GuardedTransport`.
+    pace
+        Shared by everything that asks this host.
+    """
+
+    def __init__(self, site: SiteSettings, *, private_host: str | None, pace: Pace) -> None:
+        self.pace = pace
+        self.requests = 0
+        self.received_bytes = 0
+        self._site = site
+        self._client = httpx2.AsyncClient(
+            transport=GuardedTransport(private_host=private_host, max_connections=site.concurrency),
+            headers={"User-Agent": site.user_agent, "Accept": "text/html, application/xhtml+xml, */*;q=0.1"},
+            timeout=site.timeout_s,
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    async def get(self, url: str, ask: Ask) -> Answer:
+        """Ask for an address and follow its redirects.
+
+        Raises
+        ------
+        FetchError
+            No answer after all retries, or too many redirects.
+        RedirectRefusedError
+            `ask.hop` refused the target of a redirect.
+        """
+        permanent = True
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = await self._with_retries(url, ask)
+            location = answer.headers.get("location")
+            if answer.status not in _REDIRECTS or not location:
+                return replace(answer, moved_for_good=permanent)
+            permanent = permanent and answer.status in _PERMANENT
+            target, refusal = ask.hop(location, url)
+            if refusal:
+                raise RedirectRefusedError(refusal, target, permanent=permanent)
+            url = target
+        raise FetchError("too many redirects", f"more than {MAX_REDIRECTS} redirects, the last to {url}")
+
+    async def _with_retries(self, url: str, ask: Ask) -> Answer:
+        for attempt in range(self._site.retries + 1):
+            last = attempt == self._site.retries
+            try:
+                answer = await self._once(url, ask)
+            except FetchError as error:
+                if last or error.reason not in {"timeout", "connection"}:
+                    raise
+                _log.debug("%s: %s, trying again", url, error)
+                await asyncio.sleep(_backoff_s(attempt))
+                continue
+            if answer.status not in _RETRIED:
+                return answer
+            asked_s = retry_after_s(answer.headers.get("retry-after"))
+            if asked_s is not None and asked_s <= MAX_RETRY_AFTER_S:
+                # The host is busy, not this page: everyone waits.
+                self.pace.hold(asked_s)
+            if last or (asked_s or 0.0) > MAX_RETRY_AFTER_S:
+                return answer
+            if asked_s is None:
+                await asyncio.sleep(_backoff_s(attempt))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _once(self, url: str, ask: Ask) -> Answer:
+        await self.pace.turn()
+        self.requests += 1
+        try:
+            # httpx's time-outs are per operation: a server that drips a byte a second would never hit one.
+            async with (
+                asyncio.timeout(self._site.timeout_s),
+                self._client.stream("GET", url, headers=ask.validators(url)) as response,
+            ):
+                answer = Answer(url, response.status_code, response.headers)
+                if response.status_code != 200 or not ask.reads(answer.media_type):
+                    return answer
+                body, truncated = await self._read(response)
+                return Answer(url, answer.status, answer.headers, body, truncated)
+        except (TimeoutError, httpx2.TimeoutException) as error:
+            raise FetchError("timeout", f"no complete answer within {self._site.timeout_s:g} s") from error
+        except HostNotFoundError as error:
+            raise FetchError("host not found", str(error)) from error
+        except PrivateAddressError as error:
+            raise FetchError("private address", str(error)) from error
+        except httpx2.DecodingError as error:
+            raise FetchError("broken encoding", str(error)) from error
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
+            reason = "TLS" if _caused_by_tls(error) else "connection"
+            raise FetchError(reason, str(error) or type(error).__name__) from error
+
+    async def _read(self, response: httpx2.Response) -> tuple[bytes, bool]:
+        """The decoded body, cut at the size cap: a small compressed body can unfold to gigabytes."""
+        body = bytearray()
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > self._site.max_page_bytes:
+                break
+        self.received_bytes += response.num_bytes_downloaded
+        return bytes(body[: self._site.max_page_bytes]), len(body) > self._site.max_page_bytes
+
+
+def retry_after_s(header: str | None) -> float | None:
+    """Seconds that a Retry-After header (a number or a date) asks for; None if it says nothing usable."""
+    if header is None:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _backoff_s(attempt: int) -> float:
+    """Doubling, with jitter so that workers that failed together do not come back together."""
+    return _FIRST_BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5)
+
+
+def _caused_by_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

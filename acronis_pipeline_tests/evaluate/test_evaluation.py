@@ -1,0 +1,148 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from acronis_pipeline import index
+from acronis_pipeline.dataset import Question
+from acronis_pipeline.errors import DatasetError, IdentityMismatchError
+from acronis_pipeline.evaluate import Arena, Arm, Evaluation, Report, evaluate, evaluate_alone, plots, table
+from acronis_pipeline.evaluate.metrics import METRICS
+from acronis_pipeline.retrieve import Retriever
+from acronis_pipeline.store import Store
+from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build, question
+from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Arm, Arm]:
+    return build(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def done(world: tuple[Store, Arm, Arm]) -> Evaluation:
+    store, base, tuned = world
+    return evaluate(store, "words", Arena(DATASET.test, base, tuned), Arena(DATASET.validation, base, tuned), GOLD)
+
+
+def test_every_system_is_scored_on_both_sets_with_all_metrics(done: Evaluation) -> None:
+    names = ["bm25", "base", "fine_tuned", "hybrid_base", "hybrid"]
+    assert [system.name for system in done.report.systems] == names
+    assert all(done.report.score(name, part) for name in names for part in ("synthetic", "human"))
+    assert all(set(score.metrics) == set(METRICS) for score in done.report.scores)
+    assert {(score.question_set, score.n, score.n_groups) for score in done.report.scores} == {
+        ("synthetic", 25, 25),
+        ("human", 8, 8),
+    }
+
+
+def test_model_that_learned_the_vocabulary_wins_with_its_interval_above_zero(done: Evaluation) -> None:
+    for other in ("base", "bm25"):
+        comparison = done.report.comparison("fine_tuned", other)
+        assert comparison is not None
+        assert comparison.difference.low > 0
+        assert comparison.difference.p_value < 0.05
+    assert done.report.validation["fine_tuned"] > done.report.validation["base"]
+
+
+def test_hybrid_weights_come_from_validation(done: Evaluation) -> None:
+    weights = {system.name: system.dense_weight for system in done.report.systems}
+    assert weights["hybrid"] is not None
+    assert weights["hybrid"] >= 0.5
+    assert (weights["bm25"], weights["base"], weights["fine_tuned"]) == (None, None, None)
+
+
+def test_human_questions_that_cannot_be_scored_are_named(done: Evaluation) -> None:
+    assert done.report.unanswerable == ("Where is the lost page? (https://docs.test/lost/ was not crawled)",)
+    assert done.report.unscored == ("What else should I know?",)
+
+
+def test_every_question_of_every_system_has_a_result(done: Evaluation) -> None:
+    rows = done.results.to_pylist()
+    assert len(rows) == 5 * (25 + 8)
+    assert len({row["result_id"] for row in rows}) == len(rows)
+    score = done.report.score("fine_tuned")
+    tuned = [row["ndcg_at_10"] for row in rows if (row["system"], row["question_set"]) == ("fine_tuned", "synthetic")]
+    assert score is not None
+    assert score.metrics["ndcg_at_10"].mean == pytest.approx(sum(tuned) / len(tuned))
+
+
+def test_results_are_what_retrieve_shows(world: tuple[Store, Arm, Arm], done: Evaluation) -> None:
+    store, _, tuned = world
+    hybrid = next(system for system in done.report.systems if system.name == "hybrid")
+    retriever = Retriever(store, hybrid, tuned.embedder)
+    rows = [row for row in done.results.to_pylist() if row["system"] == "hybrid"]
+    for row in rows[::7]:
+        assert [hit.chunk_id for hit in retriever.retrieve(row["query"], 10)] == row["retrieved"]
+
+
+def test_report_survives_json(done: Evaluation) -> None:
+    assert Report.from_json(done.report.to_json()) == done.report
+    assert "NaN" not in json.dumps(json.loads(done.report.to_json()))
+
+
+def test_small_samples_are_said_so(done: Evaluation) -> None:
+    assert any("25 synthetic questions" in note for note in done.report.notes)
+
+
+def test_saturated_base_is_reported_as_no_headroom(world: tuple[Store, Arm, Arm]) -> None:
+    store, base, _ = world
+    easy = tuple(replace(question(n), query=f"topic{n}") for n in range(20))
+    report = evaluate(store, "words", Arena(easy, base), Arena((), base)).report
+    assert report.notes[0].startswith("No headroom")
+    assert any(note.startswith("No validation questions") for note in report.notes)
+    assert [system.name for system in report.systems] == ["bm25", "base", "hybrid_base"]
+
+
+def test_questions_whose_passage_left_the_index_count_as_missed(world: tuple[Store, Arm, Arm]) -> None:
+    store, base, _ = world
+    questions = (*DATASET.test[:5], Question("gone", "where is it", ("vanished",), "page"))
+    report = evaluate(store, "words", Arena(questions, base), Arena((), base)).report
+    assert any("1 test questions have no gold passage" in note for note in report.notes)
+    assert report.scores[0].n == 6
+
+
+def test_reigning_system_is_asked_alone_as_it_was_in_the_comparison(world, done: Evaluation) -> None:
+    store, _, tuned = world
+    hybrid = next(system for system in done.report.systems if system.name == "hybrid")
+    alone = evaluate_alone(store, "words", hybrid, Arena(DATASET.test, tuned), GOLD)
+    assert alone.report.questions_id == done.report.questions_id
+    together = [row for row in done.results.to_pylist() if row["system"] == "hybrid"]
+    assert [row["ndcg_at_10"] for row in alone.results.to_pylist()] == [row["ndcg_at_10"] for row in together]
+
+
+def test_nothing_to_ask_is_an_error_with_a_remedy(world: tuple[Store, Arm, Arm]) -> None:
+    store, base, _ = world
+    with pytest.raises(DatasetError, match="expected_urls"):
+        evaluate(store, "words", Arena((), base), Arena((), base), GOLD[-2:])
+
+
+def test_model_that_did_not_make_the_vectors_is_refused(world: tuple[Store, Arm, Arm]) -> None:
+    store, base, tuned = world
+    swapped = Arm(base.table, tuned.embedder)
+    with pytest.raises(IdentityMismatchError, match="tuned"):
+        evaluate(store, "words", Arena(DATASET.test, swapped), Arena((), base))
+
+
+def test_tables_with_different_passages_are_not_compared(tmp_path) -> None:
+    store, base, tuned = build(tmp_path)
+    write_chunks(store, [*CHUNKS, chunk("new", "A new page")])
+    index.refresh(store, base.table, WordEmbedder, base.embedder.identity)
+    with pytest.raises(IdentityMismatchError, match="refresh both"):
+        evaluate(store, "words", Arena(DATASET.test, base, tuned), Arena(DATASET.validation, base, tuned))
+
+
+def test_table_shows_sets_apart_and_shared_systems_once(done: Evaluation) -> None:
+    other = replace(done.report, recipe="second")
+    rows = table.rows([done.report, other])
+    assert [row["question_set"] for row in rows] == ["synthetic"] * 7 + ["human"] * 7
+    assert [row["recipe"] for row in rows[:3]] == ["-", "-", "words"]
+    text, markdown = table.as_text([done.report]), table.as_markdown([done.report])
+    for shown in (text, markdown):
+        assert all(word in shown for word in ("nDCG@10", "hit@3", "fine_tuned", "human", "Not answerable: Where is"))
+    assert len({len(line) for line in text.splitlines()[1:2]}) == 1
+    assert markdown.splitlines()[1].count("|") == markdown.splitlines()[0].count("|")
+
+
+def test_plot_is_a_png(done: Evaluation) -> None:
+    assert plots.ndcg_with_intervals(done.report).startswith(b"\x89PNG")

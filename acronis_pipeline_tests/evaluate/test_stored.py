@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import pytest
+
+from acronis_pipeline import evaluate as evaluation
+from acronis_pipeline import index
+from acronis_pipeline.evaluate import stored
+from acronis_pipeline.gold import GoldQuestion
+from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build
+from acronis_pipeline_tests.index.corpora import chunk, write_chunks
+
+
+@pytest.fixture
+def world(tmp_path):
+    return build(tmp_path)
+
+
+def refresh(world, gold=GOLD, dataset=DATASET) -> evaluation.EvalResult:
+    store, base, tuned = world
+    return evaluation.refresh(store, "words", dataset, gold, base, tuned)
+
+
+def test_unchanged_report_is_read_and_not_computed(world, monkeypatch) -> None:
+    first = refresh(world)
+    monkeypatch.setattr(stored, "evaluate", None)
+    second = refresh(world)
+    assert (first.reused, second.reused) == (False, True)
+    assert second.report == first.report
+    assert second.data_version == first.data_version
+
+
+def test_new_question_makes_a_new_report(world) -> None:
+    first = refresh(world)
+    second = refresh(world, gold=(*GOLD, GoldQuestion("more", "explain question9", ("https://docs.test/c9/",))))
+    assert not second.reused
+    assert second.report.report_id != first.report.report_id
+    assert evaluation.latest_report(world[0], "words") == second.report
+
+
+def test_new_passage_makes_a_new_report(world) -> None:
+    store, base, tuned = world
+    first = refresh(world)
+    write_chunks(store, [*CHUNKS, chunk("new", "A new page")])
+    index.refresh(store, base.table, lambda: base.embedder, base.embedder.identity)
+    index.refresh(store, tuned.table, lambda: tuned.embedder, tuned.embedder.identity)
+    assert refresh(world).report.questions_id != first.report.questions_id
+
+
+def test_results_of_a_report_are_kept(world) -> None:
+    report = refresh(world).report
+    results = evaluation.question_results(world[0], [report.report_id])
+    assert results.num_rows == 5 * (25 + 8)
+    assert evaluation.question_results(world[0], []).num_rows == 0
+
+
+def test_interrupted_evaluation_leaves_no_report_and_is_done_again(world, monkeypatch) -> None:
+    store = world[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(stored, "_row", lambda report, key: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            refresh(world)
+    assert evaluation.latest_report(store, "words") is None
+    again = refresh(world)
+    assert not again.reused
+    assert evaluation.question_results(store, [again.report.report_id]).num_rows == 5 * (25 + 8)
+
+
+def test_latest_reports_hold_one_a_recipe(world) -> None:
+    store, base, tuned = world
+    refresh(world)
+    newer = refresh(world, dataset=replace(DATASET, test=DATASET.test[:20])).report
+    other = evaluation.refresh(store, "another", DATASET, GOLD, base, tuned).report
+    assert evaluation.latest_reports(store) == [other, newer]
+
+
+def test_link_to_mlflow_is_kept_beside_the_report(world) -> None:
+    store = world[0]
+    report = refresh(world).report
+    evaluation.set_mlflow_run(store, report.report_id, "run-1")
+    assert evaluation.latest_report(store, "words") == report
+    assert refresh(world).reused
