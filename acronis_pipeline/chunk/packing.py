@@ -5,7 +5,7 @@ between lines (the fence is), and only what does not fit by itself is cut, at se
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from acronis_pipeline.chunk.blocks import Block, cells
 _FULL_ENOUGH = 0.5
 """A text may end early, at the end of a block, once it holds this share of what would fit."""
 _SHRINK = 0.85
+_SMALLEST = 4
 
 
 class Counter(Protocol):
@@ -123,23 +124,31 @@ def _row_as_item(names: Sequence[str], values: Sequence[str]) -> str:
     return "- " + "; ".join(f"{name}: {value}" if name else value for name, value in pairs if value)
 
 
-def _cut(piece: Piece, budget: Budget) -> Iterator[Piece]:
-    """Parts of about equal size of a piece that is too long, cut at sentences, else words, else anywhere."""
+def _cut(piece: Piece, budget: Budget) -> list[Piece]:
+    """Parts of a piece that is too long, cut at sentences, else words, and within a word only if it fits nowhere whole.
+
+    Parts of about equal size come first: filling the budget would leave a stump at the end.
+    """
     from semchunk.semchunk import chunk
 
-    count = budget.counter.count
-    total, available = count(piece.text), budget.available
-    size = min(available, ceil(1.1 * total / ceil(total / available)))
-    while True:
-        parts = chunk(piece.text, size, count, memoize=False)
+    total, available = budget.counter.count(piece.text), budget.available
+    sizes = [min(available, ceil(1.1 * total / ceil(total / available))), available]
+    while sizes[-1] > _SMALLEST:
+        sizes.append(max(_SMALLEST, int(_SHRINK * sizes[-1])))
+    fitting: list[Piece] = []
+    for size in sizes:
+        parts = chunk(piece.text, size, budget.counter.count, memoize=False)
         cut = [
-            Piece(str(part), piece.block, piece.joint if index == 0 else " ", piece.opening, piece.closing)
-            for index, part in enumerate(parts)
+            replace(piece, text=str(part), joint=piece.joint if index == 0 else " ") for index, part in enumerate(parts)
         ]
-        if size <= 4 or all(budget.fits(rendered([part])) for part in cut):
-            yield from cut
-            return
-        size = max(4, int(_SHRINK * size))
+        if size > _SMALLEST and not all(budget.fits(rendered([part])) for part in cut):
+            continue
+        if " ".join(part.text for part in cut).split() == piece.text.split():
+            return cut
+        fitting = fitting or cut
+        if size < available // 2:  # smaller parts keep no word whole that these did not
+            break
+    return fitting
 
 
 def _groups(pieces: Sequence[Piece], budget: Budget) -> list[list[Piece]]:

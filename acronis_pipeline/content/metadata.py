@@ -6,7 +6,6 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser
 
-
 _FORWARD = re.compile(r"\s*[0-5](?:\.\d*)?\s*[;,]\s*url\s*=\s*['\"]?([^'\"]+)", re.IGNORECASE)
 
 
@@ -29,7 +28,7 @@ class PageMetadata:
 def read(tree: LexborHTMLParser, url: str) -> PageMetadata:
     base = _base(tree, url)
     robots = _robots(tree)
-    target = _forward_target(tree, base)
+    target = _forward_target(tree, base, url)
     links = () if robots & {"nofollow", "none"} else _links(tree, base)
     return PageMetadata(
         title=_text(tree, "title"),
@@ -79,10 +78,11 @@ def _canonical(tree: LexborHTMLParser, base: str) -> str | None:
     return absolute(base, node.attributes["href"]) if node else None
 
 
-def _forward_target(tree: LexborHTMLParser, base: str) -> str | None:
+def _forward_target(tree: LexborHTMLParser, base: str, url: str) -> str | None:
     node = tree.css_first('meta[http-equiv="refresh" i][content]')
     match = _FORWARD.match(node.attributes["content"] or "") if node else None
-    return absolute(base, match[1]) if match else None
+    target = absolute(base, match[1]) if match else None
+    return None if target == absolute(url, "") else target  # a page may reload itself
 
 
 def _links(tree: LexborHTMLParser, base: str) -> tuple[str, ...]:

@@ -84,11 +84,14 @@ class Ask:
         Headers that make the request for an address conditional; none by default.
     reads
         Whether a successful answer of this media type is worth reading.
+    max_bytes
+        Cap of the decoded body; `site.max_page_bytes` by default.
     """
 
     hop: Callable[[str, str], tuple[str, str | None]]
     validators: Callable[[str], dict[str, str]] = field(default=lambda url: {})
     reads: Callable[[str], bool] = field(default=lambda media_type: True)
+    max_bytes: int | None = None
 
 
 class Fetcher:
@@ -184,7 +187,7 @@ class Fetcher:
                 answer = Answer(url, response.status_code, response.headers)
                 if response.status_code != 200 or not ask.reads(answer.media_type):
                     return answer
-                body, truncated = await self._read(response)
+                body, truncated = await self._read(response, ask.max_bytes or self._site.max_page_bytes)
                 return Answer(url, answer.status, answer.headers, body, truncated)
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise FetchError("timeout", f"no complete answer within {self._site.timeout_s:g} s") from error
@@ -198,15 +201,15 @@ class Fetcher:
             reason = "TLS" if _caused_by_tls(error) else "connection"
             raise FetchError(reason, str(error) or type(error).__name__) from error
 
-    async def _read(self, response: httpx2.Response) -> tuple[bytes, bool]:
+    async def _read(self, response: httpx2.Response, max_bytes: int) -> tuple[bytes, bool]:
         """The decoded body, cut at the size cap: a small compressed body can unfold to gigabytes."""
         body = bytearray()
         async for piece in response.aiter_bytes():
             body += piece
-            if len(body) > self._site.max_page_bytes:
+            if len(body) > max_bytes:
                 break
         self.received_bytes += response.num_bytes_downloaded
-        return bytes(body[: self._site.max_page_bytes]), len(body) > self._site.max_page_bytes
+        return bytes(body[:max_bytes]), len(body) > max_bytes
 
 
 def retry_after_s(header: str | None) -> float | None:

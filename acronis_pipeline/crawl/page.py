@@ -105,8 +105,10 @@ def _alias(declared: str | None, url: str, scope: Scope) -> str | None:
 
 def _nothing_to_keep(html: str, markdown: str) -> str | None:
     words = markdown.split()
+    if len(words) > _LOGIN_MAX_WORDS:
+        return None
     tree = LexborHTMLParser(html)
-    if len(words) <= _LOGIN_MAX_WORDS and tree.css_first('input[type="password" i]'):
+    if tree.css_first('input[type="password" i]'):
         return LOGIN_WALL
     if sum(map(len, words)) >= MIN_CONTENT_CHARS:
         return None

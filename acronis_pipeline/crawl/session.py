@@ -10,6 +10,7 @@ from acronis_pipeline.crawl import sitemap as sitemaps
 from acronis_pipeline.crawl.fetch import Ask, Fetcher, FetchError, RedirectRefusedError
 from acronis_pipeline.crawl.guard import HostNotFoundError, private_host
 from acronis_pipeline.crawl.pace import Pace
+from acronis_pipeline.crawl.page import is_html
 from acronis_pipeline.crawl.robots import Robots
 from acronis_pipeline.crawl.sitemap import Sitemap
 from acronis_pipeline.crawl.urls import Scope
@@ -58,9 +59,9 @@ async def _locate_start(fetcher: Fetcher, scope: Scope, robots: Robots, site: Si
     asked = scope.canonical(site.url) or site.url
     if not robots.allows(asked):
         return None
-    ask = Ask(hop=scope.redirect, reads=lambda media_type: False)
     try:
-        answer = await fetcher.get(asked, ask)
+        # The body is read although it is not used: hanging up on it would cost the connection.
+        answer = await fetcher.get(asked, Ask(hop=scope.redirect, reads=is_html))
     except RedirectRefusedError as error:
         raise SiteError(
             f"{site.url} redirects to {error.target}, which is another site; set site.url to the one you mean"

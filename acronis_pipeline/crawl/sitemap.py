@@ -121,12 +121,12 @@ async def _read(fetcher: Fetcher, scope: Scope, url: str) -> Listing:
         _log.warning("sitemap %s is on another host; not read", url)
         return Listing()
     try:
-        answer = await fetcher.get(url, Ask(hop=scope.redirect))
+        answer = await fetcher.get(url, Ask(hop=scope.redirect, max_bytes=MAX_BYTES))
     except RedirectRefusedError as error:
         _log.warning("sitemap %s %s; not read", url, error)
         return Listing()
     if answer.status >= 500 or answer.status == 429:
         raise FetchError(f"HTTP {answer.status}")
     if answer.truncated:
-        _log.warning("sitemap %s is larger than site.max_page_bytes; only its beginning was read", url)
+        _log.warning("sitemap %s is larger than %d bytes; only its beginning was read", url, MAX_BYTES)
     return parse(answer.body)

@@ -9,7 +9,7 @@ import dagster as dg
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.defs.recipes import RECIPES
-from acronis_pipeline.errors import AcronisPipelineError, CheckFailedError, RecipeError
+from acronis_pipeline.errors import CheckFailedError, RecipeError
 from acronis_pipeline.settings import Settings
 
 _CORPUS = ["raw_pages", "chunks", "synthetic_pairs", "gold_questions"]
@@ -66,24 +66,22 @@ def _execute(
             partition_key=recipe,
             asset_selection=[dg.AssetKey(name) for name in names],
         )
-    except AcronisPipelineError:
+    except dg.DagsterError as error:
+        # Dagster's error for failed blocking checks is private and only counts them.
+        if words := _failed_checks(instance):
+            raise CheckFailedError(
+                f"check failed: {words}; what was published before still stands (see the run in `acronis-pipeline ui`)"
+            ) from error
         raise
-    except dg.DagsterAssetCheckFailedError as error:
-        raise CheckFailedError(_explain_failed_check(instance, str(error))) from error
 
 
-def _explain_failed_check(instance: dg.DagsterInstance, fallback: str) -> str:
-    """The failed check's own words; Dagster's error only counts them."""
+def _failed_checks(instance: dg.DagsterInstance) -> str:
+    """What the newest run's failed blocking checks say."""
     newest = instance.get_run_records(limit=1)[0].dagster_run.run_id
     events = instance.all_logs(newest, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     evaluations = [event.dagster_event.event_specific_data for event in events if event.dagster_event]
     failed = [e for e in evaluations if isinstance(e, dg.AssetCheckEvaluation) and not e.passed and e.blocking]
-    if not failed:
-        return " ".join(fallback.split())
-    words = "; ".join(f"{e.asset_key.to_user_string()}.{e.check_name}: {e.description}" for e in failed)
-    return (
-        f"check failed: {words}; what was published before still stands (the run is in the UI: `acronis-pipeline ui`)"
-    )
+    return "; ".join(f"{e.asset_key.to_user_string()}.{e.check_name}: {e.description}" for e in failed)
 
 
 def _changed_assets(result: dg.ExecuteInProcessResult) -> list[str]:

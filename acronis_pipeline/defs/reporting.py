@@ -11,7 +11,9 @@ OWNERS = ["team:search"]
 
 def table(rows: Iterable[Mapping[str, Any]], limit: int = 20) -> dg.MetadataValue:
     """Rows as a table; long texts are cut, lists are joined."""
-    records = [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in list(rows)[:limit]]
+    shown = list(rows)[:limit]
+    names = dict.fromkeys(name for row in shown for name in row)  # Dagster wants the same columns in every record
+    records = [dg.TableRecord({name: _cell(row.get(name)) for name in names}) for row in shown]
     return dg.MetadataValue.table(records) if records else dg.MetadataValue.text("none")
 
 

@@ -143,14 +143,18 @@ def from_gold(
     return GoldSet(tuple(asked), tuple(unanswerable), tuple(unscored))
 
 
-def ranked_units(ranking: Iterable[str], question: EvalQuestion, units: Mapping[str, str]) -> dict[str, str]:
-    """The units of a ranking, best first, each with the passage that stands for it (its first).
+def ranked_units(
+    ranking: Iterable[str], question: EvalQuestion, units: Mapping[str, str], limit: int | None = None
+) -> dict[str, str]:
+    """The first `limit` units of a ranking, best first, each with the passage that stands for it (its first).
 
     `units` gives the unit of passages that are not right (see `Corpus.units`).
     """
     found: dict[str, str] = {}
     for chunk_id in ranking:
         found.setdefault(question.relevant.get(chunk_id) or units[chunk_id], chunk_id)
+        if len(found) == limit:
+            break
     return found
 
 

@@ -54,7 +54,7 @@ def _over_grid(pool: Pool, question: EvalQuestion, units: Mapping[str, str]) -> 
     if not relevant.intersection(question.relevant.get(chunk_id, "") for chunk_id in pool.chunk_ids):
         return [0.0] * len(GRID)
     rankings = ((chunk_id for chunk_id, _ in pool.mixed(weight)) for weight in GRID)
-    return [ndcg_at(list(ranked_units(ranking, question, units)), relevant, 10) for ranking in rankings]
+    return [ndcg_at(list(ranked_units(ranking, question, units, limit=10)), relevant, 10) for ranking in rankings]
 
 
 def _best(scores: np.ndarray) -> int:

@@ -8,6 +8,7 @@ encoded in mini-batches of similar length, and dropout is off, which lets attent
 import numpy as np
 from pydantic import Field, field_validator
 
+from acronis_pipeline.embedding import Embedder
 from acronis_pipeline.finetune.batches import PassageBatches
 from acronis_pipeline.finetune.interpolate import choose_share
 from acronis_pipeline.finetune.method import Changed, Fitted, MethodParameters, Task
@@ -64,6 +65,10 @@ class ValidationPool:
         self.passages = [task.examples.passages[row] for row in rows]
         base_queries = task.base.encode_queries(questions.queries)
         self.base_value = measure(base_queries, task.passage_vectors[rows], self.questions)[CHOOSES]
+
+    def value_of(self, embedder: Embedder) -> float:
+        queries = embedder.encode_queries(self.questions.queries)
+        return measure(queries, embedder.encode_passages(self.passages), self.questions)[CHOOSES]
 
 
 def fit(task: Task, parameters: Parameters) -> Fitted:

@@ -100,7 +100,8 @@ def definition(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]
 
 def meaning(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
     if thing := subject(match["subject"], names):
-        yield Rewrite(f"what does {thing} {match['verb'].removesuffix('s')}", "definition")
+        verb, _, particle = match["verb"].partition(" ")
+        yield Rewrite(f"what does {thing} {_base(verb)} {particle}".strip(), "definition")
 
 
 def support(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:

@@ -10,9 +10,9 @@ _ABBREVIATIONS = r"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\betc\.)(?<!\bvs\.)(?<!\bNo\.)(
 _END = re.compile(rf"(?<=[.!?。！？]){_ABBREVIATIONS}(?:(?<=[。！？])|[\"')\]”’]*\s+(?=[\"'(\[“‘]?[A-Z0-9À-ÞА-Я]))")
 _LEAD_WORDS = phrase_set(
     """note|notes|please note|important|warning|caution|tip|hint|info|attention|remember|however|additionally|
-    in addition|furthermore|moreover|therefore|thus|hence|for example|for instance|also|as a result|in this case|in general|
-    generally|typically|usually|finally|similarly|instead|otherwise|in short|alternatively|optionally|likewise|specifically|
-    especially|particularly|unfortunately|as mentioned|in other words|now|then|next|first|second|third|currently|
+    in addition|furthermore|moreover|therefore|thus|hence|for example|for instance|also|as a result|in this case|
+    in general|generally|typically|usually|finally|similarly|instead|otherwise|in short|alternatively|optionally|
+    likewise|specifically|especially|particularly|unfortunately|as mentioned|in other words|now|then|next|first|
     basically|as such"""
 )
 _LEAD = re.compile(

@@ -51,7 +51,7 @@ def assign(groups: Mapping[str, str], remembered: Mapping[str, str], options: Pa
     counts = Counter(splits.values())
     for urls in sorted(new_groups, key=lambda urls: digest("split", _path(urls[0]))):
         # A group that would overshoot (half of the site is one template) is left to training.
-        split = next((s for s in ("test", "validation") if counts[s] + len(urls) <= max(1, wanted[s])), "train")
+        split = next((s for s in ("test", "validation") if counts[s] + len(urls) <= wanted[s]), "train")
         splits.update(dict.fromkeys(urls, split))
         counts[split] += len(urls)
     return splits

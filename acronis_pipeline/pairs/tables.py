@@ -92,7 +92,8 @@ def term_queries(blocks: tuple[Block, ...], context: str) -> Iterator[tuple[str,
 
 _LABELS = phrase_set(
     """note|notes|notice|important|warning|tip|caution|example|examples|for example|answer|question|default|syntax|
-    usage|result|optional|required|recommended|options|see also|hint|info|step|attention|summary|solution|cause|reason"""
+    usage|result|optional|required|recommended|options|see also|hint|info|step|attention|summary|solution|
+    cause|reason"""
 )
 
 

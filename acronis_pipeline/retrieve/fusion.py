@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acronis_pipeline.retrieve.ranking import Ranking, ordered
+from acronis_pipeline.retrieve.ranking import DECIMALS, Ranking, ordered
 
 RRF_CONSTANT = 60
 """Cormack, Clarke, Büttcher: Reciprocal rank fusion outperforms Condorcet …, SIGIR 2009."""
@@ -17,7 +17,7 @@ RRF_CONSTANT = 60
 
 @dataclass(frozen=True)
 class Pool:
-    """The candidates of one query with both standard scores (shape (n_candidates,)), in the order of `chunk_ids`."""
+    """The candidates of one query, sorted by chunk_id, with both standard scores (shape (n_candidates,) each)."""
 
     chunk_ids: tuple[str, ...]
     dense: np.ndarray
@@ -25,8 +25,11 @@ class Pool:
 
     def mixed(self, dense_weight: float) -> Ranking:
         """Ranking by `dense_weight * dense + (1 - dense_weight) * lexical`."""
-        scores = dense_weight * self.dense + (1.0 - dense_weight) * self.lexical
-        return ordered(zip(self.chunk_ids, scores, strict=True))
+        scores = np.round(dense_weight * self.dense + (1.0 - dense_weight) * self.lexical, DECIMALS)
+        # The same order as `ordered`, for the ids are sorted and the sort is stable, at a tenth of its time.
+        best_first = np.argsort(-scores, kind="stable").tolist()
+        values = scores.tolist()
+        return [(self.chunk_ids[row], values[row]) for row in best_first]
 
 
 def pool(

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping
 Ranking = list[tuple[str, float]]
 """(chunk_id, score), best first."""
 
-_DECIMALS = 5
+DECIMALS = 5
 """Scores are compared at this precision: two exact searches (LanceDB's and numpy's) sum in another order and differ in
 the seventh digit, which would make copies of one passage change places."""
 
 
 def ordered(scores: Iterable[tuple[str, float]]) -> Ranking:
     """Best first; equal scores by chunk_id, so that a ranking is the same everywhere."""
-    rounded = [(chunk_id, round(float(score), _DECIMALS)) for chunk_id, score in scores]
+    rounded = [(chunk_id, round(float(score), DECIMALS)) for chunk_id, score in scores]
     return sorted(rounded, key=lambda item: (-item[1], item[0]))
 
 

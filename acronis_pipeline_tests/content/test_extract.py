@@ -166,8 +166,9 @@ def test_words_of_the_product_are_not_taken_for_widgets():
 
 
 def test_links_that_only_call_to_action_are_gone_and_sentences_with_such_words_stay():
-    body = """<div class="card"><p>Restore in seconds.</p><a href="/f">Learn more</a></div><p><a href="/t">Try it free</a></p>
-    <p>To <a href="/start">get started</a>, install an agent.</p><h2>Get started</h2><p>Here.</p>"""
+    body = """<div class="card"><p>Restore in seconds.</p><a href="/f">Learn more</a></div>
+    <p><a href="/t">Try it free</a></p><p>To <a href="/start">get started</a>, install an agent.</p>
+    <h2>Get started</h2><p>Here.</p>"""
     assert markdown_of(body) == "Restore in seconds.\n\nTo get started, install an agent.\n\n## Get started\n\nHere."
 
 

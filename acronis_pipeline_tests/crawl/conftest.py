@@ -1,0 +1,45 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acronis_pipeline.crawl import fetch, live_pages
+from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.store import Store
+from acronis_pipeline_tests.crawl.website import Website
+
+Rows = Callable[[], dict[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def site() -> Iterator[Website]:
+    website = Website()
+    yield website
+    website.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "lancedb"))
+
+
+@pytest.fixture
+def settings(site: Website) -> Callable[..., SiteSettings]:
+    """Settings for the website, impatient enough for tests."""
+
+    def build(path: str = "/", **changes: Any) -> SiteSettings:
+        return SiteSettings(**{"url": site.at(path), "timeout_s": 2.0, "retries": 1, "gone_after": 2, **changes})
+
+    return build
+
+
+@pytest.fixture
+def live(store: Store, site: Website) -> Rows:
+    """Live pages by path."""
+    return lambda: {"/" + row["url"].removeprefix(site.url): row for row in live_pages(store).to_pylist()}
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "_FIRST_BACKOFF_S", 0.01)

@@ -1,0 +1,47 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from acronis_pipeline import embedding
+from acronis_pipeline.dataset import RetrievalDataset
+from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.finetune import ModelResult, Recipe, refresh
+from acronis_pipeline.finetune.recipe import parse_recipe
+from acronis_pipeline.store import Store
+from acronis_pipeline_tests.finetune.worlds import codename_world
+
+ADAPTER = """
+method: query_adapter
+max_seq_length: 64
+parameters: {learning_rate: 0.003, max_steps: 120}
+"""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A query adapter trained once for the whole session, with the store and data that it came from."""
+
+    store: Store
+    recipe: Recipe
+    dataset: RetrievalDataset
+    models_dir: Path
+    result: ModelResult
+
+
+@pytest.fixture(scope="session")
+def base() -> Embedder:
+    return embedding.load_base(embedding.PACKAGED_BASE, max_seq_length=64)
+
+
+@pytest.fixture(scope="session")
+def adapter_recipe() -> Recipe:
+    return parse_recipe("adapter", ADAPTER, where="adapter.yaml")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, adapter_recipe: Recipe) -> Trained:
+    folder = tmp_path_factory.mktemp("trained")
+    store, dataset = Store(str(folder / "lancedb")), codename_world()
+    result = refresh(store, adapter_recipe, dataset, folder / "models")
+    return Trained(store, adapter_recipe, dataset, folder / "models", result)

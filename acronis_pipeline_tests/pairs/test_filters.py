@@ -1,0 +1,114 @@
+from collections.abc import Sequence
+
+from acronis_pipeline.pairs import filters
+from acronis_pipeline.pairs.generator import Candidate, Chunk
+from acronis_pipeline_tests.pairs.builders import chunk
+
+
+def ask(query: str, one: Chunk, style: str = "question", generator: str = "llm") -> Candidate:
+    return Candidate(query, one.chunk_id, style, generator, "hash")
+
+
+def judge(
+    candidates: Sequence[Candidate],
+    chunks: Sequence[Chunk],
+    splits: dict[str, str] | None = None,
+    benched: frozenset[str] = frozenset(),
+) -> list[filters.Verdict]:
+    splits = splits or {one.url: "train" for one in chunks}
+    return filters.judge(candidates, {one.chunk_id: one for one in chunks}, splits, benched, max_copy_rate=0.9)
+
+
+def pages(n: int, **changes: str) -> list[Chunk]:
+    return [chunk(f"Text of page number {k}.", url=f"https://docs.example/{k}", **changes) for k in range(n)]
+
+
+def reasons(verdicts: Sequence[filters.Verdict]) -> list[str | None]:
+    return [verdict.reason for verdict in verdicts]
+
+
+def test_queries_must_have_a_sensible_length_and_mean_something():
+    (one,) = pages(1)
+    queries = ["restore", "word " * 41, "Getting started", "restore one mailbox"]
+    found = reasons(judge([ask(query, one) for query in queries], [one]))
+    assert found == [filters.TOO_SHORT, filters.TOO_LONG, filters.GENERIC, None]
+
+
+def test_a_long_query_taken_over_from_the_passage_is_rejected():
+    one = chunk("Old versions of a file are deleted after thirty days unless a hold is set.")
+    copied = ask("old versions of a file are deleted after thirty days", one, "claim")
+    reworded = ask("after how many days do you remove outdated copies of my file", one)
+    assert reasons(judge([copied, reworded], [one])) == [filters.COPIED, None]
+
+
+def test_a_heading_that_is_a_question_may_stand_in_its_passage():
+    one = chunk("The next backup catches up.", heading_path=["What happens if my computer is off at backup time?"])
+    own = ask("What happens if my computer is off at backup time?", one, generator="structural")
+    assert reasons(judge([own], [one])) == [None]
+
+
+def test_one_question_that_few_passages_answer_becomes_one_pair_with_all_of_them():
+    chunks = pages(3)
+    verdicts = judge([ask("How do I restore?", one) for one in chunks], chunks)
+    kept = [verdict for verdict in verdicts if verdict.reason is None]
+    assert len(kept) == 1
+    assert set(kept[0].chunk_ids) == {one.chunk_id for one in chunks}
+    assert kept[0].chunk_ids[0] == kept[0].candidate.chunk_id
+    assert reasons(verdicts).count(filters.MERGED) == 2
+
+
+def test_a_question_that_many_passages_answer_is_ambiguous():
+    chunks = pages(4)
+    assert set(reasons(judge([ask("how do i restore", one) for one in chunks], chunks))) == {filters.AMBIGUOUS}
+
+
+def test_near_duplicates_of_the_source_are_gold_too_and_count_as_one_answer():
+    chunks = pages(5, cluster_id="same")
+    (first, *_) = verdicts = judge([ask("how do i restore", one) for one in chunks], chunks)
+    kept = next(verdict for verdict in verdicts if verdict.reason is None)
+    assert len(kept.chunk_ids) == 5
+    assert first.reason in {None, filters.MERGED}
+
+
+def test_a_cluster_or_a_question_in_two_splits_is_used_in_neither():
+    same = pages(2, cluster_id="same")
+    splits = {same[0].url: "train", same[1].url: "test"}
+    assert set(reasons(judge([ask("restore a mailbox", same[0])], same, splits))) == {filters.CROSSES_SPLITS}
+    apart = pages(2)
+    found = reasons(judge([ask("restore a mailbox", one) for one in apart], apart, splits))
+    assert sorted(map(str, found)) == sorted([filters.CROSSES_SPLITS, filters.MERGED])
+
+
+def test_pages_on_the_bench_neither_ask_nor_answer():
+    chunks = pages(2, cluster_id="same")
+    splits = {chunks[0].url: "train", chunks[1].url: "test"}
+    verdicts = judge(
+        [ask("restore one mailbox", chunks[0]), ask("get back my mail", chunks[1])],
+        chunks,
+        splits,
+        frozenset({chunks[0].url}),
+    )
+    assert reasons(verdicts) == [filters.BENCHED, None]
+    assert verdicts[1].chunk_ids == (chunks[1].chunk_id,)
+
+
+def test_test_pages_keep_questions_and_train_pages_keep_everything():
+    chunks = pages(2)
+    splits = {chunks[0].url: "train", chunks[1].url: "test"}
+    candidates = [
+        ask(f"{word} {number}", one, style)
+        for number, one in enumerate(chunks)
+        for word, style in [
+            ("how to restore", "question"),
+            ("restore page", "title"),
+            ("restore text words", "keyword"),
+        ]
+    ]
+    train, test = reasons(judge(candidates, chunks, splits))[:3], reasons(judge(candidates, chunks, splits))[3:]
+    assert train == [None, None, None]
+    assert test == [None, filters.NOT_TESTED_ON, filters.NOT_TESTED_ON]
+
+
+def test_a_test_page_that_offers_no_question_keeps_what_it_has():
+    (one,) = pages(1)
+    assert reasons(judge([ask("aufbewahrung der sicherungen", one, "title")], [one], {one.url: "test"})) == [None]
