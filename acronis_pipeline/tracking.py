@@ -103,7 +103,8 @@ class Tracker:
         import mlflow  # 1.6 s
         from filelock import FileLock
 
-        logging.getLogger("alembic").setLevel(logging.WARNING)
+        for chatty in ("alembic", "mlflow.store.db.utils"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         file = sqlite_file(self.tracking_uri)
         if file is None:
             return mlflow.MlflowClient(self.tracking_uri)

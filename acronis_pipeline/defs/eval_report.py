@@ -61,7 +61,7 @@ def eval_report(
     return reporting.result(result.data_version, metadata, changed=not result.reused)
 
 
-@dg.asset_check(asset=eval_report, blocking=True, partitions_def=RECIPES)
+@dg.asset_check(asset=eval_report, blocking=True)
 def every_system_was_asked(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
     """All systems answered the same questions, BM25 and the untouched base among them."""
     report = evaluate.latest_report(store.open(), context.partition_key)
@@ -76,7 +76,7 @@ def every_system_was_asked(context: dg.AssetCheckExecutionContext, store: StoreR
     return reporting.check(not problems, f"{len(report.scores)} scores", problems)
 
 
-@dg.asset_check(asset=eval_report, partitions_def=RECIPES)
+@dg.asset_check(asset=eval_report)
 def tuned_beats_its_base(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
     """The paired interval of nDCG@10, fine-tuned minus base, lies above zero on the test questions. Warns otherwise."""
     report = evaluate.latest_report(store.open(), context.partition_key)

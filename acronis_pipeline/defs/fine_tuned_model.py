@@ -75,7 +75,7 @@ def _metadata(record: ModelRecord) -> dict[str, object]:
     }
 
 
-@dg.asset_check(asset=fine_tuned_model, blocking=True, partitions_def=RECIPES)
+@dg.asset_check(asset=fine_tuned_model, blocking=True)
 def not_worse_than_its_base(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
     """The published folder is complete, and on validation the model is at least as good as the untouched base."""
     record = require_model(store.open(), context.partition_key)

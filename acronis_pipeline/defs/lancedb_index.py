@@ -54,7 +54,7 @@ def lancedb_index(
     return reporting.result(tuned.data_version, metadata, changed=any(result.changed for result in results))
 
 
-@dg.asset_check(asset=lancedb_index, blocking=True, partitions_def=RECIPES)
+@dg.asset_check(asset=lancedb_index, blocking=True)
 def index_is_in_step(
     context: dg.AssetCheckExecutionContext, store: StoreResource, settings: dg.ResourceParam[Settings]
 ) -> dg.AssetCheckResult:

@@ -45,7 +45,7 @@ def materialize(settings: Settings, recipes: Sequence[str]) -> Outcome:
             raise RecipeError(f"recipe {recipe!r} is unknown; known are {', '.join(known)}")
     started = time.monotonic()
     instance = open_instance(settings)
-    job = build_definitions(settings).get_job_def("full_pipeline")
+    job = build_definitions(settings).resolve_job_def("full_pipeline")
     run_ids: list[str] = []
     changed: dict[str, None] = {}
     for index, recipe in enumerate(recipes):
@@ -87,8 +87,8 @@ def _failed_checks(instance: dg.DagsterInstance) -> str:
 def _changed_assets(result: dg.ExecuteInProcessResult) -> list[str]:
     changed = []
     for event in result.get_asset_materialization_events():
-        materialization = event.asset_materialization
-        if materialization and materialization.metadata["changed"].value:
+        materialization = event.step_materialization_data.materialization
+        if materialization.metadata["changed"].value:
             name = materialization.asset_key.to_user_string()
-            changed.append(f"{name}[{materialization.partition}]" if materialization.partition else name)
+            changed.append(f"{name}[{event.partition}]" if event.partition else name)
     return changed

@@ -9,7 +9,7 @@ from acronis_pipeline.embedding import Embedder
 from acronis_pipeline.errors import IdentityMismatchError
 from acronis_pipeline.evaluate.questions import Corpus
 from acronis_pipeline.index.rows import content_version, read_content
-from acronis_pipeline.retrieve import Batch, System, open_checked
+from acronis_pipeline.retrieve import Batch, System, lexical, open_checked
 from acronis_pipeline.store import Store
 
 BASELINES = ("bm25", "base")
@@ -29,11 +29,13 @@ class Arena:
     """Questions about one corpus, and the tables that hold it; both tables must hold the same passages.
 
     Test and validation questions share their tables in the pipeline; in a benchmark of two files they need not.
+    `lexical_queries` is what BM25 gets to see of each question, where that is not the question itself (`own_words`).
     """
 
     questions: tuple[Question, ...]
     base: Arm
     fine_tuned: Arm | None = None
+    lexical_queries: tuple[str, ...] | None = None
 
     def arm(self, system: str) -> Arm:
         """The arm that a system searches."""
@@ -99,4 +101,6 @@ class Rankings:
     def _batch(self, arm: Arm, other: Batch | None = None) -> Batch:
         table = open_checked(self._store, System("base", "dense", arm.table), arm.embedder)
         lists = other.lexical_lists if other else None
+        if lists is None and self._arena.lexical_queries is not None:
+            lists = lexical.search_many(table, self._arena.lexical_queries, self._depth)
         return Batch(table, self._queries, arm.embedder, self._depth, lists)

@@ -68,8 +68,9 @@ def decide(
 ) -> Decision:
     """Compare the best candidate with whoever reigns, or with the best untouched baseline if nobody does.
 
-    The candidate is promoted only if the whole paired interval of nDCG@10 on the synthetic test questions lies above
-    zero, and on the human questions not wholly below zero.
+    The candidate is promoted if the whole paired interval of nDCG@10 on the synthetic test questions lies above zero
+    and that on people's questions not wholly below (their veto); or if the synthetic questions leave it open and
+    people's questions decide for it. After a veto the next best candidate by validation gets its turn.
 
     Parameters
     ----------
@@ -90,25 +91,27 @@ def decide(
     """
     comparable, left_out = _comparable(reports)
     contenders = [(contender, score) for report in comparable for contender, score in _contenders(report)]
-    candidate = _best(contenders)
-    opponent = _opponent(comparable, contenders, champion, standing)
+    opponent = _opponent(comparable, contenders, champion, standing, results)
     remark = f" Left out, evaluated on other questions: {', '.join(left_out)}." if left_out else ""
     stays = champion is not None
-    if _same(candidate, opponent):
-        reason = (
-            f"{opponent} stays champion: no system is better on validation."
-            if stays
-            else f"{opponent} is the first champion: no trained system is better on validation."
-        )
-        return Decision(not stays, opponent, reason + remark)
-    evidence = _evidence(results, candidate, opponent)
-    verdict, wins = _verdict(candidate, opponent, evidence)
-    winner = candidate if wins else opponent
-    if wins:
-        reason = f"{candidate} {'replaces' if stays else 'is the first champion, ahead of'} {opponent}: {verdict}"
-    else:
-        reason = f"{opponent} {'stays champion' if stays else 'is the first champion'}: {verdict}"
-    return Decision(wins or not stays, winner, reason + remark, evidence)
+    keeps = "stays champion" if stays else "is the first champion"
+    better = _better_by_validation(contenders, opponent)
+    verdicts: list[str] = []
+    evidence: tuple[Comparison, ...] = ()
+    for candidate in better:
+        evidence = _evidence(results, candidate, opponent)
+        verdict = _verdict(candidate, opponent, evidence)
+        if verdict.wins:
+            takes = "replaces" if stays else "is the first champion, ahead of"
+            before = f" {' '.join(verdicts)}" if verdicts else ""
+            return Decision(
+                True, candidate, f"{candidate} {takes} {opponent}: {verdict.text}{before}{remark}", evidence
+            )
+        verdicts.append(verdict.text)
+        if not verdict.vetoed:
+            break
+    why = " ".join(verdicts) or "no other system is better on validation."
+    return Decision(not stays, opponent, f"{opponent} {keeps}: {why}{remark}", evidence)
 
 
 def needs_standing(reports: Sequence[Report], champion: Champion | None) -> bool:
@@ -143,14 +146,27 @@ def _best(contenders: Sequence[tuple[Contender, float]]) -> Contender:
     return max(contenders, key=lambda pair: round(pair[1], 6))[0]
 
 
+def _better_by_validation(contenders: Sequence[tuple[Contender, float]], opponent: Contender) -> list[Contender]:
+    """Candidates that validation puts before the opponent, best first.
+
+    An opponent without a validation score (an older model) is met by the best candidate alone.
+    """
+    known = [score for contender, score in contenders if _same(contender, opponent)]
+    ranked = sorted(contenders, key=lambda pair: -round(pair[1], 6))
+    if not known:
+        return [ranked[0][0]]
+    return [contender for contender, score in ranked if round(score, 6) > round(known[0], 6)]
+
+
 def _opponent(
     reports: Sequence[Report],
     contenders: Sequence[tuple[Contender, float]],
     champion: Champion | None,
     standing: Report | None,
+    results: pa.Table,
 ) -> Contender:
     if champion is None:
-        return _best([pair for pair in contenders if pair[0].system.name in BASELINES])
+        return _best_baseline([pair for pair in contenders if pair[0].system.name in BASELINES], results)
     present = next((contender for contender, _ in contenders if _is_champion(contender, champion)), None)
     if present:
         return present
@@ -160,6 +176,16 @@ def _opponent(
             "evaluate it alone and pass that report"
         )
     return Contender(champion.recipe, champion.system, champion.model_id, standing.report_id)
+
+
+def _best_baseline(baselines: Sequence[tuple[Contender, float]], results: pa.Table) -> Contender:
+    """Best untouched baseline by validation, unless people's questions prove another one better."""
+    best = _best(baselines)
+    for other, _ in baselines:
+        human = next((c for c in _evidence(results, other, best) if c.question_set == "human"), None)
+        if human and human.difference.low > 0:
+            best = other
+    return best
 
 
 def _is_champion(contender: Contender, champion: Champion) -> bool:
@@ -191,19 +217,28 @@ def _rows_of(rows: Sequence[Row], contender: Contender, question_set: str) -> li
     return [row for row in rows if (row["report_id"], row["system"], row["question_set"]) == wanted]
 
 
-def _verdict(candidate: Contender, opponent: Contender, evidence: Sequence[Comparison]) -> tuple[str, bool]:
+@dataclass(frozen=True)
+class _Verdict:
+    text: str
+    wins: bool
+    vetoed: bool = False
+
+
+def _verdict(candidate: Contender, opponent: Contender, evidence: Sequence[Comparison]) -> _Verdict:
     """The finding in plain language, and whether the candidate may take over."""
     by_set = {comparison.question_set: comparison for comparison in evidence}
     test, human = by_set.get("synthetic"), by_set.get("human")
     if test is None:
-        return f"there are no test questions to show that {candidate} is better than {opponent}.", False
+        return _Verdict(f"there are no test questions to show that {candidate} is better than {opponent}.", False)
     on_test = f"{_figures(test)} on {test.difference.n} test questions"
     on_human = f"{_figures(human)} on {human.difference.n} human questions" if human else "no human questions to check"
-    if test.difference.low <= 0:
-        return f"{candidate} is best on validation, but its lead is not proven ({on_test}).", False
     if human and human.difference.high < 0:
-        return f"{candidate} is better on test questions ({on_test}) but worse for people ({on_human}).", False
-    return f"{on_test}; {on_human}.", True
+        return _Verdict(f"{candidate} is worse for people ({on_human}; {on_test}).", False, vetoed=True)
+    if test.difference.low > 0:
+        return _Verdict(f"{on_test}; {on_human}.", True)
+    if human and human.difference.low > 0 and test.difference.high >= 0:
+        return _Verdict(f"the test questions leave it open ({on_test}), people's decide ({on_human}).", True)
+    return _Verdict(f"{candidate} is best on validation, but its lead is not proven ({on_test}; {on_human}).", False)
 
 
 def _figures(comparison: Comparison) -> str:

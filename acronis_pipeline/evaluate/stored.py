@@ -11,13 +11,14 @@ from acronis_pipeline import schemas
 from acronis_pipeline.dataset import RetrievalDataset
 from acronis_pipeline.evaluate.arena import Arena, Arm
 from acronis_pipeline.evaluate.evaluation import Canonical, evaluate, questions_id
+from acronis_pipeline.evaluate.own_words import as_customers_would
 from acronis_pipeline.evaluate.report import Report
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.gold import GoldQuestion
 from acronis_pipeline.index.rows import data_version
 from acronis_pipeline.store import Store, is_in, quoted
 
-VERSION = "1"
+VERSION = "2"
 """Raised when the same systems and questions would get another report."""
 REPORTS_TABLE = "reports"
 RESULTS_TABLE = "question_results"
@@ -54,7 +55,8 @@ def refresh(
     DatasetError, IdentityMismatchError
         As for `evaluate`; stored reports stay.
     """
-    test, validation = Arena(dataset.test, base, fine_tuned), Arena(dataset.validation, base, fine_tuned)
+    reworded = tuple(as_customers_would(question.query) for question in dataset.validation)
+    test, validation = Arena(dataset.test, base, fine_tuned), Arena(dataset.validation, base, fine_tuned, reworded)
     key = _key(store, test, validation, gold, candidates)
     report_id = digest(recipe, key)[:16]
     if known := _read(store, f"report_id = {quoted(report_id)}"):

@@ -77,7 +77,9 @@ def train_contrastively(
     The weights left in `model` are those of the last step.
     """
     _turn_dropout_off(model)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
+    )
     best, history = Best(base_value), [{"step": 0, "epoch": 0.0, CHOOSES: base_value}]
     losses: list[float] = []
     started, every = time.monotonic(), max(1, schedule.steps // _PROGRESS_LINES)

@@ -60,7 +60,9 @@ def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Ca
     rows, positives = _training_passages(task.examples.train)
     queries, passages = torch.from_numpy(train_vectors), torch.from_numpy(task.passage_vectors[rows])
     weight = torch.nn.Parameter(torch.zeros(queries.shape[1], queries.shape[1]))
-    optimizer = torch.optim.AdamW([weight], lr=parameters.learning_rate, weight_decay=parameters.weight_decay)
+    optimizer = torch.optim.AdamW(
+        [weight], lr=parameters.learning_rate, weight_decay=parameters.weight_decay, fused=True
+    )
     started, steps_per_epoch = time.monotonic(), math.ceil(len(queries) / parameters.batch_size)
     best, best_step, best_ndcg = weight.detach().numpy().copy(), 0, ndcg(weight.detach().numpy())
     history: list[dict[str, float]] = [{"step": 0, "epoch": 0.0, CHOOSES: best_ndcg}]

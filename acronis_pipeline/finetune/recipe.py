@@ -76,7 +76,7 @@ def parse_recipe(name: str, text: str, *, where: str) -> Recipe:
     """
     content = _read_yaml(text, where)
     method = content.get("method")
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         found = "is missing" if method is None else f"= {method!r} is unknown"
         raise RecipeError(f"{where}: method {found}; use one of {', '.join(sorted(METHODS))}")
     if "name" in content:

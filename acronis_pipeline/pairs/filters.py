@@ -14,7 +14,6 @@ MAX_ANSWERING_CLUSTERS = 3
 LONG_QUERY_WORDS = 8
 """Shorter queries are names of things, which a passage about the thing cannot but contain."""
 
-HEADING_STYLES = frozenset({"title"})
 REWORDED = frozenset({"question", "how-to", "definition", "comparison", "error"})
 """Styles worth testing on.
 
@@ -77,7 +76,9 @@ def judge(
             clusters[chunk.cluster_id].append(chunk.chunk_id)
     copied = [copy_rate(candidate.query, chunks[candidate.chunk_id].passage) for candidate in candidates]
     reasons: list[str | None] = [
-        BENCHED if chunks[candidate.chunk_id].url in benched else _own_fault(candidate, rate, max_copy_rate)
+        BENCHED
+        if chunks[candidate.chunk_id].url in benched
+        else _own_fault(candidate, chunks[candidate.chunk_id], rate, max_copy_rate)
         for candidate, rate in zip(candidates, copied, strict=True)
     ]
     gold: list[tuple[str, ...]] = [
@@ -94,7 +95,7 @@ def judge(
     return [Verdict(*row) for row in zip(candidates, gold, own_split, copied, reasons, strict=True)]
 
 
-def _own_fault(candidate: Candidate, rate: float, max_copy_rate: float) -> str | None:
+def _own_fault(candidate: Candidate, chunk: Chunk, rate: float, max_copy_rate: float) -> str | None:
     """What is wrong with a candidate by itself."""
     n_words = len(words(candidate.query))
     if n_words < MIN_WORDS:
@@ -103,16 +104,17 @@ def _own_fault(candidate: Candidate, rate: float, max_copy_rate: float) -> str |
         return TOO_LONG
     if is_generic(candidate.query):
         return GENERIC
-    if n_words >= LONG_QUERY_WORDS and rate > max_copy_rate and not _is_the_authors_own(candidate):
+    if n_words >= LONG_QUERY_WORDS and rate > max_copy_rate and not _is_the_authors_own(candidate, chunk):
         return COPIED
     return None
 
 
-def _is_the_authors_own(candidate: Candidate) -> bool:
+def _is_the_authors_own(candidate: Candidate, chunk: Chunk) -> bool:
     """A heading or FAQ question stands in its passage because it is its heading; people wrote it to be asked."""
-    return candidate.style in HEADING_STYLES or (
-        candidate.generator == "structural" and candidate.query.rstrip().endswith("?")
-    )
+    query = normalise(candidate.query)
+    in_headings = any(query in normalise(heading) for heading in (chunk.title, *chunk.heading_path))
+    in_text = candidate.query.endswith("?") and candidate.query in chunk.text
+    return candidate.style == "title" or in_headings or in_text
 
 
 def _same_question(candidates: Sequence[Candidate], reasons: Sequence[str | None]) -> dict[str, list[int]]:

@@ -14,10 +14,12 @@ _NUMBERING = re.compile(
 )
 _SEPARATOR = re.compile(r"\s+[|–—:»·-]\s+")
 _ASKING = re.compile(
-    r"^(?:what|what's|how|why|when|where|which|who|whose|can|could|does|do|did|is|are|should|will|would|may|must)\b",
+    r"^(?:(?:can|could|does|do|did|is|are|should|will|would|may|must) (?:i|you|we|the|an?|my|your|it|there|\w+s)\b"
+    r"|(?:what|how|why|when|where|which \w+|who) (?:can|could|does|do|did|is|are|should|will|would|must|happens)\b"
+    r"|how (?:to|long|often|much|many|fast)\b|what (?:to do|if)\b)",
     re.IGNORECASE,
 )
-_STATEMENT_AFTER_ASKING = re.compile(r"^(?:what's new|when to|where to|which|how it works|how this works)\b", re.I)
+"""Without a question mark only the word order tells "What happens when …" from "What you get" and "Is" from a title."""
 
 GENERIC = phrase_set(
     """about|additional information|additional notes|additional resources|advanced|advanced options|advanced settings|
@@ -32,7 +34,8 @@ GENERIC = phrase_set(
     properties|purpose|questions|quick start|quickstart|reference|references|related|related articles|
     related links|related pages|related topics|remarks|requirements|resources|result|results|sample|samples|scope|
     security|see also|settings|setup|solution|steps|summary|support|supported|syntax|table of contents|terminology|
-    terms|tips|to do|tip|troubleshooting|usage|use|use cases|values|verify|version|warning|warnings|welcome|
+    terms|tips|to do|tip|troubleshooting|usage|use|use cases|user interface|values|verify|version|warning|
+    warnings|welcome|
     what is next|what's new|what's next|whats next|where to go next|why|workaround|working|contact|
     contents of this page|on this page|symptom|symptoms|cause|resolution|answer|answers|question"""
 )
@@ -47,6 +50,10 @@ _EMPTY = phrase_set(
     how it works|how this works"""
 )
 """Generic headings that add nothing to what stands above them either."""
+
+
+_FEW_WORDS = 2
+"""A heading of more content words says enough by itself."""
 
 
 def site_names(titles: Iterable[str]) -> frozenset[str]:
@@ -72,9 +79,7 @@ def is_generic(heading: str) -> bool:
 
 def is_question(heading: str) -> bool:
     """Whether a heading is a question as it stands, with or without its mark."""
-    if len(words(heading)) < 3 or _STATEMENT_AFTER_ASKING.match(heading):
-        return heading.endswith("?") and len(words(heading)) >= 3
-    return heading.endswith("?") or bool(_ASKING.match(heading))
+    return len(words(heading)) >= 3 and (heading.endswith("?") or bool(_ASKING.match(heading)))
 
 
 def question_style(question: str) -> str:
@@ -101,8 +106,10 @@ def how_to_question(heading: str, context: str = "") -> str | None:
     # "Test results", "Release notes", "Backup storage": noun compounds that begin like instructions.
     if not base or (head.lower() == base and not _is_object(rest, plural_will_do=not is_also_a_noun(head))):
         return None
+    if context and rest.lower() in {"it", "them", "this"}:
+        rest = ""
     phrase = as_asker(f"{base} {rest}".strip())
-    if context and len(content_words(rest)) < 1:
+    if context and not content_words(rest):
         phrase = f"{phrase} {context}"
     return how_to(phrase) if 2 <= len(words(phrase)) <= 14 else None
 
@@ -130,7 +137,7 @@ def title_queries(title: str, heading_path: Sequence[str], site: frozenset[str] 
     queries = []
     if not is_generic(own) and len(content_words(own)) >= 2:
         queries.append(own)
-    if above and (is_generic(own) or len(content_words(own)) <= 4):
+    if above and (is_generic(own) or len(content_words(own)) <= _FEW_WORDS):
         queries.append(_joined(own, above[-1]))
     return [query.lower() if pick(query, "lower", "as is") == "lower" else query for query in queries]
 
@@ -141,6 +148,4 @@ def _joined(own: str, above: str) -> str:
     kept = " ".join(word for word in words(own) if word.lower() not in known)
     if not kept:
         return own
-    if is_generic(own):
-        return pick(own + above, f"{above} {kept}", f"{kept} {above}")
-    return f"{kept} {above}"
+    return pick(own + above, f"{above} {kept}", f"{kept} {above}")

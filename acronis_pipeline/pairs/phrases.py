@@ -14,7 +14,7 @@ _CLAUSE = re.compile(
 )
 _BREAKS = re.compile(
     r"\b(?:if|when|whenever|that|which|who|whose|where|because|while|but|or|is|are|was|were|has|have|can|will|must|"
-    r"should|may|could|would|do|does|did|please|then|there|this|these|it|they|not|you|we|i)\b",
+    r"should|may|could|would|do|does|did|don't|doesn't|isn't|aren't|can't|won't|cannot|please|then|there|this|these|it|they|not|you|we|i)\b",
     re.IGNORECASE,
 )
 _PREPOSITIONS = word_set(

@@ -12,6 +12,9 @@ from acronis_pipeline.pairs.words import STOP_WORDS, words
 
 _ODD = re.compile(r"[\d_/@:+]|\..")
 _CLAUSE = re.compile(r"\s*[;:(–—]\s*|,\s+(?=(?:which|so|but|because|where|while|and|or|as)\b)")
+_VERBISH = re.compile(r"(?:ly|ing|ed)$")
+"""English forms that are seldom typed as keywords; the endings are rare elsewhere."""
+_VERBISH_SHARE = 0.5
 _COMMON = 0.12
 """A word in more than this share of the pages is one of the site's stop words (in every language)."""
 
@@ -58,9 +61,13 @@ def keyword_query(context: str, text: str, weights: TermWeights, n_words: int) -
     for position, word in enumerate(words(f"{context} {text}")):
         order.setdefault(word.lower(), position)
         counts[word.lower()] += 1
-    scores = {word: (1 + math.log(n)) * weights.weight(word) for word, n in counts.items() if len(word) > 2}
-    ranked = sorted((word for word, score in scores.items() if score > 0), key=lambda w: (-scores[w], order[w]))
     in_context = {word.lower() for word in words(context)}
+    scores = {
+        word: (1 + math.log(n)) * weights.weight(word) * (_VERBISH_SHARE if _VERBISH.search(word) else 1)
+        for word, n in counts.items()
+        if len(word) > 2
+    }
+    ranked = sorted((word for word, score in scores.items() if score > 0), key=lambda w: (-scores[w], order[w]))
     anchor = [word for word in ranked if word in in_context][:1]
     chosen: list[str] = list(anchor)
     for word in ranked:
@@ -81,7 +88,9 @@ def phrase_query(text: str, weights: TermWeights) -> str | None:
             counts.update(tuple(lowered[i : i + size]) for i in range(len(lowered) - size + 1))
     for phrase, n in counts.items():
         score = sum(weights.weight(word) for word in phrase) / math.sqrt(len(phrase)) * (1 + math.log(n))
-        if n >= 2 and score > best_score and len(set(phrase)) == len(phrase):
+        if n < 2 or len(set(phrase)) < len(phrase) or all(weights.is_common(word) for word in phrase):
+            continue
+        if score > best_score:
             best, best_score = " ".join(phrase), score
     return best
 

@@ -7,18 +7,17 @@ tables, claims and keywords work in any language that puts spaces between its wo
 
 import logging
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
 
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.pairs import headings, rewriting, salience, tables
 from acronis_pipeline.pairs.blocks import Block, Parts, parse
-from acronis_pipeline.pairs.everyday_words import base_of_gerund, is_verb
+from acronis_pipeline.pairs.everyday_words import is_verb
 from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation
-from acronis_pipeline.pairs.phrases import as_typed, names_in, pick
+from acronis_pipeline.pairs.phrases import as_typed, lower_start, names_in, pick
 from acronis_pipeline.pairs.sentences import reads_like_prose, sentences, stands_alone
-from acronis_pipeline.pairs.words import content_words, is_spaceless, normalise, overlap, words
+from acronis_pipeline.pairs.words import content_words, is_spaceless, overlap, words
 
 VERSION = "1"
 """Raise it when the rules change: every chunk is then asked again."""
@@ -26,7 +25,8 @@ VERSION = "1"
 _log = logging.getLogger(__name__)
 _SECTION_CHUNKS = 3
 """Chunks of one section that its heading points to; more would make the heading ambiguous."""
-_STYLE_ORDER = ("question", "how-to", "title", "definition", "error", "claim", "table", "keyword")
+_TURN = ("question", "how-to", "title", "claim", "question", "definition", "error", "table", "keyword")
+"""Styles in the order they choose; questions come twice, since only they can be tested on."""
 _ALIKE = 0.75
 """Queries of one chunk whose content words overlap this much (Jaccard) say the same."""
 
@@ -96,18 +96,25 @@ class StructuralGenerator:
                 return cleaned
         return ""
 
+    def _above(self, chunk: Chunk) -> str:
+        """The nearest heading above the chunk's own that means something by itself."""
+        for heading in (*reversed(chunk.heading_path[:-1]), chunk.title) if chunk.heading_path else ():
+            cleaned = headings.clean(heading, self._site)
+            if not headings.is_generic(cleaned):
+                return cleaned
+        return ""
+
     def _from_headings(self, chunk: Chunk) -> Iterator[tuple[str, str]]:
         if self._part_of_section.get(chunk.chunk_id, 0) >= _SECTION_CHUNKS:
             return
         own = headings.clean(chunk.heading_path[-1] if chunk.heading_path else chunk.title, self._site)
-        page = headings.clean(chunk.title, self._site)
         if chunk.is_english and headings.is_question(own):
-            yield own, headings.question_style(own)
+            yield in_context(own, self._above(chunk), few=1), headings.question_style(own)
             return
         if own.endswith("?") and len(words(own)) >= 2:
             yield own, "question"
             return
-        if chunk.is_english and (question := headings.how_to_question(own, page if own != page else "")):
+        if chunk.is_english and (question := headings.how_to_question(own, self._above(chunk))):
             yield as_typed(question), "how-to"
         for query in headings.title_queries(chunk.title, chunk.heading_path, self._site):
             yield query, "title"
@@ -171,16 +178,20 @@ class StructuralGenerator:
         return [s for s in found if 6 <= len(words(s)) <= 40 and reads_like_prose(s)]
 
 
-def in_context(question: str, context: str) -> str:
+def in_context(question: str, context: str, few: int = 3) -> str:
     """A short question with what it is about: "where are attachments stored" on a page about Google Keep.
 
-    A sentence may leave its topic to the heading; a visitor who asks from outside names it.
+    A sentence may leave its topic to the heading; a visitor who asks from outside names it. Short is a question of up
+    to `few` content words that shares none with the context.
     """
     asked, topic = set(content_words(question)), content_words(context)
-    if len(asked) > 3 or not topic or len(topic) > 4 or asked & set(topic):
+    if len(asked) > few or not topic or len(topic) > 4 or asked & set(topic):
         return question
     first = context.split(" ", 1)[0]
-    return question if base_of_gerund(first) or is_verb(first) else f"{question} in {context}"
+    if first.lower().endswith("ing") or is_verb(first) or headings.is_question(context):
+        return question
+    mark = "?" if question.endswith("?") else ""
+    return f"{question.removesuffix('?')} in {lower_start(context, frozenset())}{mark}"
 
 
 def choose(candidates: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, str]]:
@@ -188,14 +199,17 @@ def choose(candidates: Sequence[tuple[str, str]], limit: int) -> list[tuple[str,
 
     Within a style the order of `candidates` counts. The same candidates always give the same choice.
     """
-    by_style: dict[str, list[tuple[str, str]]] = {style: [] for style in _STYLE_ORDER}
+    waiting: dict[str, deque[str]] = {style: deque() for style in _TURN}
     for query, style in candidates:
-        by_style[style].append((query, style))
+        if len(words(query)) >= 2:
+            waiting[style].append(query)
     chosen: list[tuple[str, str]] = []
-    for turn in zip_longest(*by_style.values()):
-        for candidate in turn:
-            if candidate is None or len(chosen) >= limit or len(normalise(candidate[0]).split()) < 2:
+    while any(waiting.values()):
+        for style in _TURN:
+            query = waiting[style].popleft() if waiting[style] else None
+            if query is None or any(overlap(query, other) >= _ALIKE for other, _ in chosen):
                 continue
-            if all(overlap(candidate[0], query) < _ALIKE for query, _ in chosen):
-                chosen.append(candidate)
+            chosen.append((query, style))
+            if len(chosen) == limit:
+                return chosen
     return chosen

@@ -29,7 +29,8 @@ STOP_WORDS = word_set(
     ours out over own per please rather same see shall she should since so some such than that the their theirs them
     then there therefore these they this those though through thus to together too under unless until up upon us use
     used uses using via very want was way we well were what when where whether which while who whom whose why will with
-    within without would yes yet you your yours"""
+    within without would yes yet you your yours beside
+    besides everything expect nothing something usually whatever"""
 )
 
 

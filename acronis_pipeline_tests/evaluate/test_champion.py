@@ -102,6 +102,30 @@ def test_worse_for_people_is_a_veto_that_names_its_sample() -> None:
     assert "40 human questions" in decision.reason
 
 
+def test_people_decide_what_the_test_questions_leave_open() -> None:
+    given = reports(BETTER, EQUAL, {"bm25": 0.5, "base": 0.5, "fine_tuned": 0.7})
+    decision = decide(given.reports, given.results)
+    assert (decision.promote, decision.winner.system.name) == (True, "fine_tuned")
+    assert "people's decide" in decision.reason
+
+
+def test_after_a_veto_the_next_best_candidate_gets_its_turn() -> None:
+    validation = {"bm25": 0.6, "base": 0.5, "fine_tuned": 0.7, "hybrid": 0.8}
+    given = reports(validation, validation, {"bm25": 0.6, "base": 0.5, "fine_tuned": 0.65, "hybrid": 0.4})
+    decision = decide(given.reports, given.results)
+    assert decision.winner.system.name == "fine_tuned"
+    assert "hybrid of recipe words is worse for people" in decision.reason
+
+
+def test_first_opponent_is_the_baseline_that_people_prove_better() -> None:
+    given = reports(
+        {"bm25": 0.8, "base": 0.5, "fine_tuned": 0.7}, BETTER, {"bm25": 0.4, "base": 0.6, "fine_tuned": 0.6}
+    )
+    decision = decide(given.reports, given.results)
+    assert decision.winner.system.name == "fine_tuned"
+    assert "ahead of base" in decision.reason
+
+
 def test_no_human_questions_are_no_veto_and_are_mentioned() -> None:
     given = reports(BETTER, BETTER)
     assert decide(given.reports, given.results).winner.system.name == "fine_tuned"

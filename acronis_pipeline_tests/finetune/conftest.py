@@ -1,7 +1,9 @@
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from acronis_pipeline import embedding
 from acronis_pipeline.dataset import RetrievalDataset
@@ -27,6 +29,15 @@ class Trained:
     dataset: RetrievalDataset
     models_dir: Path
     result: ModelResult
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Matrices this small only lose time waiting for a second thread, most of all on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def serving(behaviour: Behaviour) -> Iterator[FakeOpenAI]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             status, data = fake.answer(body, self.headers.get("Authorization"))
             payload = json.dumps(data).encode()

@@ -5,8 +5,8 @@ from acronis_pipeline.pairs.generator import Candidate, Chunk
 from acronis_pipeline_tests.pairs.builders import chunk
 
 
-def ask(query: str, one: Chunk, style: str = "question", generator: str = "llm") -> Candidate:
-    return Candidate(query, one.chunk_id, style, generator, "hash")
+def ask(query: str, one: Chunk, style: str = "question") -> Candidate:
+    return Candidate(query, one.chunk_id, style, "structural", "hash")
 
 
 def judge(
@@ -43,7 +43,7 @@ def test_a_long_query_taken_over_from_the_passage_is_rejected():
 
 def test_a_heading_that_is_a_question_may_stand_in_its_passage():
     one = chunk("The next backup catches up.", heading_path=["What happens if my computer is off at backup time?"])
-    own = ask("What happens if my computer is off at backup time?", one, generator="structural")
+    own = ask("What happens if my computer is off at backup time?", one)
     assert reasons(judge([own], [one])) == [None]
 
 

@@ -24,7 +24,7 @@ from acronis_pipeline.pairs.rewriting import questions
     ],
 )
 def test_a_statement_becomes_the_question_that_it_answers(sentence, question):
-    assert [rewrite.query for rewrite in questions(sentence, frozenset({"RPO"}))][0] == question
+    assert questions(sentence, frozenset({"RPO"}))[0].query == question
 
 
 @pytest.mark.parametrize(

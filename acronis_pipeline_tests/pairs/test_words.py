@@ -9,7 +9,8 @@ def test_queries_that_differ_in_case_marks_and_width_are_the_same_question():
 
 
 def test_words_keep_file_names_and_hyphenated_names_whole():
-    assert words("Edit spec.loadBalancerIP in S3-compatible mode.") == ["Edit", "spec.loadBalancerIP", "in", "S3-compatible", "mode"]  # fmt: skip
+    found = words("Edit spec.loadBalancerIP in S3-compatible mode.")
+    assert found == ["Edit", "spec.loadBalancerIP", "in", "S3-compatible", "mode"]
 
 
 def test_every_character_of_a_script_without_spaces_is_a_word():
