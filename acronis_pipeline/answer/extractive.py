@@ -1,49 +1,64 @@
 """Answers without an LLM: the retrieved sentences closest to the question, quoted and cited."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from acronis_pipeline.answer.sentences import sentences
 from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.pairs.blocks import Row, parse
+from acronis_pipeline.pairs.sentences import sentences
+from acronis_pipeline.pairs.words import content_words
 from acronis_pipeline.retrieve import Hit
 
-_MAX_SENTENCES = 3
-# A sentence of the best passage wins over an equally similar one further down; .05 a rank, chosen by eye on the sample site.
+_WINDOW = 2
+_PASSAGES = 2
+_MIN_WORDS = 2
+# A sentence of the best passage wins over an equally similar one further down; the cost of a rank was chosen by eye.
 _RANK_COST = 0.05
-_STOP_WORDS = frozenset(
-    "a an and any are as at be by can do does for from has have how i if in is it its keep many me my of on or our that the "
-    "there this to us was we what when where which who why will with you your".split()
-)
 
 
 def quote(question: str, hits: Sequence[Hit], embedder: Embedder | None) -> list[tuple[str, Hit]]:
-    """The sentences of `hits` that best answer the question, in reading order, each with the passage it stands in.
+    """The part of each of the two best passages that best answers the question, with the passage it stands in.
 
-    Similarity is the encoder's cosine, or shared words where the champion has no encoder (BM25).
+    A part is two sentences that follow one another: single sentences lose what "it" and "yes" refer to. Similarity is
+    the encoder's cosine, or shared words where there is no encoder.
     """
-    candidates = [(sentence, hit) for hit in hits for sentence in sentences(hit.text)]
+    candidates = [(window, hit) for hit in hits for window in _windows(quotable(hit.text))]
     if not candidates:
         return []
-    texts = [f"{hit.title}: {sentence}" for sentence, hit in candidates]
-    similarity = _cosine(embedder)(question, texts) if embedder else _shared_words(question, texts)
+    texts = [" > ".join((hit.title, *hit.heading_path)) + f": {window}" for window, hit in candidates]
+    similarity = _cosines(embedder, question, texts) if embedder else _shared_words(question, texts)
     scores = similarity - _RANK_COST * np.array([hit.rank - 1 for _, hit in candidates])
-    best = sorted(np.argsort(-scores, kind="stable")[:_MAX_SENTENCES])
-    return list(dict.fromkeys(candidates[index] for index in best))
+    best: dict[str, tuple[str, Hit]] = {}
+    for index in np.argsort(-scores, kind="stable"):
+        window, hit = candidates[index]
+        best.setdefault(hit.chunk_id, (window, hit))
+    return list(best.values())[:_PASSAGES]
 
 
-def _cosine(embedder: Embedder) -> Callable[[str, Sequence[str]], np.ndarray]:
-    def similarity(question: str, texts: Sequence[str]) -> np.ndarray:
-        return (embedder.encode_passages(texts) @ embedder.encode_queries([question]).T)[:, 0]
+def _windows(found: Sequence[str]) -> list[str]:
+    starts = range(max(1, len(found) - _WINDOW + 1)) if found else ()
+    return [" ".join(found[start : start + _WINDOW]) for start in starts]
 
-    return similarity
+
+def quotable(markdown: str) -> list[str]:
+    """Sentences, list items and table rows of a passage as plain text; headings and code are left out."""
+    parts = parse(markdown)
+    found = [sentence for block in parts.blocks if block.kind != "heading" for sentence in sentences(block)]
+    found += [_row(row) for row in parts.rows]
+    return [sentence for sentence in found if len(sentence.split()) >= _MIN_WORDS]
+
+
+def _row(row: Row) -> str:
+    """`first cell: header value, header value`."""
+    values = (f"{name} {value}".strip() for name, value in zip(row.header[1:], row.cells[1:], strict=False) if value)
+    return f"{row.cells[0]}: {', '.join(values)}" if row.cells else ""
+
+
+def _cosines(embedder: Embedder, question: str, texts: Sequence[str]) -> np.ndarray:
+    return (embedder.encode_passages(texts) @ embedder.encode_queries([question]).T)[:, 0]
 
 
 def _shared_words(question: str, texts: Sequence[str]) -> np.ndarray:
-    wanted = _content_words(question)
-    return np.array([len(wanted & _content_words(text)) / max(1, len(wanted)) for text in texts])
-
-
-def _content_words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.lower())) - _STOP_WORDS
+    wanted = set(content_words(question))
+    return np.array([len(wanted & set(content_words(text))) / max(1, len(wanted)) for text in texts])

@@ -39,8 +39,9 @@ def write(question: str, hits: Sequence[Hit], llm: LlmSettings) -> str:
             ],
         )
     except openai.OpenAIError as error:
+        reason = " ".join(str(error).split())[:200]
         raise GeneratorError(
-            f"LLM {llm.model} at {llm.base_url or 'the OpenAI API'} did not answer ({' '.join(str(error).split())[:200]}); "
+            f"LLM {llm.model} at {llm.base_url or 'the OpenAI API'} did not answer ({reason}); "
             "check ACRONIS_PIPELINE_LLM__BASE_URL, __MODEL and __API_KEY, or ask with --extractive"
         ) from error
     return keep_known_citations(completion.choices[0].message.content or "", {hit.rank for hit in hits})

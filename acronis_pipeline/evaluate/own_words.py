@@ -10,19 +10,15 @@ synonyms, sees it whole.
 import math
 
 from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.pairs.words import content_words
 
 REPLACED_SHARE = 0.4
-
-_FUNCTION_WORDS = frozenset(
-    "a an and are as at be by can do does for from has have how i if in into is it my not of on or that the this to "
-    "was we what when where which who why will with you your".split()
-)
 
 
 def as_customers_would(query: str, share: float = REPLACED_SHARE) -> str:
     """The query without `share` of its content words, the same ones every time; a single one is kept."""
     words = query.split()
-    content = [index for index, word in enumerate(words) if word.lower().strip("?!.,:;\"'()") not in _FUNCTION_WORDS]
+    content = [index for index, word in enumerate(words) if content_words(word)]
     if len(content) < 2:
         return query
     dropped = sorted(content, key=lambda index: digest(query, words[index]))[: math.floor(len(content) * share + 0.5)]
