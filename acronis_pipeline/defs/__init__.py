@@ -37,7 +37,7 @@ _STAGES = [
 def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Everything Dagster loads, for these settings; `resources` replaces some of the resources, for tests."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(_STAGES),
+        assets=dg.load_assets_from_modules(_STAGES, include_specs=True),
         asset_checks=dg.load_asset_checks_from_modules(_STAGES),
         jobs=[automation.full_pipeline, automation.index_refresh],
         schedules=[automation.build_schedule(settings)],

@@ -75,7 +75,8 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 def _remarks(reports: Sequence[Report]) -> list[str]:
     remarks = [note for report in reports for note in report.notes]
-    remarks += [f"Not answerable: {question}" for report in reports for question in report.unanswerable]
+    remarks += [f"Not answerable, counted apart: {question}" for report in reports for question in report.unanswerable]
     unscored = dict.fromkeys(question for report in reports for question in report.unscored)
-    remarks += [f"Not scored, no expected page given: {question}" for question in unscored]
+    if unscored:
+        remarks.append(f"Asked but not scored, for want of expected pages: {len(unscored)} human questions.")
     return list(dict.fromkeys(remarks))

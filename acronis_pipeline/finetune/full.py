@@ -25,14 +25,12 @@ class Parameters(MethodParameters):
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps until the full learning rate; then linear.")
     weight_decay: float = Field(0.01, ge=0)
     scale: float = Field(30.0, gt=0, description="1 / temperature of the softmax over a batch's passages.")
-    max_steps: int = Field(150, ge=1, description="Bounds the time on a large corpus: what a step costs is known.")
+    max_steps: int = Field(300, ge=1, description="Bounds the time on a large corpus: what a step costs is known.")
     evaluations: int = Field(
         3, ge=1, description="Looks at the validation questions, evenly spread, the last at the end."
     )
     validation_passages: int = Field(
-        384,
-        ge=1,
-        description="Corpus while training: the answers and a random sample up to this.",
+        384, ge=1, description="Corpus while training: the answers and a random sample up to this."
     )
     interpolation: tuple[float, ...] = Field(
         (0.5, 0.75), description="Shares of the tuned weights to try against the base's; none turns it off."

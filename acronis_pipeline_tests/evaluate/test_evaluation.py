@@ -139,7 +139,7 @@ def test_table_shows_sets_apart_and_shared_systems_once(done: Evaluation) -> Non
     assert [row["recipe"] for row in rows[:3]] == ["-", "-", "words"]
     text, markdown = table.as_text([done.report]), table.as_markdown([done.report])
     for shown in (text, markdown):
-        assert all(word in shown for word in ("nDCG@10", "hit@3", "fine_tuned", "human", "Not answerable: Where is"))
+        assert all(word in shown for word in ("nDCG@10", "hit@3", "fine_tuned", "human", "counted apart: Where is"))
     assert len({len(line) for line in text.splitlines()[1:2]}) == 1
     assert markdown.splitlines()[1].count("|") == markdown.splitlines()[0].count("|")
 
