@@ -1,5 +1,6 @@
 """The whole pipeline, run once for all tests of the outer layers (defs, command line, answers, browser)."""
 
+from pathlib import Path
 
 import pytest
 

@@ -13,7 +13,7 @@ from acronis_pipeline.defs.chunks import chunks
 from acronis_pipeline.defs.lancedb_index import lancedb_index
 from acronis_pipeline.defs.raw_pages import raw_pages, website
 from acronis_pipeline.defs.resources import StoreResource
-from acronis_pipeline.errors import SiteError
+from acronis_pipeline.errors import SettingsError, SiteError
 from acronis_pipeline.evaluate.champion import reigning
 from acronis_pipeline.settings import Settings
 from acronis_pipeline.store import Store
@@ -46,23 +46,35 @@ def champion_recipe(store: Store) -> str | None:
 
 
 def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """`nightly_recrawl`: also the safety net for whatever the sensor missed."""
+    """`nightly_recrawl`: also the safety net for whatever the sensor missed.
 
-    @dg.schedule(
-        name="nightly_recrawl",
-        job=index_refresh,
-        cron_schedule=settings.automation.recrawl_cron,
-        execution_timezone=settings.automation.recrawl_timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Recrawls the site and refreshes the champion's index; does nothing before there is a champion.",
-    )
+    Raises
+    ------
+    SettingsError
+        If cron expression or time zone cannot be understood.
+    """
+
     def nightly_recrawl(store: StoreResource) -> dg.RunRequest | dg.SkipReason:
         recipe = champion_recipe(store.open())
         if recipe is None:
             return dg.SkipReason("no champion yet: materialize full_pipeline once")
         return dg.RunRequest(partition_key=recipe)
 
-    return nightly_recrawl
+    cron, timezone = settings.automation.recrawl_cron, settings.automation.recrawl_timezone
+    try:
+        return dg.schedule(
+            name="nightly_recrawl",
+            job=index_refresh,
+            cron_schedule=cron,
+            execution_timezone=timezone,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Recrawls the site and refreshes the champion's index; does nothing before there is a champion.",
+        )(nightly_recrawl)
+    except dg.DagsterInvalidDefinitionError as error:
+        raise SettingsError(
+            f"automation.recrawl_cron = {cron!r}, automation.recrawl_timezone = {timezone!r}: {str(error).rstrip('.')}; "
+            "write them as '0 3 * * *' and 'Europe/Zurich'"
+        ) from error
 
 
 def build_sensor(settings: Settings) -> dg.SensorDefinition:

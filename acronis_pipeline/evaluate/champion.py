@@ -16,10 +16,15 @@ from acronis_pipeline.embedding import ModelIdentity
 from acronis_pipeline.evaluate.arena import BASELINES
 from acronis_pipeline.evaluate.report import Comparison, Report
 from acronis_pipeline.evaluate.scoring import Row, compare
+from acronis_pipeline.evaluate.significance import Difference
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 
 TABLE = "champions"
+_HUMAN_MARGIN = 0.02
+"""Loss of nDCG@10 on people's questions that is still taken as none."""
+_MIN_HUMAN = 20
+"""Questions by people below which a mean says little."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,8 @@ def decide(
     """Compare the best candidate with whoever reigns, or with the best untouched baseline if nobody does.
 
     The candidate is promoted if the whole paired interval of nDCG@10 on the synthetic test questions lies above zero
-    and that on people's questions not wholly below (their veto); or if the synthetic questions leave it open and
-    people's questions decide for it. After a veto the next best candidate by validation gets its turn.
+    and people's questions are answered no worse (their veto); or if the synthetic questions leave it open and people's
+    questions decide for it. After a veto the next best candidate by validation gets its turn.
 
     Parameters
     ----------
@@ -232,13 +237,24 @@ def _verdict(candidate: Contender, opponent: Contender, evidence: Sequence[Compa
         return _Verdict(f"there are no test questions to show that {candidate} is better than {opponent}.", False)
     on_test = f"{_figures(test)} on {test.difference.n} test questions"
     on_human = f"{_figures(human)} on {human.difference.n} human questions" if human else "no human questions to check"
-    if human and human.difference.high < 0:
+    if human and _worse_for_people(human.difference):
         return _Verdict(f"{candidate} is worse for people ({on_human}; {on_test}).", False, vetoed=True)
     if test.difference.low > 0:
         return _Verdict(f"{on_test}; {on_human}.", True)
     if human and human.difference.low > 0 and test.difference.high >= 0:
         return _Verdict(f"the test questions leave it open ({on_test}), people's decide ({on_human}).", True)
     return _Verdict(f"{candidate} is best on validation, but its lead is not proven ({on_test}; {on_human}).", False)
+
+
+def _worse_for_people(difference: Difference) -> bool:
+    """Worse by more than the margin, or, on a handful of questions, worse beyond chance.
+
+    The interval of seventy questions is about .1 wide to each side: waiting for proof of harm would wave through a
+    system that people find visibly worse.
+    """
+    if difference.n < _MIN_HUMAN:
+        return difference.high < 0
+    return difference.mean < -_HUMAN_MARGIN
 
 
 def _figures(comparison: Comparison) -> str:

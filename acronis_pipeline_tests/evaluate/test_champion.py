@@ -126,6 +126,11 @@ def test_first_opponent_is_the_baseline_that_people_prove_better() -> None:
     assert "ahead of base" in decision.reason
 
 
+def test_visibly_worse_for_people_is_a_veto_even_if_chance_could_explain_it() -> None:
+    given = reports(BETTER, BETTER, {"bm25": 0.5, "base": 0.5, "fine_tuned": 0.47})
+    assert decide(given.reports, given.results).winner.system.name == "bm25"
+
+
 def test_no_human_questions_are_no_veto_and_are_mentioned() -> None:
     given = reports(BETTER, BETTER)
     assert decide(given.reports, given.results).winner.system.name == "fine_tuned"
