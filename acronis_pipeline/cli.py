@@ -71,10 +71,10 @@ def ask(
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question from the champion's index, with citations."""
-    from acronis_pipeline.run import ask_champion
+    from acronis_pipeline.run import Respondent
 
     settings = load_settings(data)
-    answer = ask_champion(settings, question, k=k or settings.retrieval.k, extractive=extractive)
+    answer = Respondent(settings).ask(question, k=k or settings.retrieval.k, extractive=extractive)
     if as_json:
         _print_json(console.answer_as_json(answer))
     else:

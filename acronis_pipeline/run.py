@@ -56,31 +56,39 @@ def run_site(settings: Settings, recipes: Sequence[str], *, profile: dict[str, A
     latest = (evaluate.latest_report(store, recipe) for recipe in recipes)
     champion = reigning(store)
     assert champion is not None  # its asset was the last to run
-    answers = tuple(ask_champion(settings, question, k=settings.retrieval.k) for question in gold.CUSTOMER_QUESTIONS)
+    respondent = Respondent(settings)
+    answers = tuple(respondent.ask(question, k=settings.retrieval.k) for question in gold.CUSTOMER_QUESTIONS)
     reports = tuple(report for report in latest if report)
     return SiteOutcome(outcome.run_ids, outcome.changed, outcome.duration_s, reports, champion, answers)
 
 
-def ask_champion(settings: Settings, question: str, *, k: int, extractive: bool = False) -> Answer:
-    """Answer from the champion's index; by the LLM if one is configured.
+class Respondent:
+    """Answers from the champion's index, by the LLM if one is configured; loads the champion's encoder once.
 
     Raises
     ------
     NoChampionError
         If nothing was promoted in this data folder yet.
     """
-    store = Store(settings.store_uri)
-    champion = reigning(store) if settings.lancedb_uri or settings.data_dir.is_dir() else None
-    if champion is None:
-        raise NoChampionError(
-            f"{settings.data_dir} has no champion to answer from; run `acronis-pipeline demo`, "
-            "or `acronis-pipeline run --site URL`, or name another folder with --data"
+
+    def __init__(self, settings: Settings) -> None:
+        store = Store(settings.store_uri)
+        champion = reigning(store) if settings.lancedb_uri or settings.data_dir.is_dir() else None
+        if champion is None:
+            raise NoChampionError(
+                f"{settings.data_dir} has no champion to answer from; run `acronis-pipeline demo`, "
+                "or `acronis-pipeline run --site URL`, or name another folder with --data"
+            )
+        arm = champion_arm(champion, settings.model)
+        self._llm = settings.llm if settings.llm.model is not None else None
+        self._retriever = Retriever(
+            store, champion.system, arm.embedder if arm else None, settings.retrieval.candidates
         )
-    arm = champion_arm(champion, settings.model)
-    retriever = Retriever(store, champion.system, arm.embedder if arm else None, settings.retrieval.candidates)
-    quoting = arm or base_arm(require_model(store, champion.recipe), settings.model)
-    use_llm = settings.llm.model is not None and not extractive
-    return answer.ask(question, retriever, quoting.embedder, k=k, settings=settings.llm if use_llm else None)
+        self._quoting = (arm or base_arm(require_model(store, champion.recipe), settings.model)).embedder
+
+    def ask(self, question: str, *, k: int, extractive: bool = False) -> Answer:
+        """Answer from the `k` best passages; `extractive` quotes even if an LLM is configured."""
+        return answer.ask(question, self._retriever, self._quoting, k=k, settings=None if extractive else self._llm)
 
 
 def _require_same_site(settings: Settings, profile: dict[str, Any]) -> None:

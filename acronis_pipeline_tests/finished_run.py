@@ -71,10 +71,10 @@ class FinishedRun:
         return f"{self.site_url}{path}/"
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Put an edited copy of a page before the bundled one."""
+        """Shadow the bundled page by a copy in which the first `old` is `new`."""
         text = (Path(sample_site.__file__).parent / "pages" / f"{path}.html").read_text("utf-8")
         assert old in text
-        self._shadow(path, text.replace(old, new))
+        self._shadow(path, text.replace(old, new, 1))
 
     def take_down(self, path: str) -> None:
         """Let the site answer 410 for a page."""

@@ -7,13 +7,14 @@ from acronis_pipeline.crawl.urls import canonical
 from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.gold_questions import gold_questions
 from acronis_pipeline.defs.lancedb_index import lancedb_index
-from acronis_pipeline.defs.recipes import RECIPES
+from acronis_pipeline.defs.recipes import RECIPES, recipes_of
 from acronis_pipeline.defs.resources import StoreResource, TrackingResource
 from acronis_pipeline.defs.synthetic_pairs import synthetic_pairs
-from acronis_pipeline.evaluate import plots, table
+from acronis_pipeline.evaluate import Report, plots, table
 from acronis_pipeline.evaluate.arms import base_arm, require_model, tuned_arm
 from acronis_pipeline.records import record_report
 from acronis_pipeline.settings import Settings
+from acronis_pipeline.store import Store
 
 
 @dg.asset(
@@ -64,25 +65,39 @@ def eval_report(
 @dg.asset_check(asset=eval_report, blocking=True)
 def every_system_was_asked(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
     """All systems answered the same questions, BM25 and the untouched base among them."""
-    report = evaluate.latest_report(store.open(), context.partition_key)
-    if report is None:
-        return reporting.check(False, "there is no report")
-    asked = {(score.system.name, score.question_set): score.n for score in report.scores}
-    problems = [f"{name} is missing" for name in ("bm25", "base", "fine_tuned", "hybrid") if report.score(name) is None]
-    for question_set in ("synthetic", "human"):
-        sizes = {n for (_, asked_set), n in asked.items() if asked_set == question_set}
-        if len(sizes) > 1:
-            problems.append(f"{question_set}: systems answered {sorted(sizes)} questions")
-    return reporting.check(not problems, f"{len(report.scores)} scores", problems)
+    reports = _reports(context, store.open())
+    problems = [f"{recipe}: {problem}" for recipe, report in reports.items() for problem in _gaps(report)]
+    n_scores = sum(len(report.scores) for report in reports.values() if report)
+    return reporting.check(bool(reports) and not problems, f"{n_scores} scores", problems)
 
 
 @dg.asset_check(asset=eval_report)
 def tuned_beats_its_base(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
     """The paired interval of nDCG@10, fine-tuned minus base, lies above zero on the test questions. Warns otherwise."""
-    report = evaluate.latest_report(store.open(), context.partition_key)
-    comparison = report.comparison("fine_tuned", "base") if report else None
+    reports = _reports(context, store.open())
+    compared = {recipe: report.comparison("fine_tuned", "base") if report else None for recipe, report in reports.items()}
+    beaten = [comparison is not None and comparison.difference.low > 0 for comparison in compared.values()]
+    return reporting.check(bool(beaten) and all(beaten), "; ".join(map(_verdict, compared.items())), warn=True)
+
+
+def _reports(context: dg.AssetCheckExecutionContext, store: Store) -> dict[str, Report | None]:
+    return {recipe: evaluate.latest_report(store, recipe) for recipe in recipes_of(context, store)}
+
+
+def _gaps(report: Report | None) -> list[str]:
+    if report is None:
+        return ["there is no report"]
+    gaps = [f"{name} is missing" for name in ("bm25", "base", "fine_tuned", "hybrid") if report.score(name) is None]
+    for question_set in ("synthetic", "human"):
+        sizes = {score.n for score in report.scores if score.question_set == question_set}
+        if len(sizes) > 1:
+            gaps.append(f"{question_set}: systems answered {sorted(sizes)} questions")
+    return gaps
+
+
+def _verdict(compared: tuple[str, Comparison | None]) -> str:
+    recipe, comparison = compared
     if comparison is None:
-        return reporting.check(False, "there is no comparison on test questions", warn=True)
+        return f"{recipe}: there is no comparison on test questions"
     d = comparison.difference
-    summary = f"nDCG@10 {d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}], p = {d.p_value:.3f}, n = {d.n}"
-    return reporting.check(d.low > 0, summary, warn=True)
+    return f"{recipe}: nDCG@10 {d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}], p = {d.p_value:.3f}, n = {d.n}"

@@ -4,7 +4,7 @@ import dagster as dg
 
 from acronis_pipeline import finetune, pairs
 from acronis_pipeline.defs import reporting
-from acronis_pipeline.defs.recipes import RECIPES
+from acronis_pipeline.defs.recipes import RECIPES, recipes_of
 from acronis_pipeline.defs.resources import StoreResource, TrackingResource
 from acronis_pipeline.defs.synthetic_pairs import synthetic_pairs
 from acronis_pipeline.evaluate.arms import require_model
@@ -78,9 +78,19 @@ def _metadata(record: ModelRecord) -> dict[str, object]:
 @dg.asset_check(asset=fine_tuned_model, blocking=True)
 def not_worse_than_its_base(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
     """The published folder is complete, and on validation the model is at least as good as the untouched base."""
-    record = require_model(store.open(), context.partition_key)
-    validation = record.metrics["validation"]
-    best, base = validation["best"]["ndcg_at_10"], validation["base"]["ndcg_at_10"]
+    opened = store.open()
+    records = [require_model(opened, recipe) for recipe in recipes_of(context, opened)]
+    problems = [problem for record in records for problem in _problems(record)]
+    return reporting.check(bool(records) and not problems, "; ".join(map(_on_validation, records)), problems)
+
+
+def _problems(record: ModelRecord) -> list[str]:
     missing = [name for name in ("modules.json", "acronis_pipeline.json") if not (record.folder / name).exists()]
-    summary = f"validation nDCG@10 {best:.3f}, base {base:.3f}, n = {record.metrics['n_validation']}"
-    return reporting.check(best >= base and not missing, summary, [f"{name} is missing" for name in missing])
+    problems = [f"{record.recipe}: {name} is missing in {record.folder}" for name in missing]
+    best, base = (record.metrics["validation"][name]["ndcg_at_10"] for name in ("best", "base"))
+    return problems if best >= base else [*problems, f"{record.recipe}: {best:.3f} is less than the base's {base:.3f}"]
+
+
+def _on_validation(record: ModelRecord) -> str:
+    best, base = (record.metrics["validation"][name]["ndcg_at_10"] for name in ("best", "base"))
+    return f"{record.recipe}: validation nDCG@10 {best:.3f}, base {base:.3f}, n = {record.metrics['n_validation']}"

@@ -6,11 +6,12 @@ from acronis_pipeline import index
 from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.chunks import chunks
 from acronis_pipeline.defs.fine_tuned_model import fine_tuned_model
-from acronis_pipeline.defs.recipes import RECIPES
+from acronis_pipeline.defs.recipes import RECIPES, recipes_of
 from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.evaluate.arms import arms_of
 from acronis_pipeline.evaluate.champion import reigning
 from acronis_pipeline.settings import Settings
+from acronis_pipeline.store import Store
 
 
 @dg.asset(
@@ -60,12 +61,18 @@ def index_is_in_step(
 ) -> dg.AssetCheckResult:
     """Every table holds exactly the chunks, with vectors of the model that its name and the model record say."""
     opened = store.open()
-    expected = index.content_version(opened)
+    recipes = recipes_of(context, opened)
+    problems = dict.fromkeys(problem for recipe in recipes for problem in _out_of_step(opened, recipe, settings))
+    return reporting.check(bool(recipes) and not problems, f"{opened.count('chunks')} passages", list(problems))
+
+
+def _out_of_step(store: Store, recipe: str, settings: Settings) -> list[str]:
+    expected = index.content_version(store)
     problems = []
-    for arm in arms_of(opened, context.partition_key, settings.model, reigning(opened)):
-        identity = index.read_identity(opened, arm.table)
+    for arm in arms_of(store, recipe, settings.model, reigning(store)):
+        identity = index.read_identity(store, arm.table)
         if identity.model_id != arm.embedder.identity.model_id:
             problems.append(f"{arm.table}: vectors of {identity.model_id}")
-        if index.content_version(opened, arm.table) != expected:
+        if index.content_version(store, arm.table) != expected:
             problems.append(f"{arm.table}: other passages than the chunks table")
-    return reporting.check(not problems, f"{opened.count('chunks')} passages", problems)
+    return problems

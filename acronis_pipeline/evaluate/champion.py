@@ -101,22 +101,26 @@ def decide(
     stays = champion is not None
     keeps = "stays champion" if stays else "is the first champion"
     better = _better_by_validation(contenders, opponent)
-    verdicts: list[str] = []
+    vetoed: list[str] = []
     evidence: tuple[Comparison, ...] = ()
+    text = "no other system is better on validation."
     for candidate in better:
         evidence = _evidence(results, candidate, opponent)
         verdict = _verdict(candidate, opponent, evidence)
+        text = verdict.text
         if verdict.wins:
             takes = "replaces" if stays else "is the first champion, ahead of"
-            before = f" {' '.join(verdicts)}" if verdicts else ""
-            return Decision(
-                True, candidate, f"{candidate} {takes} {opponent}: {verdict.text}{before}{remark}", evidence
-            )
-        verdicts.append(verdict.text)
+            reason = f"{candidate} {takes} {opponent}: {text}{_vetoes(vetoed)}{remark}"
+            return Decision(True, candidate, reason, evidence)
         if not verdict.vetoed:
             break
-    why = " ".join(verdicts) or "no other system is better on validation."
-    return Decision(not stays, opponent, f"{opponent} {keeps}: {why}{remark}", evidence)
+        vetoed.append(text)
+        text = "nobody else is better on validation."
+    return Decision(not stays, opponent, f"{opponent} {keeps}: {text}{_vetoes(vetoed)}{remark}", evidence)
+
+
+def _vetoes(vetoed: Sequence[str]) -> str:
+    return f" Vetoed, being worse on people's questions: {'; '.join(vetoed)}." if vetoed else ""
 
 
 def needs_standing(reports: Sequence[Report], champion: Champion | None) -> bool:
@@ -160,7 +164,8 @@ def _better_by_validation(contenders: Sequence[tuple[Contender, float]], opponen
     ranked = sorted(contenders, key=lambda pair: -round(pair[1], 6))
     if not known:
         return [ranked[0][0]]
-    return [contender for contender, score in ranked if round(score, 6) > round(known[0], 6)]
+    better = (contender for contender, score in ranked if round(score, 6) > round(known[0], 6))
+    return list({_behaviour(contender.system, contender.model_id): contender for contender in better}.values())
 
 
 def _opponent(
@@ -238,7 +243,7 @@ def _verdict(candidate: Contender, opponent: Contender, evidence: Sequence[Compa
     on_test = f"{_figures(test)} on {test.difference.n} test questions"
     on_human = f"{_figures(human)} on {human.difference.n} human questions" if human else "no human questions to check"
     if human and _worse_for_people(human.difference):
-        return _Verdict(f"{candidate} is worse for people ({on_human}; {on_test}).", False, vetoed=True)
+        return _Verdict(f"{candidate} ({on_human})", False, vetoed=True)
     if test.difference.low > 0:
         return _Verdict(f"{on_test}; {on_human}.", True)
     if human and human.difference.low > 0 and test.difference.high >= 0:
