@@ -47,7 +47,9 @@ class SiteSettings(_Group):
     timeout_s: float = Field(20.0, gt=0, description="For one whole request, body included.")
     max_page_bytes: int = Field(10_000_000, ge=1_000)
     retries: int = Field(3, ge=0, description="Per page, for time-outs, 429 and 5xx.")
-    user_agent: str = "acronis-pipeline/0.1 (+https://github.com/acronis-pipeline; documentation search)"
+    user_agent: str = Field(
+        "acronis-pipeline/0.1 (documentation search)", description="Add a contact: a page or an address of yours."
+    )
     content_selector: str | None = Field(
         None, description="CSS selector of the main content; found automatically by default."
     )
@@ -121,9 +123,11 @@ class LlmSettings(_Group):
 
 
 class ModelSettings(_Group):
-    """The encoder that everything starts from."""
+    """How encoders are run."""
 
-    base: str = Field("all-MiniLM-L6-v2", description="The packaged MiniLM, a folder, or the name of a hub model.")
+    base: str = Field(
+        "all-MiniLM-L6-v2", description="Its tokenizer measures passages; recipes name their own base_model."
+    )
     device: str | None = Field(None, description="cpu, cuda, mps …; chosen automatically by default.")
     batch_size: int = Field(32, ge=1)
 
@@ -170,9 +174,7 @@ class Settings(BaseSettings):
         None, description="Questions written by people; the four customer questions by default."
     )
     recipes_dir: Path | None = Field(None, description="Folder with recipes of your own, beside the packaged ones.")
-    default_recipe: str = Field(
-        "query_adapter", description="What `run` and the nightly recrawl use before there is a champion."
-    )
+    default_recipe: str = Field("query_adapter", description="What `run` trains unless told otherwise.")
     executor: Literal["in_process", "multiprocess"] = Field(
         "in_process", description="A process per step costs about 11 s of imports each; worth it on a larger machine."
     )
