@@ -105,7 +105,7 @@ class PairSettings(_Group):
     min_test_pages: int = Field(
         12, ge=1, description="Small sites give up a larger share (at most 30 %) to reach this."
     )
-    min_validation_pages: int = Field(6, ge=1)
+    min_validation_pages: int = Field(10, ge=1)
 
 
 class LlmSettings(_Group):

@@ -17,7 +17,7 @@ def test_a_first_refresh_keeps_pairs_in_every_split_without_a_leak(store: Store)
     write_chunks(store, site(40))
     result = pairs.refresh(store, OPTIONS, NO_LLM)
     assert set(result.by_split) == {"train", "validation", "test"}
-    assert result.pages_by_split == {"train": 22, "test": 12, "validation": 6}
+    assert result.pages_by_split == {"train": 20, "test": 12, "validation": 8}
     assert result.added == result.n_kept + result.n_rejected
     assert result.by_generator == {"structural": result.n_kept}
     assert splits.leaks(store) == []

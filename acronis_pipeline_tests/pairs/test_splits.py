@@ -23,7 +23,7 @@ def test_a_large_site_is_split_80_10_10():
 
 
 def test_a_small_site_gives_up_more_but_no_more_than_its_limit():
-    assert Counter(splits.assign(alone(40), {}, OPTIONS).values()) == {"test": 12, "validation": 6, "train": 22}
+    assert Counter(splits.assign(alone(40), {}, OPTIONS).values()) == {"test": 12, "validation": 8, "train": 20}
     assert Counter(splits.assign(alone(10), {}, OPTIONS).values()) == {"test": 3, "validation": 2, "train": 5}
 
 
