@@ -14,6 +14,8 @@ from acronis_pipeline import __version__, console
 from acronis_pipeline.errors import AcronisPipelineError
 from acronis_pipeline.settings import Settings, load_settings
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -156,6 +158,7 @@ def main() -> None:
     except AcronisPipelineError as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("stopped; what was written stays, and the next run continues from it", err=True)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:  # what Typer makes of Ctrl-C
+            typer.echo("stopped; what was written stays, and the next run continues from it", err=True)
+        raise

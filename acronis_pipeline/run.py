@@ -1,5 +1,6 @@
 """What `demo`, `run` and `ask` do: materialize the graph for a site, then report and answer from what it left."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,9 @@ from acronis_pipeline.errors import NoChampionError, SettingsError, SiteError
 from acronis_pipeline.evaluate import Report
 from acronis_pipeline.evaluate.arms import base_arm, champion_arm, require_model
 from acronis_pipeline.evaluate.champion import Champion, reigning
+from acronis_pipeline.finetune import load_recipe
 from acronis_pipeline.retrieve import Retriever
-from acronis_pipeline.settings import Settings, read_profile, write_profile
+from acronis_pipeline.settings import ENV_PREFIX, Settings, read_profile, write_profile
 from acronis_pipeline.store import Store
 
 
@@ -39,18 +41,22 @@ def run_site(settings: Settings, recipes: Sequence[str], *, profile: dict[str, A
     AcronisPipelineError
         Whatever a stage reports; what was there before stays.
     """
+    # Before the import: the recipes that `defs` offers are those of this folder's settings.
+    os.environ[f"{ENV_PREFIX}DATA_DIR"] = str(settings.data_dir)
     from acronis_pipeline.defs.gold_questions import read_configured
     from acronis_pipeline.defs.launch import materialize
 
-    read_configured(settings)  # a malformed file should not cost a crawl first
+    # A malformed file should not cost a crawl first.
+    read_configured(settings)
+    for recipe in recipes:
+        load_recipe(recipe, settings.recipes_dir)
     before = read_profile(settings.data_dir)
     _require_same_site(settings, before)
     write_profile(settings, _merged(before, profile))
     try:
         outcome = materialize(settings, recipes)
     except SiteError:
-        if not before:
-            settings.profile_file.unlink()
+        _restore_profile(settings, before)
         raise
     store = Store(settings.store_uri)
     latest = (evaluate.latest_report(store, recipe) for recipe in recipes)
@@ -72,9 +78,10 @@ class Respondent:
     """
 
     def __init__(self, settings: Settings) -> None:
-        store = Store(settings.store_uri)
-        champion = reigning(store) if settings.lancedb_uri or settings.data_dir.is_dir() else None
-        if champion is None:
+        # Opening a store makes its folder.
+        store = Store(settings.store_uri) if settings.lancedb_uri or settings.data_dir.is_dir() else None
+        champion = reigning(store) if store else None
+        if store is None or champion is None:
             raise NoChampionError(
                 f"{settings.data_dir} has no champion to answer from; run `acronis-pipeline demo`, "
                 "or `acronis-pipeline run --site URL`, or name another folder with --data"
@@ -98,6 +105,13 @@ def _require_same_site(settings: Settings, profile: dict[str, Any]) -> None:
             f"data folder {settings.data_dir} belongs to {known}, not to {settings.site.url}; "
             "name another folder with --data"
         )
+
+
+def _restore_profile(settings: Settings, before: dict[str, Any]) -> None:
+    if before:
+        write_profile(settings, before)
+    else:
+        settings.profile_file.unlink()
 
 
 def _merged(before: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def serve(settings: Settings, *, dagster_port: int, mlflow_port: int, announce: 
     _ = tracker.experiment_id
     prepare_home(settings)
     os.environ["ACRONIS_PIPELINE_MLFLOW_UI_URL"] = f"http://{_HOST}:{mlflow_port}"
-    signal.signal(signal.SIGTERM, _interrupt)
+    for stop in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(stop, _interrupt)
     with ExitStack() as stack:
         stack.enter_context(sample_site.serving(settings.site))
         children = {"Dagster": stack.enter_context(_child(_dagster_command(dagster_port)))}

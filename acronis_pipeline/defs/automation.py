@@ -68,12 +68,12 @@ def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
             cron_schedule=cron,
             execution_timezone=timezone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
-            description="Recrawls the site and refreshes the champion's index; does nothing before there is a champion.",
+            description="Recrawls the site and refreshes the champion's index; does nothing before there is one.",
         )(nightly_recrawl)
     except dg.DagsterInvalidDefinitionError as error:
         raise SettingsError(
-            f"automation.recrawl_cron = {cron!r}, automation.recrawl_timezone = {timezone!r}: {str(error).rstrip('.')}; "
-            "write them as '0 3 * * *' and 'Europe/Zurich'"
+            f"automation.recrawl_cron = {cron!r}, automation.recrawl_timezone = {timezone!r}: "
+            f"{str(error).rstrip('.')}; write them as '0 3 * * *' and 'Europe/Zurich'"
         ) from error
 
 

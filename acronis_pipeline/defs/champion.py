@@ -9,7 +9,7 @@ from acronis_pipeline.defs.eval_report import eval_report
 from acronis_pipeline.defs.recipes import RECIPES
 from acronis_pipeline.defs.resources import StoreResource, TrackingResource
 from acronis_pipeline.evaluate.champion import Champion, Contender, history, reigning
-from acronis_pipeline.evaluate.promotion import Promotion, settle
+from acronis_pipeline.evaluate.promotion import Promotion, registry_version, settle
 from acronis_pipeline.settings import Settings
 
 
@@ -89,7 +89,9 @@ def pointer_agrees_with_the_registry(store: StoreResource, tracking: TrackingRes
         return reporting.check(False, "nobody reigns")
     problems = [] if opened.exists(now.system.table) else [f"table {now.system.table} is gone"]
     tracker = tracking.open()
-    version = tracker.champion_version()
-    if version is not None and tracker.model_id_of(version) != now.model_id:
-        problems.append(f"the alias names version {version}, which is not model {now.model_id}")
-    return reporting.check(not problems, f"{now.system.name} of {now.recipe}, registry version {version}", problems)
+    named, due = tracker.champion_version(), registry_version(opened, now)
+    if named != due:
+        problems.append(f"the alias names version {named or 'none'}, the champion's model is version {due or 'none'}")
+    elif named is not None and tracker.model_id_of(named) != now.model_id:
+        problems.append(f"registry version {named} is not model {now.model_id}")
+    return reporting.check(not problems, f"{now.system.name} of {now.recipe}, registry version {named}", problems)

@@ -10,7 +10,7 @@ from acronis_pipeline.defs.lancedb_index import lancedb_index
 from acronis_pipeline.defs.recipes import RECIPES, recipes_of
 from acronis_pipeline.defs.resources import StoreResource, TrackingResource
 from acronis_pipeline.defs.synthetic_pairs import synthetic_pairs
-from acronis_pipeline.evaluate import Report, plots, table
+from acronis_pipeline.evaluate import Comparison, Report, plots, table
 from acronis_pipeline.evaluate.arms import base_arm, require_model, tuned_arm
 from acronis_pipeline.records import record_report
 from acronis_pipeline.settings import Settings
@@ -75,7 +75,9 @@ def every_system_was_asked(context: dg.AssetCheckExecutionContext, store: StoreR
 def tuned_beats_its_base(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
     """The paired interval of nDCG@10, fine-tuned minus base, lies above zero on the test questions. Warns otherwise."""
     reports = _reports(context, store.open())
-    compared = {recipe: report.comparison("fine_tuned", "base") if report else None for recipe, report in reports.items()}
+    compared = {
+        recipe: report.comparison("fine_tuned", "base") if report else None for recipe, report in reports.items()
+    }
     beaten = [comparison is not None and comparison.difference.low > 0 for comparison in compared.values()]
     return reporting.check(bool(beaten) and all(beaten), "; ".join(map(_verdict, compared.items())), warn=True)
 

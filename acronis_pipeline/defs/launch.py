@@ -38,6 +38,8 @@ def materialize(settings: Settings, recipes: Sequence[str]) -> Outcome:
         If a blocking check stopped a run.
     AcronisPipelineError
         Whatever a stage reports.
+    KeyboardInterrupt
+        On Ctrl-C; the run is recorded as failed.
     """
     known = RECIPES.get_partition_keys()
     for recipe in recipes:
@@ -66,6 +68,8 @@ def _execute(
             partition_key=recipe,
             asset_selection=[dg.AssetKey(name) for name in names],
         )
+    except dg.DagsterExecutionInterruptedError as interrupt:  # Dagster's word for Ctrl-C
+        raise KeyboardInterrupt from interrupt
     except dg.DagsterError as error:
         # Dagster's error for failed blocking checks is private and only counts them.
         if words := _failed_checks(instance):

@@ -64,10 +64,10 @@ def settle(
         results = pa.concat_tables([results, standing.results])
     decision = decide(reports, results, before, standing.report if standing else None)
     if before and not decision.promote:
-        return Promotion(decision, before, False, _registry_version(store, before))
+        return Promotion(decision, before, False, registry_version(store, before))
     folder, identity = _model_of(store, decision.winner)
     now = promote(store, decision, model_folder=folder, identity=identity)
-    return Promotion(decision, now, True, _registry_version(store, now))
+    return Promotion(decision, now, True, registry_version(store, now))
 
 
 def _ask_again(
@@ -99,7 +99,7 @@ def _model_of(store: Store, winner: Contender) -> tuple[str | None, ModelIdentit
     return str(find_base(base.base)), base
 
 
-def _registry_version(store: Store, champion: Champion) -> str | None:
+def registry_version(store: Store, champion: Champion) -> str | None:
     """Version of the champion's model in the registry; an untouched base was never registered."""
     if champion.model_id is None or champion.system.name in (*BASELINES, "hybrid_base"):
         return None
