@@ -50,12 +50,12 @@ def eval_report(
     )
     run_id = record_report(tracker, opened, result.report, model=record, tags=reporting.run_tags(context))
     metadata = {
-        **{f"{s.system.name}_{s.question_set}_ndcg_at_10": s.metrics["ndcg_at_10"].mean for s in result.report.scores},
         "comparison": dg.MetadataValue.md(table.as_markdown([result.report])),
         "plot": reporting.plot(plots.ndcg_with_intervals(result.report)),
         "notes": "\n".join(result.report.notes),
         "unanswerable": reporting.table({"question": question} for question in result.report.unanswerable),
         "duration_s": round(result.report.duration_s, 2),
+        **{f"{s.system.name}_{s.question_set}_ndcg_at_10": s.metrics["ndcg_at_10"].mean for s in result.report.scores},
         "report_id": result.report.report_id,
         "mlflow_run": dg.MetadataValue.url(tracker.url(run_id)),
     }

@@ -7,6 +7,7 @@ from acronis_pipeline.crawl import live_pages
 from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.raw_pages import raw_pages
 from acronis_pipeline.defs.resources import StoreResource
+from acronis_pipeline.pairs.words import normalise
 from acronis_pipeline.settings import Settings
 
 
@@ -53,3 +54,16 @@ def expected_pages_were_crawled(store: StoreResource) -> dg.AssetCheckResult:
     return reporting.check(
         not missing, f"{len(missing)} of {len(expected)} expected pages are missing", missing, warn=True
     )
+
+
+@dg.asset_check(asset=gold_questions, blocking=True)
+def questions_are_distinct(store: StoreResource) -> dg.AssetCheckResult:
+    """No two questions are the same but for case and punctuation: each would weigh twice in a small sample."""
+    questions = [question.question for question in gold.load(store.open())]
+    first: dict[str, str] = {}
+    twice = [
+        f"{question!r} repeats {first[normalise(question)]!r}"
+        for question in questions
+        if first.setdefault(normalise(question), question) != question
+    ]
+    return reporting.check(bool(questions) and not twice, f"{len(questions)} questions", twice)

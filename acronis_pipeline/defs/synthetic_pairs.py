@@ -7,6 +7,7 @@ import dagster as dg
 from acronis_pipeline import pairs
 from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.chunks import chunks
+from acronis_pipeline.defs.gold_questions import gold_questions
 from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.pairs.splits import leaks
 from acronis_pipeline.settings import Settings
@@ -16,7 +17,7 @@ MIN_KEPT = 30
 
 
 @dg.asset(
-    deps=[chunks],
+    deps=[chunks, gold_questions],
     group_name="training",
     kinds={"python", "lancedb"},
     owners=reporting.OWNERS,
@@ -26,7 +27,8 @@ MIN_KEPT = 30
 def synthetic_pairs(store: StoreResource, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """Questions with the passages that answer them, made from the site itself and split by page.
 
-    Rejected pairs stay in the table with their reason. Only new passages are asked for questions.
+    Rejected pairs stay in the table with their reason, gold questions among them: those are only evaluated on. Only new
+    passages are asked for questions.
     """
     made = pairs.refresh(store.open(), settings.pairs, settings.llm)
     metadata = {
@@ -50,7 +52,7 @@ def synthetic_pairs(store: StoreResource, settings: dg.ResourceParam[Settings]) 
 
 @dg.asset_check(asset=synthetic_pairs, blocking=True)
 def nothing_leaks_between_splits(store: StoreResource) -> dg.AssetCheckResult:
-    """No page, near-duplicate cluster or question text stands in two splits."""
+    """No page, near-duplicate cluster or question text stands in two splits, and no gold question is a pair."""
     found = leaks(store.open())
     return reporting.check(not found, f"{len(found)} leaks", found)
 

@@ -34,6 +34,7 @@ COPIED = "copied from the passage"
 AMBIGUOUS = "ambiguous: too many passages answer it"
 MERGED = "same question as another pair"
 CROSSES_SPLITS = "stands in two splits"
+ASKED_BY_PEOPLE = "a gold question, kept for evaluation"
 BENCHED = "page is a near-duplicate of a page in another split"
 NOT_TESTED_ON = "passage's own words, not evaluated on"
 
@@ -58,6 +59,7 @@ def judge(
     splits: Mapping[str, str],
     benched: frozenset[str],
     max_copy_rate: float,
+    gold_questions: frozenset[str] = frozenset(),
 ) -> list[Verdict]:
     """A verdict on every candidate, in their order.
 
@@ -69,6 +71,8 @@ def judge(
         Split of every page.
     benched
         Pages whose pairs are not used (`splits.benched`).
+    gold_questions
+        Questions by people, normalised (`words.normalise`): they are evaluated on, so no pair may ask the same.
     """
     clusters: dict[str, list[str]] = defaultdict(list)
     for chunk in chunks.values():
@@ -78,6 +82,8 @@ def judge(
     reasons: list[str | None] = [
         BENCHED
         if chunks[candidate.chunk_id].url in benched
+        else ASKED_BY_PEOPLE
+        if normalise(candidate.query) in gold_questions
         else _own_fault(candidate, chunks[candidate.chunk_id], rate, max_copy_rate)
         for candidate, rate in zip(candidates, copied, strict=True)
     ]

@@ -84,7 +84,9 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings) -> PairsResul
     groups = splits.page_groups(chunks)
     split_of = splits.refresh(store, groups, options)
     by_id = {chunk.chunk_id: chunk for chunk in chunks}
-    verdicts = filters.judge(candidates, by_id, split_of, splits.benched(groups, split_of), options.max_copy_rate)
+    benched = splits.benched(groups, split_of)
+    asked = splits.gold_texts(store)
+    verdicts = filters.judge(candidates, by_id, split_of, benched, options.max_copy_rate, asked)
     kept = [verdict for verdict in verdicts if verdict.reason is None]
     if not kept:
         reasons = dict(Counter(verdict.reason for verdict in verdicts))

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from acronis_pipeline import schemas
+from acronis_pipeline import gold, schemas
 from acronis_pipeline.chunk.near_duplicates import page_clusters
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.pairs.generator import Chunk, read_chunks
@@ -89,23 +89,33 @@ def benched(groups: Mapping[str, str], splits: Mapping[str, str]) -> frozenset[s
     return frozenset(url for url, group in groups.items() if splits[url] != _most_guarded(standing[group]))
 
 
+def gold_texts(store: Store) -> frozenset[str]:
+    """The gold questions of the store, normalised."""
+    return frozenset(normalise(question.question) for question in gold.load(store))
+
+
 def leaks(store: Store) -> list[str]:
     """Every page, page group, near-duplicate cluster or question text that stands in two splits, described.
 
-    Only kept pairs count: they are what training and evaluation see. Empty when all is well.
+    A gold question that a pair asks too is a leak as well. Only kept pairs count: they are what training and evaluation
+    see. Empty when all is well.
     """
     chunks = {chunk.chunk_id: chunk for chunk in read_chunks(store)}
     groups = page_groups(tuple(chunks.values()))
     standing: dict[tuple[str, str], set[str]] = defaultdict(set)
+    asked_by_people = gold_texts(store)
+    trained_on: list[str] = []
     columns = ["query", "chunk_ids", "split"]
     for row in store.read("pairs", schemas.PAIRS, columns=columns, where="status = 'kept'").to_pylist():
-        gold = [chunks[chunk_id] for chunk_id in row["chunk_ids"] if chunk_id in chunks]
-        things = {("question", normalise(row["query"]))}
-        for chunk in gold:
+        text = normalise(row["query"])
+        if text in asked_by_people:
+            trained_on.append(f"gold question {text!r} is a pair of the {row['split']} split")
+        things = {("question", text)}
+        for chunk in (chunks[chunk_id] for chunk_id in row["chunk_ids"] if chunk_id in chunks):
             things |= {("page", chunk.url), ("page group", groups[chunk.url]), ("cluster", chunk.cluster_id)}
         for thing in things:
             standing[thing].add(row["split"])
-    return [
+    return trained_on + [
         f"{kind} {name!r} stands in {' and '.join(sorted(splits, key=SPLITS.index))}"
         for (kind, name), splits in sorted(standing.items())
         if len(splits) > 1

@@ -34,7 +34,7 @@ GRAPH = {
         {"passages_fit_the_encoder"},
     ),
     "synthetic_pairs": Row(
-        {"chunks"}, "training", {"python", "lancedb"}, pairs.VERSION, False,
+        {"chunks", "gold_questions"}, "training", {"python", "lancedb"}, pairs.VERSION, False,
         {"nothing_leaks_between_splits", "enough_pairs_in_every_split"},
     ),
     "fine_tuned_model": Row(
@@ -43,7 +43,9 @@ GRAPH = {
     "lancedb_index": Row(
         {"chunks", "fine_tuned_model"}, "serving", {"lancedb"}, index.VERSION, True, {"index_is_in_step"},
     ),
-    "gold_questions": Row(set(), "evaluation", {"yaml"}, "1", False, set(), {"expected_pages_were_crawled"}),
+    "gold_questions": Row(
+        set(), "evaluation", {"yaml"}, "1", False, {"questions_are_distinct"}, {"expected_pages_were_crawled"}
+    ),
     "eval_report": Row(
         {"lancedb_index", "synthetic_pairs", "gold_questions"}, "evaluation", {"mlflow"}, evaluate.VERSION, True,
         {"every_system_was_asked"}, {"tuned_beats_its_base"},

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from acronis_pipeline import pairs, schemas
+from acronis_pipeline import gold, pairs, schemas
 from acronis_pipeline.errors import EmptyCorpusError
-from acronis_pipeline.pairs import splits
+from acronis_pipeline.pairs import filters, splits
 from acronis_pipeline.settings import LlmSettings, PairSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, quoted
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
 
 OPTIONS = PairSettings()  # pyright: ignore[reportCallIssue]
@@ -24,6 +24,18 @@ def test_a_first_refresh_keeps_pairs_in_every_split_without_a_leak(store: Store)
     assert store.count("pairs", "status = 'rejected' AND reject_reason IS NULL") == 0
     assert store.count("pairs", "status = 'kept' AND reject_reason IS NOT NULL") == 0
     assert {example.style for example in result.examples} <= set(result.by_style)
+
+
+def test_a_gold_question_is_never_a_pair(store: Store):
+    write_chunks(store, site(20))
+    pairs.refresh(store, OPTIONS, NO_LLM)
+    asked = pairs.load_dataset(store).train[0].query
+    gold.sync(store, (gold.GoldQuestion("g", asked.upper() + "?"),))
+    assert [leak for leak in splits.leaks(store) if "gold question" in leak]
+    pairs.refresh(store, OPTIONS, NO_LLM)
+    assert splits.leaks(store) == []
+    rejected = store.read("pairs", schemas.PAIRS, where=f"query = {quoted(asked)}").to_pylist()
+    assert {row["reject_reason"] for row in rejected} == {filters.ASKED_BY_PEOPLE}
 
 
 def test_a_second_refresh_writes_nothing(store: Store):
