@@ -103,7 +103,7 @@ class PairSettings(_Group):
     )
     validation_share: float = Field(0.1, gt=0, lt=0.5)
     min_test_pages: int = Field(
-        12, ge=1, description="Small sites give up a larger share (at most 30 %) to reach this."
+        20, ge=1, description="Small sites give up a larger share (at most 30 %) to reach this."
     )
     min_validation_pages: int = Field(10, ge=1)
 

@@ -11,19 +11,20 @@ ROOT = Path(acronis_pipeline.__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> list[str]:
-    names: list[str] = []
+def defaults(model: type[BaseModel] = Settings, prefix: str = "") -> dict[str, str]:
+    """Default of every setting, written as in the documentation."""
+    found: dict[str, str] = {}
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            names += setting_names(field.annotation, f"{prefix}{name.upper()}__")
+            found |= defaults(field.annotation, f"{prefix}{name.upper()}__")
         else:
-            names.append(f"{prefix}{name.upper()}")
-    return names
+            found[f"{prefix}{name.upper()}"] = {None: "–", (): "none"}.get(field.default, f"`{field.default}`")
+    return found
 
 
-def test_every_setting_is_documented_and_nothing_else():
-    documented = re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "operations.md").read_text("utf-8"), re.MULTILINE)
-    assert documented == setting_names()
+def test_every_setting_is_documented_with_its_default_and_nothing_else():
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    assert dict(re.findall(r"^\| `([A-Z_]+)` \| (\S+(?: \S+)*?) \|", page, re.MULTILINE)) == defaults()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
