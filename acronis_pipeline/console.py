@@ -39,6 +39,8 @@ _QUIET_LIBRARIES = (
 def show_progress(*, verbose: bool = False) -> None:
     """Send the domain code's log to standard error, a line a message: seconds since the start, stage, message."""
     os.environ.setdefault("TQDM_DISABLE", "1")
+    # Torch's idle threads spin by default; beside another busy process that halves the speed. Read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Lance warns about forking at import; nothing here forks.
     warnings.filterwarnings("ignore", message=".*lance is not fork-safe.*")
     handler = logging.StreamHandler()

@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from acronis_pipeline import sample_site
 from acronis_pipeline.defs.instance import prepare_home
@@ -36,22 +36,23 @@ def serve(settings: Settings, *, dagster_port: int, mlflow_port: int, announce: 
     tracker = Tracker(
         settings.tracking_uri, settings.mlflow_experiment, settings.registered_model, settings.mlflow_ui_url
     )
-    _ = tracker.experiment_id
+    experiment_id = tracker.experiment_id
     prepare_home(settings)
     os.environ["ACRONIS_PIPELINE_MLFLOW_UI_URL"] = f"http://{_HOST}:{mlflow_port}"
     for stop in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
         signal.signal(stop, _interrupt)
-    with ExitStack() as stack:
-        stack.enter_context(sample_site.serving(settings.site))
-        children = {"Dagster": stack.enter_context(_child(_dagster_command(dagster_port)))}
-        if not settings.tracking_uri.startswith("http"):
-            children["MLflow"] = stack.enter_context(_child(_mlflow_command(settings, mlflow_port)))
-        ports = {"Dagster": dagster_port, "MLflow": mlflow_port}
+    commands = {"Dagster": _dagster_command(dagster_port)}
+    if not settings.tracking_uri.startswith("http"):
+        commands["MLflow"] = _mlflow_command(settings, mlflow_port)
+    ports = {"Dagster": dagster_port, "MLflow": mlflow_port}
+    with sample_site.serving(settings.site), _running(commands) as children:
         try:
             for name, child in children.items():
                 _await(name, child, ports[name])
-            announce(f"Dagster  http://{_HOST}:{dagster_port}/")
-            announce(f"MLflow   {f'http://{_HOST}:{mlflow_port}/' if 'MLflow' in children else settings.tracking_uri}")
+            announce(f"Dagster  http://{_HOST}:{dagster_port}/asset-groups")
+            mlflow = f"http://{_HOST}:{mlflow_port}" if "MLflow" in children else settings.tracking_uri
+            # MLflow opens on traces of LLM applications otherwise, of which there are none.
+            announce(f"MLflow   {mlflow}/#/experiments/{experiment_id}/runs?workflowType=machine_learning")
             announce("Press Ctrl-C to stop both.")
             while all(child.poll() is None for child in children.values()):
                 time.sleep(0.5)
@@ -60,37 +61,53 @@ def serve(settings: Settings, *, dagster_port: int, mlflow_port: int, announce: 
             announce("stopping…")
 
 
+# `-W ignore`: both warn their own developers at every start.
+_PYTHON = (sys.executable, "-W", "ignore")
+
+
 def _dagster_command(port: int) -> list[str]:
-    return [sys.executable, "-m", "dagster", "dev", "-m", "acronis_pipeline.definitions", "-h", _HOST, "-p", str(port)]
+    return [*_PYTHON, "-m", "dagster", "dev", "-m", "acronis_pipeline.definitions", "-h", _HOST, "-p", str(port)]
 
 
 def _mlflow_command(settings: Settings, port: int) -> list[str]:
     return [
-        *(sys.executable, "-m", "mlflow", "server", "--host", _HOST, "--port", str(port), "--workers", "1"),
+        *(*_PYTHON, "-m", "mlflow", "server", "--host", _HOST, "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", settings.tracking_uri),
         *("--default-artifact-root", (settings.data_dir / "mlartifacts").as_uri()),
+        *("--uvicorn-opts", "--log-level warning"),  # a line a request would bury the addresses
     ]
 
 
 @contextmanager
-def _child(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A child in a process group of its own, so that Ctrl-C reaches it once, from us, and its children with it."""
-    child = subprocess.Popen(command, start_new_session=True)
+def _running(commands: Mapping[str, list[str]]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """Children in sessions of their own, so that Ctrl-C reaches each once, from us."""
+    # MLflow's scheduler of LLM jobs is of no use here, and delays its end by ten seconds.
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    children: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        yield child
+        for name, command in commands.items():
+            children[name] = subprocess.Popen(command, env=environment, start_new_session=True)
+        yield children
     finally:
-        _stop(child)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave them behind
+        _stop(children)
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    for attempt in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if child.poll() is not None:
-            return
-        os.killpg(child.pid, attempt)
-        try:
-            child.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            _log.warning("process %d did not end on %s", child.pid, attempt.name)
+def _stop(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    """End all at once, each with the children that it has."""
+    for attempt in (signal.SIGINT, signal.SIGTERM):
+        alive = {name: child for name, child in children.items() if child.poll() is None}
+        for child in alive.values():
+            child.send_signal(attempt)
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        for name, child in alive.items():
+            try:
+                child.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                _log.warning("%s did not end on %s", name, attempt.name)
+    for child in children.values():
+        with suppress(ProcessLookupError):  # as it should be: nothing is left of its group
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def _await(name: str, child: subprocess.Popen[bytes], port: int) -> None:

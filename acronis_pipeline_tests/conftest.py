@@ -1,5 +1,6 @@
 """The whole pipeline, run once for all tests of the outer layers (defs, command line, answers, browser)."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,23 +8,27 @@ import pytest
 from acronis_pipeline_tests import finished_run
 from acronis_pipeline_tests.finished_run import FinishedRun
 
+# Torch's idle threads spin by default: beside another busy process on 2 cores that makes tests 5 times slower. It is
+# read when torch is loaded, which is later.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 @pytest.fixture(scope="session")
-def _finished(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+def finished_once(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     with pytest.MonkeyPatch.context() as monkeypatch:
         return finished_run.make(tmp_path_factory.mktemp("finished"), monkeypatch)
 
 
 @pytest.fixture
-def finished(_finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
+def finished(finished_once: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
     """A finished run, its folder selected by the environment; shared, so only to be read."""
-    _finished.enter(monkeypatch, working_dir=tmp_path)
-    return _finished
+    finished_once.enter(monkeypatch, working_dir=tmp_path)
+    return finished_once
 
 
 @pytest.fixture
-def copied(_finished: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
+def copied(finished_once: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
     """A finished run in a folder of its own, to be changed at will."""
-    copy = _finished.copied_to(tmp_path / "copied")
+    copy = finished_once.copied_to(tmp_path / "copied")
     copy.enter(monkeypatch, working_dir=tmp_path)
     return copy

@@ -12,7 +12,7 @@ from acronis_pipeline.settings import Settings
 
 
 @dg.asset(
-    group_name="evaluation",
+    group_name="source",
     kinds={"yaml"},
     owners=reporting.OWNERS,
     code_version="1",

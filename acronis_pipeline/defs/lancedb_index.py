@@ -17,7 +17,7 @@ from acronis_pipeline.store import Store
 @dg.asset(
     deps=[chunks, fine_tuned_model],
     partitions_def=RECIPES,
-    group_name="serving",
+    group_name="retrieval",
     kinds={"lancedb"},
     owners=reporting.OWNERS,
     code_version=index.VERSION,

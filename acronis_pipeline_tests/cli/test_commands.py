@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from acronis_pipeline import __version__, console, gold
+from acronis_pipeline_tests.bench.test_bench import TESTED_ON, TRAINED_ON, write_dataset
 from acronis_pipeline_tests.cli.conftest import Command
 from acronis_pipeline_tests.finished_run import NOT_CRAWLED, RECIPE, UNSCORED, FinishedRun
 
@@ -105,3 +106,15 @@ def test_run_that_is_interrupted_says_that_work_is_kept_and_shows_no_traceback(
     assert ended.code == 130
     assert ended.err == ("stopped; what was written stays, and the next run continues from it",)
     assert command("ask", "Is there a trial period?").code == 0
+
+
+def test_benchmark_as_json_is_alone_on_standard_output(command: Command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train = write_dataset(tmp_path / "train.json", TRAINED_ON)
+    evaluation = write_dataset(tmp_path / "val.json", TESTED_ON)
+    ended = command("bench", train, evaluation, "--recipes", "query_adapter", "--json")
+    assert (ended.code, ended.err) == (0, ())
+    result = json.loads(ended.out)
+    assert {row["system"] for row in result["table"]} >= {"bm25", "base", "fine_tuned", "hybrid"}
+    assert result["training_s"]["query_adapter"] > 0
+    assert {file.name for file in tmp_path.iterdir()} == {"train.json", "val.json"}

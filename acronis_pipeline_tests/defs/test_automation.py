@@ -36,6 +36,12 @@ def skip_reason(result: dg.SensorResult) -> str:
     return result.skip_reason.skip_message or ""
 
 
+def requested(result: dg.SensorResult) -> dg.RunRequest:
+    """The one run that a tick asked for."""
+    (request,) = list(result.run_requests or [])
+    return request
+
+
 def record_run(finished: FinishedRun, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
     """A run as the daemon would have launched it for the request, in some state."""
     settings = finished.settings()
@@ -74,7 +80,7 @@ def test_first_look_is_observed_and_a_second_look_at_the_same_version_is_not(fin
 def test_edited_page_asks_for_one_refresh_of_the_champions_index_and_observes_the_website(edited):
     before = last_site_version(edited.store)
     result = tick(edited.settings())
-    (request,) = result.run_requests or ()
+    request = requested(result)
     (observation,) = result.asset_events
     version = json.loads(result.cursor or "")["version"]
     assert version != before
@@ -90,28 +96,28 @@ def test_edited_page_asks_for_one_refresh_of_the_champions_index_and_observes_th
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
 def test_version_that_a_run_is_taking_in_is_not_asked_for_again(edited, status):
     first = tick(edited.settings())
-    record_run(edited, (first.run_requests or ())[0], status)
+    record_run(edited, requested(first), status)
     assert "already being taken in" in skip_reason(tick(edited.settings(), first.cursor))
 
 
 def test_version_whose_run_just_failed_is_left_alone_for_a_while(edited):
     first = tick(edited.settings())
-    record_run(edited, (first.run_requests or ())[0], dg.DagsterRunStatus.FAILURE)
+    record_run(edited, requested(first), dg.DagsterRunStatus.FAILURE)
     assert "failed; next try in an hour" in skip_reason(tick(edited.settings(), first.cursor))
 
 
 def test_version_whose_run_failed_long_ago_is_asked_for_again(edited, monkeypatch):
     first = tick(edited.settings())
-    record_run(edited, (first.run_requests or ())[0], dg.DagsterRunStatus.FAILURE)
+    record_run(edited, requested(first), dg.DagsterRunStatus.FAILURE)
     monkeypatch.setattr("acronis_pipeline.defs.automation._RETRY_FAILED_AFTER_S", 0)
-    assert len(tick(edited.settings(), first.cursor).run_requests or ()) == 1
+    assert requested(tick(edited.settings(), first.cursor))
 
 
 def test_site_that_goes_back_to_an_earlier_version_is_asked_for_again(edited):
     """A → B → A: with the version as run key the third state would never be taken in."""
     to_b = tick(edited.settings())
-    record_run(edited, (to_b.run_requests or ())[0], dg.DagsterRunStatus.SUCCESS)
-    assert len(tick(edited.settings(), to_b.cursor).run_requests or ()) == 1
+    record_run(edited, requested(to_b), dg.DagsterRunStatus.SUCCESS)
+    assert requested(tick(edited.settings(), to_b.cursor))
 
 
 def test_unreachable_site_is_a_reason_and_keeps_the_cursor(finished):
@@ -129,7 +135,7 @@ def test_cursor_that_cannot_be_read_costs_one_observation(finished, cursor):
     assert len(result.asset_events) == 1
 
 
-def fire(settings: Settings) -> dg.RunRequest | dg.SkipReason:
+def fire(settings: Settings) -> object:
     with dg.build_schedule_context(
         instance=dg.DagsterInstance.ephemeral(), resources={"store": StoreResource(uri=settings.store_uri)}
     ) as context:

@@ -1,4 +1,4 @@
-"""Checks fail when they should: each fault is planted in a finished run, and the check runs by itself as from the UI."""
+"""Checks fail when they should: a fault is planted in a finished run, and the check runs alone, as from the UI."""
 
 import json
 import shutil

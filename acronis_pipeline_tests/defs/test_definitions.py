@@ -41,10 +41,10 @@ GRAPH = {
         {"synthetic_pairs"}, "training", {"pytorch", "mlflow"}, finetune.VERSION, True, {"not_worse_than_its_base"},
     ),
     "lancedb_index": Row(
-        {"chunks", "fine_tuned_model"}, "serving", {"lancedb"}, index.VERSION, True, {"index_is_in_step"},
+        {"chunks", "fine_tuned_model"}, "retrieval", {"lancedb"}, index.VERSION, True, {"index_is_in_step"},
     ),
     "gold_questions": Row(
-        set(), "evaluation", {"yaml"}, "1", False, {"questions_are_distinct"}, {"expected_pages_were_crawled"}
+        set(), "source", {"yaml"}, "1", False, {"questions_are_distinct"}, {"expected_pages_were_crawled"}
     ),
     "eval_report": Row(
         {"lancedb_index", "synthetic_pairs", "gold_questions"}, "evaluation", {"mlflow"}, evaluate.VERSION, True,
@@ -99,6 +99,14 @@ def test_checks_that_gate_are_blocking_and_all_are_described(definitions, name):
     assert {key for key, check in checks.items() if check.blocking} == GRAPH[name].blocking_checks
     assert {key for key, check in checks.items() if not check.blocking} == GRAPH[name].other_checks
     assert all(check.description for check in checks.values())
+
+
+def test_groups_follow_one_another_so_that_the_collapsed_graph_reads_from_left_to_right(specs):
+    order = ["source", "corpus", "training", "retrieval", "evaluation", "serving"]
+    for spec in specs.values():
+        for dep in spec.deps:
+            before = specs[dep.asset_key.to_user_string()]
+            assert order.index(before.group_name) <= order.index(spec.group_name)
 
 
 def test_champion_waits_for_the_reports_of_all_recipes(specs):

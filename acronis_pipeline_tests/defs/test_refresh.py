@@ -91,10 +91,10 @@ def execute(finished: FinishedRun, job: str, assets: list[str] | None = None) ->
 
 
 @pytest.fixture(scope="module")
-def unchanged(_finished: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> tuple[State, SiteOutcome, State]:
+def unchanged(finished_once: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> tuple[State, SiteOutcome, State]:
     """State before and after a second run on the same site."""
     folder = tmp_path_factory.mktemp("unchanged")
-    copy = _finished.copied_to(folder)
+    copy = finished_once.copied_to(folder)
     with pytest.MonkeyPatch.context() as monkeypatch:
         copy.enter(monkeypatch, working_dir=folder)
         before = State.of(copy)
@@ -125,9 +125,9 @@ def test_second_run_trains_nothing_and_makes_no_mlflow_run(unchanged):
     assert after.mlflow_runs == before.mlflow_runs
 
 
-def test_second_run_reports_the_same_table_champion_and_answers(unchanged, _finished):
+def test_second_run_reports_the_same_table_champion_and_answers(unchanged, finished_once):
     _, outcome, _ = unchanged
-    first = _finished.outcome
+    first = finished_once.outcome
     assert outcome.reports == first.reports
     assert outcome.champion == first.champion
     assert [answer.text for answer in outcome.answers] == [answer.text for answer in first.answers]
@@ -144,8 +144,8 @@ def test_edited_page_changes_its_own_rows_and_no_others(copied):
     assert changed_urls(passages, passages_of(copied)) == {copied.url(EDITED)}
     assert changed_urls(pairs, pairs_of(copied)) == {copied.url(EDITED)}
     assert last_site_version(copied.store) != site_version
-    shown = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
-    assert shown == {"raw_pages", "chunks", "lancedb_index"}
+    shown = {event.asset_key for event in result.get_asset_materialization_events()}
+    assert shown == {dg.AssetKey(name) for name in ("raw_pages", "chunks", "lancedb_index")}
     (embedded,) = (
         event.materialization.metadata["embedded"].value
         for event in result.get_asset_materialization_events()

@@ -1,0 +1,70 @@
+"""From a question to an answer with citations, on a real index."""
+
+import pytest
+
+from acronis_pipeline.answer import llm
+from acronis_pipeline.errors import NoChampionError, SettingsError
+from acronis_pipeline.run import Respondent
+from acronis_pipeline.settings import load_settings
+from acronis_pipeline_tests.finished_run import FinishedRun
+from acronis_pipeline_tests.pairs import fake_openai
+from acronis_pipeline_tests.pairs.fake_openai import completion
+
+QUESTION = "Is there a trial period?"
+
+
+def test_citations_are_the_passages_that_the_text_marks(finished: FinishedRun):
+    answer = Respondent(finished.settings()).ask(QUESTION, k=5)
+    assert [hit.rank for hit in answer.hits] == [1, 2, 3, 4, 5]
+    assert answer.citations
+    for citation in answer.citations:
+        hit = answer.hits[citation.number - 1]
+        assert f"[{citation.number}]" in answer.text
+        assert citation.title == hit.title
+        assert citation.url == (f"{hit.url}#{hit.anchor}" if hit.anchor else hit.url)
+
+
+def test_every_quoted_word_stands_in_a_cited_passage(finished: FinishedRun):
+    answer = Respondent(finished.settings()).ask(QUESTION, k=5)
+    shown = " ".join(answer.hits[citation.number - 1].text for citation in answer.citations)
+    quoted = answer.text
+    for citation in answer.citations:
+        quoted = quoted.replace(f"[{citation.number}]", "")
+    assert set(quoted.split()) <= set(shown.split())
+
+
+def test_configured_llm_answers_and_extractive_goes_round_it(finished: FinishedRun):
+    with fake_openai.serving(lambda *_: completion("Yes, 30 days [2][8].")) as server:
+        respondent = Respondent(finished.settings(llm={"model": "fake", "base_url": server.url}))
+        written = respondent.ask(QUESTION, k=3)
+        quoted = respondent.ask(QUESTION, k=3, extractive=True)
+    assert written.text == "Yes, 30 days [2]."
+    assert [citation.number for citation in written.citations] == [2]
+    assert "30 days" in quoted.text
+    assert len(server.requests) == 1
+
+
+def test_llm_that_finds_nothing_cites_nothing(finished: FinishedRun):
+    with fake_openai.serving(lambda *_: completion(llm.NOT_FOUND)) as server:
+        answer = Respondent(finished.settings(llm={"model": "fake", "base_url": server.url})).ask(QUESTION, k=3)
+    assert answer.text == llm.NOT_FOUND
+    assert answer.citations == ()
+
+
+@pytest.mark.parametrize("question", ["", " \n "])
+def test_empty_question_is_refused(finished: FinishedRun, question: str):
+    with pytest.raises(SettingsError, match="empty"):
+        Respondent(finished.settings()).ask(question, k=3)
+
+
+@pytest.mark.parametrize(
+    "question", ["c" * 5_000, "SELECT * FROM 'pages';", "🙂", 'what\'s "this" AND (that) OR +-&|!']
+)
+def test_any_text_can_be_asked(finished: FinishedRun, question: str):
+    assert len(Respondent(finished.settings()).ask(question, k=2).hits) <= 2
+
+
+def test_folder_without_a_champion_is_named_and_not_created(tmp_path):
+    with pytest.raises(NoChampionError, match="nowhere has no champion"):
+        Respondent(load_settings(tmp_path / "nowhere"))
+    assert not (tmp_path / "nowhere").exists()
