@@ -39,7 +39,7 @@ _QUIET_LIBRARIES = (
 def show_progress(*, verbose: bool = False) -> None:
     """Send the domain code's log to standard error, a line a message: seconds since the start, stage, message."""
     os.environ.setdefault("TQDM_DISABLE", "1")
-    # Torch's idle threads spin by default; beside another busy process that halves the speed. Read when torch is loaded.
+    # Torch's idle threads spin by default, which halves the speed beside another busy process. Read as torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Lance warns about forking at import; nothing here forks.
     warnings.filterwarnings("ignore", message=".*lance is not fork-safe.*")

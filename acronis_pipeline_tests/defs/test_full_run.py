@@ -9,7 +9,6 @@ import pytest
 
 from acronis_pipeline import evaluate, schemas
 from acronis_pipeline.crawl import live_pages
-from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.evaluate.arms import require_model
 from acronis_pipeline.evaluate.champion import reigning
