@@ -119,8 +119,8 @@ def recipes() -> None:
 @app.command()
 def ui(
     data: DataOption = None,
-    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
-    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.", min=1, max=65535)] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.", min=1, max=65535)] = 5000,
 ) -> None:
     """Serve the Dagster UI (with its daemon) and the MLflow UI until Ctrl-C."""
     from acronis_pipeline.ui import serve

@@ -84,7 +84,7 @@ def print_outcome(outcome: SiteOutcome, settings: Settings) -> None:
         "human: gold questions.\n"
     )
     echo(table.as_text(outcome.reports))
-    echo(f"\nChampion: {outcome.champion.system.name} (recipe {outcome.champion.recipe}). {outcome.champion.reason}")
+    echo(f"\nChampion: {outcome.champion.reason}")
     echo("\nThe four customer questions:")
     for answer in outcome.answers:
         print_answer(answer)

@@ -101,12 +101,14 @@ def data_version(questions: tuple[GoldQuestion, ...]) -> str:
 
 
 def _parse(path: Path) -> list[object]:
-    text = path.read_text("utf-8")
     try:
+        text = path.read_text("utf-8")
         if path.suffix == ".jsonl":
             return [json.loads(line) for line in text.splitlines() if line.strip()]
         # YAML reads JSON too.
         parsed = yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"gold questions {path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
     except json.JSONDecodeError as error:
         raise DatasetError(
             f"gold questions {path}: a line is not JSON ({error}); write one JSON object a line"

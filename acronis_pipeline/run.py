@@ -12,6 +12,7 @@ from acronis_pipeline.evaluate import Report
 from acronis_pipeline.evaluate.arms import base_arm, champion_arm, require_model
 from acronis_pipeline.evaluate.champion import Champion, reigning
 from acronis_pipeline.finetune import load_recipe
+from acronis_pipeline.pairs.llm import require_configured
 from acronis_pipeline.retrieve import Retriever
 from acronis_pipeline.settings import ENV_PREFIX, Settings, read_profile, write_profile
 from acronis_pipeline.store import Store
@@ -50,6 +51,8 @@ def run_site(settings: Settings, recipes: Sequence[str], *, profile: dict[str, A
     read_configured(settings)
     for recipe in recipes:
         load_recipe(recipe, settings.recipes_dir)
+    if settings.pairs.generator != "structural":
+        require_configured(settings.llm)
     before = read_profile(settings.data_dir)
     _require_same_site(settings, before)
     write_profile(settings, _merged(before, profile))

@@ -4,6 +4,7 @@ Precedence, highest first: arguments · environment (`ACRONIS_PIPELINE_SITE__URL
 `pipeline.yaml` (written by `run` and `demo`, so that UI and nightly run work on the same site) · the defaults below.
 """
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from acronis_pipeline.errors import SettingsError
 
 ENV_PREFIX = "ACRONIS_PIPELINE_"
+_OTHER_VARIABLES = {f"{ENV_PREFIX}SAMPLE_PORT", f"{ENV_PREFIX}SAMPLE_EDITS"}
+"""Read by the sample site's server."""
 PROFILE_NAME = "pipeline.yaml"
 SAMPLE_SITE = "sample"
 """The value of `site.url` that means the bundled sample site, served on loopback while it is needed."""
@@ -247,6 +250,7 @@ def load_settings(data_dir: Path | str | None = None, **overrides: Any) -> Setti
     if data_dir is not None:
         overrides["data_dir"] = Path(data_dir)
     overrides = {name: value for name, value in overrides.items() if value is not None}
+    _refuse_unknown_variables()
     where = _build(overrides, {}).data_dir
     return _build(overrides, read_profile(where))
 
@@ -269,13 +273,27 @@ def read_profile(data_dir: Path) -> dict[str, Any]:
 
 def write_profile(settings: Settings, profile: dict[str, Any]) -> None:
     """Remember in the data folder what it was made from; replaces the file in one step."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"data folder {settings.data_dir} cannot be made ({error.strerror}); name another with --data"
+        ) from error
     text = "# What this data folder was made from. Environment variables and .env win over it.\n" + yaml.safe_dump(
         profile
     )
     temporary = settings.profile_file.with_suffix(".tmp")
     temporary.write_text(text, "utf-8")
     temporary.replace(settings.profile_file)
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt group or top-level name would be passed over in silence."""
+    known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    for variable in os.environ:
+        upper = variable.upper()
+        if upper.startswith(ENV_PREFIX) and upper not in known and upper.split("__")[0] not in known:
+            raise SettingsError(f"{variable} is not a setting; docs/operations.md lists them")
 
 
 def _build(overrides: dict[str, Any], profile: dict[str, Any]) -> Settings:

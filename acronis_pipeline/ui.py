@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from acronis_pipeline import sample_site
-from acronis_pipeline.defs.instance import prepare_home
+from acronis_pipeline.defs.instance import open_instance
+from acronis_pipeline.defs.recovery import fail_dead_runs
 from acronis_pipeline.errors import SettingsError
 from acronis_pipeline.settings import Settings
 from acronis_pipeline.tracking import Tracker
@@ -37,7 +38,7 @@ def serve(settings: Settings, *, dagster_port: int, mlflow_port: int, announce: 
         settings.tracking_uri, settings.mlflow_experiment, settings.registered_model, settings.mlflow_ui_url
     )
     experiment_id = tracker.experiment_id
-    prepare_home(settings)
+    fail_dead_runs(open_instance(settings))
     os.environ["ACRONIS_PIPELINE_MLFLOW_UI_URL"] = f"http://{_HOST}:{mlflow_port}"
     for stop in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
         signal.signal(stop, _interrupt)

@@ -1,10 +1,10 @@
 """Answers written by any OpenAI-compatible LLM from the retrieved passages, with citations that are checked."""
 
-import os
 import re
 from collections.abc import Sequence
 
 from acronis_pipeline.errors import GeneratorError
+from acronis_pipeline.pairs.llm import require_configured
 from acronis_pipeline.retrieve import Hit
 from acronis_pipeline.settings import LlmSettings
 
@@ -28,13 +28,12 @@ def write(question: str, hits: Sequence[Hit], llm: LlmSettings) -> str:
     """
     import openai
 
-    client = openai.OpenAI(
-        api_key=api_key(llm), base_url=llm.base_url, timeout=llm.timeout_s, max_retries=llm.max_retries
-    )
+    model, key = require_configured(llm)
+    client = openai.OpenAI(api_key=key, base_url=llm.base_url, timeout=llm.timeout_s, max_retries=llm.max_retries)
     passages = "\n\n".join(f'<passage number="{hit.rank}">\n{_TAG.sub("", hit.passage)}\n</passage>' for hit in hits)
     try:
         completion = client.chat.completions.create(
-            model=llm.model or "",
+            model=model,
             temperature=0,
             messages=[
                 {"role": "system", "content": _SYSTEM},
@@ -60,19 +59,3 @@ def keep_known_citations(text: str, known: set[int]) -> str:
     """Drop citation marks of passages that were not given; without any valid one the text is no answer."""
     cleaned = re.sub(r"\[(\d+)\]", lambda mark: mark[0] if int(mark[1]) in known else "", text).strip()
     return cleaned if re.search(r"\[\d+\]", cleaned) else NOT_FOUND
-
-
-def api_key(llm: LlmSettings) -> str:
-    """The configured key; local servers that need none get a placeholder.
-
-    Raises
-    ------
-    GeneratorError
-        If the endpoint is OpenAI's own and there is no key.
-    """
-    key = llm.api_key.get_secret_value() if llm.api_key else os.environ.get("OPENAI_API_KEY")
-    if not key and llm.base_url is None:
-        raise GeneratorError(
-            "LLM: no key; set OPENAI_API_KEY, or ACRONIS_PIPELINE_LLM__BASE_URL for a server of your own"
-        )
-    return key or "none"

@@ -248,7 +248,7 @@ def _verdict(candidate: Contender, opponent: Contender, evidence: Sequence[Compa
         return _Verdict(f"{on_test}; {on_human}.", True)
     if human and human.difference.low > 0 and test.difference.high >= 0:
         return _Verdict(f"the test questions leave it open ({on_test}), people's decide ({on_human}).", True)
-    return _Verdict(f"{candidate} is best on validation, but its lead is not proven ({on_test}; {on_human}).", False)
+    return _Verdict(f"the lead of {candidate} on validation is not proven ({on_test}; {on_human}).", False)
 
 
 def _worse_for_people(difference: Difference) -> bool:

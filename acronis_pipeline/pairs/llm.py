@@ -50,16 +50,11 @@ class LlmGenerator:
     name = "llm"
 
     def __init__(self, settings: LlmSettings, store: Store) -> None:
-        if not settings.model:
-            raise GeneratorError(
-                f"no language model is named; set {ENV_PREFIX}LLM__MODEL, or choose pairs.generator=structural"
-            )
         self._settings = settings
-        self._model = settings.model
-        self._key = _api_key(settings)
+        self._model, self._key = require_configured(settings)
         self._cache = AnswerCache(store)
         self._structured = True
-        self.prompt_hash = prompt_hash(settings.model, settings.questions_per_chunk)
+        self.prompt_hash = prompt_hash(self._model, settings.questions_per_chunk)
 
     def generate(self, chunks: Sequence[Chunk]) -> Generation:
         """Questions of `chunks`; answers known from earlier runs cost nothing.
@@ -245,11 +240,22 @@ def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{reason}: {n}" for reason, n in counts.most_common())
 
 
-def _api_key(settings: LlmSettings) -> str:
+def require_configured(settings: LlmSettings) -> tuple[str, str]:
+    """Model and key of the configured endpoint; local servers that ask for no key get a placeholder.
+
+    Raises
+    ------
+    GeneratorError
+        If no model is named, or OpenAI itself is to be asked and there is no key.
+    """
+    if not settings.model:
+        raise GeneratorError(
+            f"no language model is named; set {ENV_PREFIX}LLM__MODEL, or choose pairs.generator=structural"
+        )
     key = settings.api_key.get_secret_value() if settings.api_key else os.environ.get("OPENAI_API_KEY", "")
     if not key and settings.base_url is None:
         raise GeneratorError(
             f"no key for OpenAI; set {ENV_PREFIX}LLM__API_KEY or OPENAI_API_KEY, "
             f"or {ENV_PREFIX}LLM__BASE_URL for another endpoint"
         )
-    return key or "none"  # local servers ask for none, the client insists on one
+    return settings.model, key or "none"  # the client insists on a key

@@ -26,7 +26,7 @@ def test_citations_are_the_passages_that_the_text_marks(finished: FinishedRun):
 
 def test_every_quoted_word_stands_in_a_cited_passage(finished: FinishedRun):
     answer = Respondent(finished.settings()).ask(QUESTION, k=5)
-    shown = " ".join(answer.hits[citation.number - 1].text for citation in answer.citations)
+    shown = " ".join(answer.hits[citation.number - 1].passage for citation in answer.citations)
     quoted = answer.text
     for citation in answer.citations:
         quoted = quoted.replace(f"[{citation.number}]", "")
