@@ -30,6 +30,10 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         _log.warning("run %s was killed; its finished steps stay, the rest is done again", run.run_id[:8])
         instance.report_run_failed(run, "The process of this run is gone; it was killed.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    alive = {run.run_id for run in instance.get_runs(unfinished)}
+    if alive:
+        held = ", ".join(sorted(run_id[:8] for run_id in alive))
+        _log.warning("under way already: run %s; steps wait for the pools that it holds", held)
     return [run.run_id for run in dead]
 
 
@@ -45,6 +49,8 @@ def _is_dead(tag: str | None) -> bool:
     if host != socket.gethostname()[:20]:
         return False
     try:
-        return int(psutil.Process(int(pid)).create_time()) != int(created_s)
+        process = psutil.Process(int(pid))
+        # A killed process stays in the table until its parent has asked for its exit status.
+        return process.status() == psutil.STATUS_ZOMBIE or int(process.create_time()) != int(created_s)
     except psutil.NoSuchProcess:
         return True

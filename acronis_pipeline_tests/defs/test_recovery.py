@@ -45,6 +45,19 @@ def test_other_unfinished_runs_are_left_alone(instance, tags):
     assert status(instance, run_id) == dg.DagsterRunStatus.STARTED
 
 
+def test_killed_process_that_nobody_has_reaped_yet_counts_as_gone(instance):
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    host = recovery.process_tags()[recovery.PROCESS_TAG].split(".")[0]
+    tag = f"{host}.{sleeper.pid}.{int(psutil.Process(sleeper.pid).create_time())}"
+    run_id = started(instance, {recovery.PROCESS_TAG: tag})
+    assert recovery.fail_dead_runs(instance) == []
+    sleeper.kill()
+    while psutil.Process(sleeper.pid).status() != psutil.STATUS_ZOMBIE:
+        pass
+    assert recovery.fail_dead_runs(instance) == [run_id]
+    sleeper.wait()
+
+
 def test_another_process_with_the_same_number_does_not_count(instance):
     host, pid, created_s = recovery.process_tags()[recovery.PROCESS_TAG].rsplit(".", 2)
     assert int(pid) == os.getpid()
