@@ -1,7 +1,6 @@
 """Addresses still to be asked for, each once, nearest to the start first."""
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,11 +39,6 @@ class Frontier:
 
     def pop(self) -> Target | None:
         return self._queue.popleft() if self._queue else None
-
-    def drain(self) -> Iterator[Target]:
-        """Take everything that is left."""
-        while target := self.pop():
-            yield target
 
     def __contains__(self, url: str) -> bool:
         return url in self._seen
