@@ -19,12 +19,13 @@ PAGES = pa.schema(
         key("url"),  # canonical
         pa.field("final_url", pa.string()),  # after redirects
         pa.field("status", pa.int32()),
+        pa.field("media_type", pa.string()),  # as served: text/html, application/pdf, text/markdown …
         pa.field("etag", pa.string()),
         pa.field("last_modified", pa.string()),
         pa.field("fetched_at", _TIME),  # last answered request, 304 included
         pa.field("changed_at", _TIME),  # last change of content_hash
         pa.field("content_hash", pa.string()),  # of the extracted main content, not of the HTML
-        pa.field("html", pa.large_string()),
+        pa.field("extractor", pa.string()),  # what content_hash was made with: hashes of two extractors say nothing
         pa.field("title", pa.string()),
         pa.field("language", pa.string()),
         pa.field("depth", pa.int32()),
@@ -33,11 +34,52 @@ PAGES = pa.schema(
         pa.field("gone_at", _TIME),  # null while the page exists
     ]
 )
+"""State of every page, small rows that each crawl renews; what a page says is in PAGE_VERSIONS."""
 
-PAGE_LINKS = pa.schema(
+PAGE_VERSIONS = pa.schema(
     [
-        key("url"),  # of a page; written after its row in `pages`
-        pa.field("links", pa.list_(pa.string())),  # same-site addresses to follow: a page that answers 304 has no body
+        key("version_id"),  # of address and content hash, see `crawl.page_versions`
+        pa.field("url", pa.string()),
+        pa.field("content_hash", pa.string()),
+        pa.field("html", pa.large_string()),  # PDF, Markdown and plain text as the HTML made from them
+        pa.field("first_seen_at", _TIME),
+    ]
+)
+"""Every content a page had, written once and never again: renewing a page's state must not rewrite its HTML."""
+
+PAGE_CHANGES = pa.schema(
+    [
+        key("change_id"),
+        pa.field("url", pa.string()),
+        pa.field("seen_at", _TIME),
+        pa.field("what", pa.string()),  # new | changed | gone | returned
+        pa.field("content_hash", pa.string()),  # from then on; of a page that went, its last
+    ]
+)
+
+VISITS = pa.schema(
+    [
+        key("url"),  # canonical; every address that was asked for, page or not
+        pa.field("asked_at", _TIME),
+        pa.field("outcome", pa.string()),  # page | redirect | alias | refused (noindex, soft 404 …) | failed
+        pa.field("reason", pa.string()),  # of `refused` and `failed`, in words fit for counting
+        pa.field("status", pa.int32()),
+        pa.field("etag", pa.string()),
+        pa.field("last_modified", pa.string()),
+        pa.field("lastmod", pa.string()),  # what the sitemap said of it when it was last asked for
+        pa.field("target", pa.string()),  # where a redirect or an alias leads
+        pa.field("links", pa.list_(pa.string())),  # same-site addresses to follow: an answer of 304 has no body
+    ]
+)
+
+SITE_FILES = pa.schema(
+    [
+        key("url"),  # robots.txt, sitemaps
+        pa.field("asked_at", _TIME),
+        pa.field("status", pa.int32()),
+        pa.field("etag", pa.string()),
+        pa.field("last_modified", pa.string()),
+        pa.field("body", pa.large_binary()),  # gzipped
     ]
 )
 

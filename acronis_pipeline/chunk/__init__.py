@@ -6,7 +6,7 @@ Only pages whose content, or whose way of being split, changed are split again; 
 import logging
 import time
 from collections import Counter as Tally
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -16,11 +16,12 @@ from acronis_pipeline import content, schemas
 from acronis_pipeline.chunk import near_duplicates
 from acronis_pipeline.chunk.refusal import refusal
 from acronis_pipeline.chunk.splitter import PageChunk, chunk_page
+from acronis_pipeline.crawl.page_versions import html_of
 from acronis_pipeline.embedding import TokenCounter
 from acronis_pipeline.errors import EmptyCorpusError
 from acronis_pipeline.fingerprint import digest, digest_rows
 from acronis_pipeline.settings import ChunkSettings
-from acronis_pipeline.store import Store, is_in
+from acronis_pipeline.store import Store
 
 __all__ = ["TABLE", "VERSION", "ChunkResult", "PageChunk", "chunk_page", "refresh"]
 
@@ -79,13 +80,15 @@ def refresh(store: Store, options: ChunkSettings, counter: TokenCounter, *, sele
     """
     started = time.monotonic()
     before = {row["chunk_id"]: row for row in store.read(TABLE, schemas.CHUNKS).to_pylist()}
-    keys = _page_keys(store, options, counter, selector)
+    live = _live(store)
+    keys = _page_keys(live, options, counter, selector)
     known = {(row["url"], row["page_key"]) for row in before.values()}
     unchanged = {url for url, key in keys.items() if (url, key) in known}
     rows = {chunk_id: row for chunk_id, row in before.items() if row["url"] in unchanged}
     dropped: Tally[str] = Tally()
     chunked = 0
-    for url, outcome in _chunked(store, [url for url in keys if url not in unchanged], options, counter, selector):
+    stale = {url: content_hash for url, content_hash in live.items() if url not in unchanged}
+    for url, outcome in _chunked(store, stale, options, counter, selector):
         if isinstance(outcome, str):
             dropped[outcome] += 1
             continue
@@ -107,28 +110,32 @@ def refresh(store: Store, options: ChunkSettings, counter: TokenCounter, *, sele
     )
 
 
-def _page_keys(store: Store, options: ChunkSettings, counter: TokenCounter, selector: str | None) -> dict[str, str]:
-    """Live pages with what their chunks depend on; an unchanged key means unchanged chunks."""
+def _live(store: Store) -> dict[str, str]:
+    """Content hash of each live page by address, sorted."""
     live = store.read("pages", schemas.PAGES, columns=["url", "content_hash"], where="gone_at IS NULL")
+    return dict(sorted(zip(*live.to_pydict().values(), strict=True)))
+
+
+def _page_keys(
+    live: Mapping[str, str], options: ChunkSettings, counter: TokenCounter, selector: str | None
+) -> dict[str, str]:
+    """Live pages with what their chunks depend on; an unchanged key means unchanged chunks."""
     method = (content.VERSION, VERSION, options.model_dump_json(), counter.fingerprint, selector or "")
-    return {
-        url: digest(str(content_hash), *method)
-        for url, content_hash in sorted(zip(*live.to_pydict().values(), strict=True))
-    }
+    return {url: digest(content_hash, *method) for url, content_hash in live.items()}
 
 
 def _chunked(
-    store: Store, urls: Sequence[str], options: ChunkSettings, counter: TokenCounter, selector: str | None
+    store: Store, pages: Mapping[str, str], options: ChunkSettings, counter: TokenCounter, selector: str | None
 ) -> Iterator[tuple[str, list[Row] | str]]:
-    """For each page its rows (without key and cluster), or the reason why it has none."""
+    """For each page (address to content hash) its rows, without key and cluster, or the reason why it has none."""
     started = last_said = time.monotonic()
+    urls = list(pages)
     for start in range(0, len(urls), _SLICE):
-        part = store.read(
-            "pages", schemas.PAGES, columns=["url", "html"], where=is_in("url", urls[start : start + _SLICE])
-        )
-        for offset, page in enumerate(part.to_pylist(), start=1):
-            yield page["url"], _rows(page["html"] or "", page["url"], options, counter, selector)
-            now, done = time.monotonic(), start + offset
+        part = urls[start : start + _SLICE]
+        html = html_of(store, {url: pages[url] for url in part})
+        for done, url in enumerate(part, start=start + 1):
+            yield url, _rows(html.get(url, ""), url, options, counter, selector)
+            now = time.monotonic()
             if now - last_said > _LOG_EVERY_S:
                 last_said, rate = now, done / (now - started)
                 _log.info("split %d of %d pages, %.0f/s, %.0f s left", done, len(urls), rate, (len(urls) - done) / rate)

@@ -12,18 +12,17 @@ from typing import Any
 import pyarrow as pa
 
 from acronis_pipeline import schemas
+from acronis_pipeline.crawl import page_versions
 from acronis_pipeline.crawl.fetch import Answer
 from acronis_pipeline.crawl.frontier import Target
 from acronis_pipeline.crawl.page import Reading
 from acronis_pipeline.store import Store
 
 PAGES = "pages"
-LINKS = "page_links"
+LINKS = "visits"
 
 _BATCH_ROWS = 100
 _BATCH_S = 10.0
-# The HTML stays where it is unless it changed: reading and rewriting it would be most of a recrawl's work.
-_STATE = [column for column in schemas.PAGES.names if column != "html"]
 
 Row = dict[str, Any]
 
@@ -37,10 +36,8 @@ class Archive:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.known: dict[str, Row] = {
-            row["url"]: row for row in store.read(PAGES, schemas.PAGES, columns=_STATE).to_pylist()
-        }
-        links = store.read(LINKS, schemas.PAGE_LINKS)
+        self.known: dict[str, Row] = {row["url"]: row for row in store.read(PAGES, schemas.PAGES).to_pylist()}
+        links = store.read(LINKS, schemas.VISITS, columns=["url", "links"])
         self._links = links.column("links")
         self._links_row = {url: index for index, url in enumerate(links.column("url").to_pylist())}
         self.confirmed: set[str] = set()
@@ -127,12 +124,23 @@ class Archive:
 
     def _write(self, full: list[Row], patches: list[Row], links: list[Row]) -> None:
         if full:
-            self._store.upsert(PAGES, schemas.PAGES, pa.Table.from_pylist(full, schema=schemas.PAGES))
-        if patches:
-            state = pa.schema([schemas.PAGES.field(column) for column in _STATE])
-            self._store.patch(PAGES, schemas.PAGES, pa.Table.from_pylist(patches, schema=state))
+            versions = [_version(row) for row in full]
+            contents = pa.Table.from_pylist(versions, schema=schemas.PAGE_VERSIONS)
+            self._store.upsert(page_versions.TABLE, schemas.PAGE_VERSIONS, contents)
+        if full or patches:
+            self._store.upsert(PAGES, schemas.PAGES, pa.Table.from_pylist([*full, *patches], schema=schemas.PAGES))
         if links:
-            self._store.upsert(LINKS, schemas.PAGE_LINKS, pa.Table.from_pylist(links, schema=schemas.PAGE_LINKS))
+            self._store.upsert(LINKS, schemas.VISITS, pa.Table.from_pylist(links, schema=schemas.VISITS))
+
+
+def _version(row: Row) -> Row:
+    return {
+        "version_id": page_versions.version_id(row["url"], row["content_hash"]),
+        "url": row["url"],
+        "content_hash": row["content_hash"],
+        "html": row["html"],
+        "first_seen_at": row["fetched_at"],
+    }
 
 
 def _answered(answer: Answer, target: Target, before: Row | None) -> Row:

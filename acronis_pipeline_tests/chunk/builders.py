@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from acronis_pipeline import schemas
 from acronis_pipeline.content import Content, extract
+from acronis_pipeline.crawl.page_versions import version_id
 from acronis_pipeline.embedding import PACKAGED_BASE, TokenCounter, find_base
 from acronis_pipeline.settings import ChunkSettings
 from acronis_pipeline.store import Store
@@ -37,13 +38,13 @@ def put_pages(store: Store, bodies: dict[str, str], *, gone: tuple[str, ...] = (
     """Upsert pages by path; those in `gone` are tombstoned."""
     now = datetime(2026, 11, 21, tzinfo=UTC)
     rows: list[dict[str, Any]] = []
+    versions: dict[str, dict[str, Any]] = {}
     for path, body in bodies.items():
         page = extract(body, url=SITE + path)
         rows.append(
             {
                 **dict.fromkeys(schemas.PAGES.names),
                 "url": SITE + path,
-                "html": body,
                 "title": page.title,
                 "content_hash": page.content_hash,
                 "status": 200,
@@ -51,4 +52,13 @@ def put_pages(store: Store, bodies: dict[str, str], *, gone: tuple[str, ...] = (
                 "gone_at": now if path in gone else None,
             }
         )
+        versions[version_id(SITE + path, page.content_hash)] = {
+            "version_id": version_id(SITE + path, page.content_hash),
+            "url": SITE + path,
+            "content_hash": page.content_hash,
+            "html": body,
+            "first_seen_at": now,
+        }
+    contents = pa.Table.from_pylist(list(versions.values()), schemas.PAGE_VERSIONS)
+    store.upsert("page_versions", schemas.PAGE_VERSIONS, contents)
     store.upsert("pages", schemas.PAGES, pa.Table.from_pylist(rows, schemas.PAGES))

@@ -14,7 +14,7 @@ STATE = pa.schema([schemas.PAGES.field(name) for name in ("url", "etag", "gone_a
 
 def rows(*urls: str) -> pa.Table:
     return pa.Table.from_pylist(
-        [{"url": url, "html": f"<p>{url}", "etag": "old"} for url in urls], schema=schemas.PAGES
+        [{"url": url, "title": f"of {url}", "etag": "old"} for url in urls], schema=schemas.PAGES
     )
 
 
@@ -27,9 +27,9 @@ def test_a_patch_replaces_some_columns_of_known_rows_only(store: Store) -> None:
     written = store.patch("pages", schemas.PAGES, states("a", "unknown"))
     assert (written.updated, written.inserted) == (1, 0)
     read = {row["url"]: row for row in store.read("pages", schemas.PAGES).to_pylist()}
-    assert {url: (row["etag"], row["gone_at"], row["html"]) for url, row in read.items()} == {
-        "a": ("new", NOW, "<p>a"),
-        "b": ("old", None, "<p>b"),
+    assert {url: (row["etag"], row["gone_at"], row["title"]) for url, row in read.items()} == {
+        "a": ("new", NOW, "of a"),
+        "b": ("old", None, "of b"),
     }
 
 
