@@ -3,14 +3,14 @@
 Errors that the user can act on are printed as one line, with exit code 2; a bug keeps its traceback.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from acronis_pipeline import __version__, console
+from acronis_pipeline import __version__, cli_crawl, cli_pairs, console
+from acronis_pipeline.cli_options import DataOption, JsonOption, print_json
 from acronis_pipeline.errors import AcronisPipelineError
 from acronis_pipeline.settings import Settings, load_settings
 
@@ -22,12 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn a product's website into a fine-tuned retrieval model and index, and ask it questions.",
 )
+app.add_typer(cli_crawl.app, name="crawl")
+app.add_typer(cli_pairs.app, name="pairs")
 
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", help="Data folder; the setting data_dir (./data) by default.", show_default=False),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON; progress goes to standard error.")]
 RecipeOption = Annotated[
     list[str] | None, typer.Option("--recipe", help="Recipe to train and compare; may be repeated.", show_default=False)
 ]
@@ -45,7 +42,7 @@ def demo(data: DataOption = None, recipe: RecipeOption = None, as_json: JsonOpti
 
 @app.command()
 def run(
-    site: Annotated[str, typer.Option(help="Start page of the website, or `sample`.")],
+    site: Annotated[str, typer.Option(help="Start page of the website, a sitemap, a folder, or `sample`.")],
     gold: Annotated[Path | None, typer.Option(help="Gold questions, YAML or JSON Lines.", show_default=False)] = None,
     data: DataOption = None,
     recipe: RecipeOption = None,
@@ -78,15 +75,15 @@ def ask(
     settings = load_settings(data)
     answer = Respondent(settings).ask(question, k=k or settings.retrieval.k, extractive=extractive)
     if as_json:
-        _print_json(console.answer_as_json(answer))
+        print_json(console.answer_as_json(answer))
     else:
         console.print_answer(answer)
 
 
 @app.command()
 def bench(
-    train: Annotated[Path, typer.Argument(help="LlamaIndex dataset to train on.")],
-    evaluation: Annotated[Path, typer.Argument(help="LlamaIndex dataset to evaluate on.")],
+    train: Annotated[Path, typer.Argument(help="LlamaIndex JSON (file or folder) or BEIR folder to train on.")],
+    evaluation: Annotated[Path, typer.Argument(help="The same, to evaluate on.")],
     recipes: Annotated[str, typer.Option(help="Recipes, separated by commas.")] = "query_adapter",
     data: Annotated[
         Path | None, typer.Option("--data", help="Keep models and vectors here, to be reused.", show_default=False)
@@ -100,7 +97,7 @@ def bench(
     names = [name.strip() for name in recipes.split(",") if name.strip()]
     result = run_bench(train, evaluation, names, settings=settings, keep_in=data)
     if as_json:
-        _print_json(result.as_json())
+        print_json(result.as_json())
     else:
         console.print_bench(result)
 
@@ -141,13 +138,9 @@ def version() -> None:
 
 def _print_outcome(outcome: Any, as_json: bool, settings: Settings) -> None:
     if as_json:
-        _print_json(console.outcome_as_json(outcome))
+        print_json(console.outcome_as_json(outcome))
     else:
         console.print_outcome(outcome, settings)
-
-
-def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def main() -> None:

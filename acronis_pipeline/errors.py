@@ -12,8 +12,16 @@ class SettingsError(AcronisPipelineError):
     """A setting, or a combination of settings, cannot work."""
 
 
+class StoreError(AcronisPipelineError):
+    """A table is not what this version of the program reads and writes."""
+
+
 class SiteError(AcronisPipelineError):
     """The website cannot be crawled as configured: unreachable, forbidden, or without a single page."""
+
+
+class UnknownPageError(AcronisPipelineError):
+    """An address, a version of a page or a date that nothing on record belongs to."""
 
 
 class EmptyCorpusError(AcronisPipelineError):
@@ -22,6 +30,10 @@ class EmptyCorpusError(AcronisPipelineError):
 
 class DatasetError(AcronisPipelineError):
     """A file of questions, pairs or passages is not what its format says."""
+
+
+class OutputError(AcronisPipelineError):
+    """A file that was asked for cannot be written."""
 
 
 class RecipeError(AcronisPipelineError):

@@ -7,14 +7,15 @@ from typing import Any
 
 from acronis_pipeline import answer, evaluate, gold
 from acronis_pipeline.answer import Answer
-from acronis_pipeline.errors import NoChampionError, SettingsError, SiteError
+from acronis_pipeline.errors import NoChampionError
 from acronis_pipeline.evaluate import Report
 from acronis_pipeline.evaluate.arms import base_arm, champion_arm, require_model
 from acronis_pipeline.evaluate.champion import Champion, reigning
 from acronis_pipeline.finetune import load_recipe
-from acronis_pipeline.pairs.llm import require_configured
+from acronis_pipeline.pairs.llm_endpoint import require_configured
 from acronis_pipeline.retrieve import Retriever
-from acronis_pipeline.settings import ENV_PREFIX, Settings, read_profile, write_profile
+from acronis_pipeline.settings import ENV_PREFIX, Settings
+from acronis_pipeline.site_profile import remembering
 from acronis_pipeline.store import Store
 
 
@@ -51,16 +52,10 @@ def run_site(settings: Settings, recipes: Sequence[str], *, profile: dict[str, A
     read_configured(settings)
     for recipe in recipes:
         load_recipe(recipe, settings.recipes_dir)
-    if settings.pairs.generator != "structural":
+    if settings.pairs.uses_llm:
         require_configured(settings.llm)
-    before = read_profile(settings.data_dir)
-    _require_same_site(settings, before)
-    write_profile(settings, _merged(before, profile))
-    try:
+    with remembering(settings, profile):
         outcome = materialize(settings, recipes)
-    except SiteError:
-        _restore_profile(settings, before)
-        raise
     store = Store(settings.store_uri)
     latest = (evaluate.latest_report(store, recipe) for recipe in recipes)
     champion = reigning(store)
@@ -99,28 +94,3 @@ class Respondent:
     def ask(self, question: str, *, k: int, extractive: bool = False) -> Answer:
         """Answer from the `k` best passages; `extractive` quotes even if an LLM is configured."""
         return answer.ask(question, self._retriever, self._quoting, k=k, settings=None if extractive else self._llm)
-
-
-def _require_same_site(settings: Settings, profile: dict[str, Any]) -> None:
-    known = profile.get("site", {}).get("url")
-    if known is not None and known != settings.site.url:
-        raise SettingsError(
-            f"data folder {settings.data_dir} belongs to {known}, not to {settings.site.url}; "
-            "name another folder with --data"
-        )
-
-
-def _restore_profile(settings: Settings, before: dict[str, Any]) -> None:
-    if before:
-        write_profile(settings, before)
-    else:
-        settings.profile_file.unlink()
-
-
-def _merged(before: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """`new` over `before`, group by group, so that settings added by hand stay."""
-    merged = dict(before)
-    for name, value in new.items():
-        old = merged.get(name)
-        merged[name] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged

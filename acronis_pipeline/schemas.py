@@ -68,9 +68,18 @@ VISITS = pa.schema(
         pa.field("last_modified", pa.string()),
         pa.field("lastmod", pa.string()),  # what the sitemap said of it when it was last asked for
         pa.field("target", pa.string()),  # where a redirect or an alias leads
-        pa.field("links", pa.list_(pa.string())),  # same-site addresses to follow: an answer of 304 has no body
+        pa.field("links_id", pa.string()),  # in LINK_LISTS: an answer of 304 has no body; null if it has none
+        pa.field("extractor", pa.string()),  # what it was read with: another may find that it is a page after all
     ]
 )
+
+LINK_LISTS = pa.schema(
+    [
+        key("links_id"),  # digest of the links
+        pa.field("links", pa.list_(pa.string())),  # same-site addresses to follow
+    ]
+)
+"""Where pages lead, written once per list: renewing a visit must not rewrite the hundreds of links of a page."""
 
 SITE_FILES = pa.schema(
     [
@@ -102,6 +111,27 @@ CHUNKS = pa.schema(
     ]
 )
 
+PAGE_BLOCKS = pa.schema(
+    [
+        key("url"),
+        pa.field("blocks_key", pa.string()),  # page content and how it is read: unchanged key, unchanged blocks
+        pa.field("language", pa.string()),  # as the page declares it
+        pa.field("blocks", pa.list_(pa.string())),  # hashes of its paragraphs, see `chunk.repeated`
+    ]
+)
+"""What tells which paragraphs stand on most pages without reading every page again."""
+
+ANCHOR_TEXTS = pa.schema(
+    [
+        key("anchor_id"),  # of source, target, fragment and text
+        pa.field("source_url", pa.string()),
+        pa.field("target_url", pa.string()),  # same host, redirects and aliases followed; a live page or not
+        pa.field("target_fragment", pa.string()),  # id of the section it leads to, null for the page
+        pa.field("text", pa.string()),  # what the link shows
+        pa.field("title", pa.string()),  # its title attribute where that says something else, else null
+    ]
+)
+
 PAIRS = pa.schema(
     [
         key("pair_id"),
@@ -115,6 +145,8 @@ PAIRS = pa.schema(
         pa.field("split", pa.string()),  # train | validation | test
         pa.field("status", pa.string()),  # kept | rejected
         pa.field("reject_reason", pa.string()),
+        pa.field("negatives", pa.list_(pa.string())),  # texts that look like an answer and are none; train only
+        pa.field("removed", pa.string()),  # sentence that training takes out of the passage; empty for most
         pa.field("copy_rate", pa.float32()),
         pa.field("scores", pa.string()),  # JSON of further filter scores
     ]
@@ -125,10 +157,35 @@ LLM_ANSWERS = pa.schema(
         key("answer_key"),  # passage, prompt, model and parameters: what was answered once is not paid for again
         pa.field("model", pa.string()),
         pa.field("content", pa.string()),  # what the model said, as it said it
-        pa.field("failure", pa.string()),  # null for an answer that can be used
+        pa.field("failure", pa.string()),  # refused | truncated answer | null
         pa.field("prompt_tokens", pa.int64()),
         pa.field("completion_tokens", pa.int64()),
         pa.field("answered_at", _TIME),
+    ]
+)
+
+LLM_BATCHES = pa.schema(
+    [
+        key("submission_id"),  # of the answer keys that were asked for, also written into the batch's own metadata
+        pa.field("endpoint", pa.string()),
+        pa.field("model", pa.string()),
+        pa.field("batch_id", pa.string()),  # null until the endpoint has accepted it
+        pa.field("answer_keys", pa.list_(pa.string())),
+        pa.field("submitted_at", _TIME),
+        pa.field("collected_at", _TIME),  # null while answers are awaited
+    ]
+)
+"""Batches of requests under way: a run that was killed while waiting finds them again."""
+
+IMPORTED_PAIRS = pa.schema(
+    [
+        key("import_id"),  # of query, passages and source
+        pa.field("query", pa.string()),
+        pa.field("passage_ids", pa.list_(pa.string())),  # as in the file
+        pa.field("passages", pa.list_(pa.string())),  # their texts, to find them again where the ids are not ours
+        pa.field("style", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("imported_at", _TIME),
     ]
 )
 

@@ -3,12 +3,21 @@
 Readers always see the last committed version; a write is one version or nothing.
 """
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
+
+from acronis_pipeline.errors import StoreError
+
+KEEP_VERSIONS_FOR = dt.timedelta(hours=1)
+"""Longer than any reader needs one: a table is read whole."""
+_FOR_EVER = dt.timedelta(days=36_500)
+MANY_FILES = MANY_VERSIONS = 16
+"""Merging rewrites a table, so not after every write; a version takes some 60 kB beside its rows."""
+_KEYS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class Store:
 
         self.uri = uri
         # Without a consistency interval a connection never sees what other processes write (LanceDB 0.40).
-        self._db = lancedb.connect(uri, read_consistency_interval=timedelta(0), storage_options=storage_options)
+        self._db = lancedb.connect(uri, read_consistency_interval=dt.timedelta(0), storage_options=storage_options)
 
     def names(self) -> list[str]:
         """All table names, sorted."""
@@ -88,15 +97,42 @@ class Store:
     def read(
         self, name: str, schema: pa.Schema, *, columns: list[str] | None = None, where: str | None = None
     ) -> pa.Table:
-        """Rows of a table (an SQL `where` narrows them), as Arrow; no rows if the table does not exist."""
+        """Rows of a table (an SQL `where` narrows them), as Arrow; no rows if the table does not exist.
+
+        Raises
+        ------
+        StoreError
+            If another version of this program wrote the table and a column is missing.
+        """
         wanted = columns or schema.names
         if not self.exists(name):
             return schema.empty_table().select(wanted)
-        query = self.open(name).search()
+        table = self._open_with(name, wanted)
+        query = table.search()
         if where:
             query = query.where(where)
         # Without a limit LanceDB answers 10 rows.
-        return query.select(wanted).limit(max(1, self.count(name))).to_arrow().select(wanted)
+        return query.select(wanted).limit(max(1, table.count_rows())).to_arrow().select(wanted)
+
+    def _made(self, name: str, schema: pa.Schema) -> Any:
+        """The table to write to."""
+        if not self.exists(name):
+            return self.create(name, schema)
+        table = self._open_with(name, schema.names)
+        self._refuse(name, "a column", set(table.schema.names) - set(schema.names))
+        return table
+
+    def _open_with(self, name: str, columns: list[str]) -> Any:
+        table = self.open(name)
+        self._refuse(name, "no column", set(columns) - set(table.schema.names))
+        return table
+
+    def _refuse(self, name: str, has: str, columns: set[str]) -> None:
+        if columns:
+            raise StoreError(
+                f"table {name} in {self.uri} has {has} {', '.join(sorted(columns))}: another version of this program "
+                "wrote it; use another folder (--data DIR), or delete this one to build it anew"
+            )
 
     def upsert(self, name: str, schema: pa.Schema, rows: pa.Table, *, delete_keys: Iterable[str] = ()) -> WriteResult:
         """Insert new rows, replace those with a known key, and delete `delete_keys`, as one version.
@@ -114,7 +150,7 @@ class Store:
         if len(set(keys)) != len(keys):
             raise ValueError(f"{name}: duplicate {key} in the rows to write")
         doomed = sorted(set(delete_keys) - set(keys))
-        table = self.create(name, schema)
+        table = self._made(name, schema)
         if not keys and not doomed:
             return WriteResult(int(table.version))
         merge = table.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
@@ -125,27 +161,43 @@ class Store:
             int(result.version), result.num_inserted_rows, result.num_updated_rows, result.num_deleted_rows
         )
 
-    def patch(self, name: str, schema: pa.Schema, rows: pa.Table) -> WriteResult:
-        """Replace some columns of known rows: `rows` has the key column and those to replace; unknown keys are ignored.
+    def append(self, name: str, schema: pa.Schema, rows: pa.Table) -> None:
+        """Add rows whose keys the caller knows to be new: 3 ms a call where an upsert takes 10 and more.
 
-        Nothing to write makes no version.
-
-        Raises
-        ------
-        ValueError
-            If two of `rows` share a key.
-        KeyError
-            If there is no such table.
+        Each call leaves a small file; `compact` now and then.
         """
+        if rows.num_rows:
+            self._made(name, schema).add(rows.select(schema.names).cast(schema))
+
+    def add_missing(self, name: str, schema: pa.Schema, rows: pa.Table) -> WriteResult:
+        """Insert the rows whose key is unknown and leave known ones as they are: for what is written once."""
         key = primary_key(schema)
-        rows = rows.cast(pa.schema([schema.field(column) for column in rows.column_names]))
-        if len(set(rows.column(key).to_pylist())) != rows.num_rows:
-            raise ValueError(f"{name}: duplicate {key} in the rows to write")
-        table = self.open(name)
+        rows = rows.select(schema.names).cast(schema)
+        table = self._made(name, schema)
         if not rows.num_rows:
             return WriteResult(int(table.version))
-        result = table.merge_insert(key).when_matched_update_all().execute(rows)
-        return WriteResult(int(result.version), updated=result.num_updated_rows)
+        result = table.merge_insert(key).when_not_matched_insert_all().execute(rows)
+        return WriteResult(int(result.version), inserted=result.num_inserted_rows)
+
+    def delete(self, name: str, schema: pa.Schema, keys: Iterable[str]) -> None:
+        """Remove rows by key; unknown keys are ignored, and no keys make no version."""
+        doomed = sorted(set(keys))
+        for start in range(0, len(doomed), _KEYS_AT_ONCE):
+            self.open(name).delete(is_in(primary_key(schema), doomed[start : start + _KEYS_AT_ONCE]))
+
+    def compact(self, name: str) -> None:
+        """Merge the files that many writes left and drop versions older than an hour, once there are many of either.
+
+        Readers of an older version than that fail; versions that a tag holds stay, and everything after them.
+        """
+        if not self.exists(name):
+            return
+        table = self.open(name)
+        files = table.stats()["fragment_stats"]["num_fragments"]
+        if files < MANY_FILES and len(table.list_versions()) < MANY_VERSIONS:
+            return
+        # A tag on a version that is to go makes all of `optimize` fail (LanceDB 0.40).
+        table.optimize(cleanup_older_than=_FOR_EVER if table.tags.list() else KEEP_VERSIONS_FOR)
 
     def sync(self, name: str, schema: pa.Schema, rows: pa.Table, *, scope: str | None = None) -> WriteResult:
         """Make the table's rows (those matching the SQL `scope`, if given) equal `rows`, writing only differences.
@@ -176,3 +228,8 @@ def is_in(column: str, values: Iterable[str]) -> str:
 def quoted(value: str) -> str:
     """A string as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def timestamp(moment: dt.datetime) -> str:
+    """A moment as an SQL literal that compares with the tables' times."""
+    return f"timestamp '{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f}+00:00'"

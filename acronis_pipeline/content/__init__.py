@@ -9,14 +9,25 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser
 
-from acronis_pipeline.content import boilerplate, faq, main_element, metadata, restructure
+from acronis_pipeline.content import (
+    boilerplate,
+    faq,
+    main_element,
+    metadata,
+    page_starts,
+    references,
+    restructure,
+    tabs,
+)
 from acronis_pipeline.content.markdown import Heading, normalised, to_markdown, with_headings
+from acronis_pipeline.content.page_starts import PageStart
+from acronis_pipeline.content.references import Reference
 from acronis_pipeline.content.title import page_title
 from acronis_pipeline.fingerprint import digest
 
-__all__ = ["VERSION", "Content", "Heading", "extract"]
+__all__ = ["VERSION", "Content", "Heading", "PageStart", "Reference", "extract"]
 
-VERSION = "1"
+VERSION = "2"
 """Raise it when extraction changes what comes out: every page is then chunked again."""
 
 
@@ -27,7 +38,10 @@ class Content:
     `markdown` has ATX headings, fenced code, pipe tables and lists; links are plain text, their targets in `links`.
     `headings` are its headings in order, `links` the absolute http(s) targets of the whole page, navigation included,
     without fragments and without `nofollow` ones. `method` says how the content was found: selector, main, article,
-    container, trafilatura, body, forward (a page that only sends its reader elsewhere) or empty.
+    container, trafilatura, body, forward (a page that only sends its reader elsewhere) or empty. `alternates` are
+    addresses whose language the page names by `hreflang`, each with that language (`en`, `pt-br`, `x-default`).
+    `page_starts` tell of a PDF where in `markdown` each of its pages begins. `references` are the links of the main
+    content whose text says what they lead to; they are no part of the content hash.
     """
 
     title: str
@@ -38,6 +52,9 @@ class Content:
     links: tuple[str, ...]
     robots: frozenset[str]
     method: str
+    alternates: tuple[tuple[str, str], ...] = ()
+    page_starts: tuple[PageStart, ...] = ()
+    references: tuple[Reference, ...] = ()
 
     @property
     def content_hash(self) -> str:
@@ -65,30 +82,42 @@ def extract(html: str, *, url: str, selector: str | None = None) -> Content:
     """
     tree = LexborHTMLParser(html)
     page = metadata.read(tree, url)
+    paged = tree.body is not None and page_starts.mark(tree.body)
     if page.forwards:
-        markdown, headings, method = "", (), "forward"
+        markdown, headings, method, found = "", (), "forward", ()
     else:
-        markdown, headings, method = _main_content(tree, url, selector)
+        markdown, headings, method, found = _main_content(tree, url, selector)
+    markdown, starts = normalised(markdown), ()
+    if paged:
+        markdown, starts = page_starts.split(markdown)
     return Content(
         title=page_title(page, headings, url),
         language=page.language,
-        markdown=normalised(markdown),
+        markdown=markdown,
         headings=headings,
         canonical_url=page.canonical_url,
         links=page.links,
         robots=page.robots,
         method=method,
+        alternates=page.alternates,
+        page_starts=starts,
+        references=found,
     )
 
 
-def _main_content(tree: LexborHTMLParser, url: str, selector: str | None) -> tuple[str, tuple[Heading, ...], str]:
+def _main_content(
+    tree: LexborHTMLParser, url: str, selector: str | None
+) -> tuple[str, tuple[Heading, ...], str, tuple[Reference, ...]]:
     entries = faq.entries(tree)  # before scripts are removed
+    tabs.name_panels(tree)  # before the names go as navigation
     boilerplate.remove(tree, keep=main_element.claimed(tree, selector))
     anchors = restructure.restructure(tree)
     found = main_element.find(tree, selector)
-    markdown, headings = with_headings(to_markdown(found.html), anchors) if found.html else ("", ())
+    links = references.read(found.nodes, metadata.base_address(tree, url))
+    restructure.unlink(tree)
+    markdown, headings = with_headings(to_markdown(found.html), anchors) if found.nodes else ("", ())
     method = found.method
     if found.doubtful:
         markdown, headings, method = main_element.second_opinion(tree, url, markdown, headings, method)
     markdown, headings = faq.append_invisible(markdown, headings, entries)
-    return markdown, headings, method
+    return markdown, headings, method, links

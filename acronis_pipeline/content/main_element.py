@@ -1,18 +1,20 @@
 """Which element of a page holds its content, and what to do when the page does not say."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from acronis_pipeline.content.boilerplate import unlinked_words, words
+from acronis_pipeline.content.boilerplate import words
 from acronis_pipeline.content.markdown import Heading, with_headings, without_marks
 from acronis_pipeline.errors import SettingsError
 
 _MAIN = "main, [role=main]"
 _CONTAINERS = (
     "#main-content, #maincontent, #content, #main, .main-content, .article-body, .markdown-body, .post-content, "
-    ".entry-content, .doc-content, .documentation, .rst-content, [itemprop=articleBody], [itemprop=mainContentOfPage]"
+    ".entry-content, .doc-content, .documentation, .rst-content, .document, [itemprop=articleBody], "
+    "[itemprop=mainContentOfPage]"
 )
 _WHOLE_ARTICLE = 0.8
 """An article with this share of main's prose is the content; what stands beside it is clutter of unknown name."""
@@ -22,11 +24,15 @@ _SUSPICIOUS_WORDS = 150
 
 @dataclass(frozen=True)
 class Found:
-    """The HTML of the content; `doubtful` if the page may hold it elsewhere."""
+    """The elements that hold the content; `doubtful` if the page may hold it elsewhere."""
 
-    html: str
+    nodes: Sequence[LexborNode]
     method: str
     doubtful: bool
+
+    @property
+    def html(self) -> str:
+        return "\n".join(node.html or "" for node in self.nodes)
 
 
 def claimed(tree: LexborHTMLParser, selector: str | None) -> set[int]:
@@ -49,18 +55,19 @@ def claimed(tree: LexborHTMLParser, selector: str | None) -> set[int]:
 def find(tree: LexborHTMLParser, selector: str | None) -> Found:
     """Look for the content in an already cleaned page: selector, then main, article, well-known containers."""
     if tree.body is None:
-        return Found("", "empty", doubtful=False)
-    if chosen := _outermost(_selected(tree, selector)):
-        return Found("\n".join(node.html or "" for node in chosen), "selector", doubtful=False)
-    total = unlinked_words(tree.body)
+        return Found((), "empty", doubtful=False)
+    # Links are unwrapped later on, which would leave a chosen one without a node.
+    if chosen := _outermost([node for node in _selected(tree, selector) if node.tag != "a"]):
+        return Found(chosen, "selector", doubtful=False)
+    total = words(tree.body)
     for method, query in (("main", _MAIN), ("article", "article"), ("container", _CONTAINERS)):
         nodes = [node for node in _outermost(tree.css(query)) if words(node)]
         if nodes:
             nodes = _narrowed(nodes) if method == "main" else nodes
-            found = sum(map(unlinked_words, nodes))
+            found = sum(map(words, nodes))
             doubtful = found < _SUSPICIOUS_WORDS and found < _SUSPICIOUS_SHARE * total
-            return Found("\n".join(node.html or "" for node in nodes), method, doubtful)
-    return Found(_descended(tree.body).html or "", "body", doubtful=words(tree.body) > 0)
+            return Found(nodes, method, doubtful)
+    return Found((_descended(tree.body),), "body", doubtful=total > 0)
 
 
 def second_opinion(
@@ -68,8 +75,8 @@ def second_opinion(
 ) -> tuple[str, tuple[Heading, ...], str]:
     """What trafilatura finds in the cleaned page, where that is better than what was found by markup.
 
-    Against the whole body it has to keep half of the text and most of the headings, of which it loses some on long
-    pages; against a suspiciously short element it has to find twice the text.
+    Against the whole body it has to keep half of the text and every heading, of which it loses some on long pages;
+    against a suspiciously short element it has to find twice the text.
     """
     from trafilatura import extract
 
@@ -88,7 +95,7 @@ def second_opinion(
     other_headings = tuple(replace(heading, anchor=anchors.get(heading.text)) for heading in other_headings)
     size, other_size = len(markdown.split()), len(other.split())
     if method == "body":
-        better = other_size >= 0.5 * size and len(other_headings) >= 0.7 * len(headings)
+        better = other_size >= 0.5 * size and len(other_headings) >= len(headings)
     else:
         better = other_size >= 2 * size
     return (other, other_headings, "trafilatura") if better else (markdown, headings, method)
@@ -107,9 +114,9 @@ def _selected(tree: LexborHTMLParser, selector: str | None) -> list[LexborNode]:
 
 def _narrowed(mains: list[LexborNode]) -> list[LexborNode]:
     """The one article in main that holds nearly all of its prose, or main itself."""
-    main = max(mains, key=unlinked_words)
+    main = max(mains, key=words)
     for article in _outermost(main.css("article")):
-        if article.mem_id != main.mem_id and unlinked_words(article) >= max(1, _WHOLE_ARTICLE * unlinked_words(main)):
+        if article.mem_id != main.mem_id and words(article) >= max(1, _WHOLE_ARTICLE * words(main)):
             return [article]
     return [main]
 
@@ -118,9 +125,9 @@ def _descended(body: LexborNode) -> LexborNode:
     """The smallest element that still holds nearly all prose and every heading that its parent held."""
     node = body
     while True:
-        prose, headings = unlinked_words(node), len(node.css("h1, h2, h3, h4, h5, h6"))
-        child = max(node.iter(), key=unlinked_words, default=None)
-        if child is None or unlinked_words(child) < 0.9 * prose or len(child.css("h1, h2, h3, h4, h5, h6")) < headings:
+        prose, headings = words(node), len(node.css("h1, h2, h3, h4, h5, h6"))
+        child = max(node.iter(), key=words, default=None)
+        if child is None or words(child) < 0.9 * prose or len(child.css("h1, h2, h3, h4, h5, h6")) < headings:
             return node
         node = child
 

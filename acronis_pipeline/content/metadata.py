@@ -20,13 +20,15 @@ class PageMetadata:
     language: str | None
     canonical_url: str | None
     links: tuple[str, ...]
+    alternates: tuple[tuple[str, str], ...]
+    """Addresses whose language the page names (`hreflang` of links in its head and body), and that language."""
     robots: frozenset[str]
     forwards: bool
     """Whether the page sends its reader on at once (`<meta http-equiv=refresh>`); the target is among the links."""
 
 
 def read(tree: LexborHTMLParser, url: str) -> PageMetadata:
-    base = _base(tree, url)
+    base = base_address(tree, url)
     robots = _robots(tree)
     target = _forward_target(tree, base, url)
     links = () if robots & {"nofollow", "none"} else _links(tree, base)
@@ -38,6 +40,7 @@ def read(tree: LexborHTMLParser, url: str) -> PageMetadata:
         language=_language(tree),
         canonical_url=_canonical(tree, base),
         links=tuple(dict.fromkeys([target, *links])) if target else links,
+        alternates=_alternates(tree, base),
         robots=robots,
         forwards=target is not None,
     )
@@ -53,7 +56,8 @@ def _meta(tree: LexborHTMLParser, name: str) -> str:
     return " ".join((node.attributes.get("content") or "").split()) if node else ""
 
 
-def _base(tree: LexborHTMLParser, url: str) -> str:
+def base_address(tree: LexborHTMLParser, url: str) -> str:
+    """What relative links are resolved against."""
     node = tree.css_first("base[href]")
     return (absolute(url, node.attributes["href"]) if node else None) or url
 
@@ -86,13 +90,23 @@ def _forward_target(tree: LexborHTMLParser, base: str, url: str) -> str | None:
 
 
 def _links(tree: LexborHTMLParser, base: str) -> tuple[str, ...]:
-    found: dict[str, None] = {}
+    hrefs: dict[str | None, None] = {}  # navigation names the same few addresses again and again
     for node in tree.css("a[href], area[href]"):
-        relation = (node.attributes.get("rel") or "").lower().split()
-        target = None if "nofollow" in relation else absolute(base, node.attributes["href"])
-        if target:
-            found[target] = None
-    return tuple(found)
+        attributes = node.attributes
+        if "nofollow" not in (attributes.get("rel") or "").lower().split():
+            hrefs[attributes["href"]] = None
+    found = (absolute(base, href) for href in hrefs)
+    return tuple(dict.fromkeys(target for target in found if target))
+
+
+def _alternates(tree: LexborHTMLParser, base: str) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
+    for node in tree.css('link[rel~="alternate" i][hreflang][href], a[hreflang][href]'):
+        target = absolute(base, node.attributes["href"])
+        language = (node.attributes["hreflang"] or "").strip().lower()
+        if target and language:
+            found.setdefault(target, language)
+    return tuple(found.items())
 
 
 def absolute(base: str, href: str | None) -> str | None:

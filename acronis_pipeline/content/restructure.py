@@ -5,49 +5,76 @@ links become their text, and every heading gets a mark by which its anchor is fo
 """
 
 import re
-from collections.abc import Sequence
+from html import escape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from acronis_pipeline.content import admonitions, tables
+from acronis_pipeline.content.elements import (
+    HEADING_TAGS,
+    HEADINGS,
+    inside,
+    lead_in,
+    level_below,
+    previous_content,
+    rename,
+)
 from acronis_pipeline.content.markdown import MARK
 
-_HEADING_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-_HEADINGS = "h1, h2, h3, h4, h5, h6"
 _INLINE_ONLY = frozenset({"li", "td", "th", "blockquote", "dd", "caption"})
 _BLOCKS = "p, ul, ol, dl, table, pre, div, blockquote, section, h1, h2, h3, h4, h5, h6"
+_CLOSED = _INLINE_ONLY | {"summary", "dt", "button", "a"}
+"""Elements in which a heading would break what they are."""
+_QUESTION_WORDS = 3
+_FOOTNOTE_MARKS = (
+    "a.footnote-ref, a.footnote-reference, a.footnote-backref, [role=doc-noteref], [role=doc-backlink], a.fn-backref"
+)
 _PERMALINK_TEXT = re.compile(
     r"\W*(?:(?:direct |perma|copy )?link(?: to .*)?|permalink(?: to .*)?|anchor|copy|edit)?\W*", re.IGNORECASE
 )
 
 
 def restructure(tree: LexborHTMLParser) -> tuple[str | None, ...]:
-    """Rewrite the body in place; returns the anchor of each heading, in the order of their marks."""
+    """Rewrite the body in place; returns the anchor of each heading, in the order of their marks.
+
+    Links are left as they are: once the content is found they are read (`references`), then `unlink` takes them away.
+    """
     body = tree.body
     if body is None:
         return ()
     _headings_without_permalinks(body)
+    _without_footnote_marks(body)
+    admonitions.to_paragraphs(tree, body)
+    _questions_to_headings(tree, body)
     _buttons_to_headings(tree, body)
     _details_to_sections(tree, body)
     for node in reversed(body.css("dl")):
         _definitions_to_list(tree, node)
     _layout_tables_to_contents(body)
+    tables.complete(tree, body)
     _images_to_text(body)
     anchors = _mark_headings(body)
-    body.unwrap_tags(["a", "mark", "ins", "u", "font", "button"])
+    body.unwrap_tags(["mark", "ins", "u", "font", "button"])
     return anchors
+
+
+def unlink(tree: LexborHTMLParser) -> None:
+    """Leave the text of links only."""
+    if tree.body is not None:
+        tree.body.unwrap_tags(["a"])
 
 
 def flattened(fragment: str) -> str:
     """A fragment for use below a heading of ours: its own headings are paragraphs, its links text."""
     tree = LexborHTMLParser(fragment)
-    for heading in tree.css(_HEADINGS):
-        _rename(tree, heading, "p")
+    for heading in tree.css(HEADINGS):
+        rename(tree, heading, "p")
     tree.unwrap_tags(["a"])
     return (tree.body.inner_html if tree.body else "") or ""
 
 
 def _headings_without_permalinks(body: LexborNode) -> None:
-    for heading in body.css(_HEADINGS):
+    for heading in body.css(HEADINGS):
         for link in heading.css("a"):
             attributes = link.attributes
             if (attributes.get("href") or "#").startswith("#") and _PERMALINK_TEXT.fullmatch(link.text()):
@@ -57,15 +84,39 @@ def _headings_without_permalinks(body: LexborNode) -> None:
                 link.decompose()
 
 
+def _without_footnote_marks(body: LexborNode) -> None:
+    for link in body.css(_FOOTNOTE_MARKS):
+        link.decompose()
+
+
+def _questions_to_headings(tree: LexborHTMLParser, body: LexborNode) -> None:
+    """Questions that are marked up as such (schema.org), or are a paragraph in bold that ends in a question mark."""
+    for node in reversed(body.css('[itemtype$="schema.org/Question"] [itemprop~="name"]')):
+        if node.tag not in HEADING_TAGS and not node.css_first(HEADINGS) and not inside(node, HEADING_TAGS | _CLOSED):
+            rename(tree, node, f"h{level_below(node)}")
+    for paragraph in body.css("p"):
+        bold = paragraph.css_first("strong, b")
+        text = " ".join(paragraph.text().split())
+        if (
+            bold is not None
+            and text.endswith("?")
+            and len(text.split()) >= _QUESTION_WORDS
+            and " ".join(bold.text().split()) == text
+            and not inside(paragraph, _CLOSED)
+        ):
+            paragraph.inner_html = escape(text)
+            rename(tree, paragraph, f"h{level_below(paragraph)}")
+
+
 def _buttons_to_headings(tree: LexborHTMLParser, body: LexborNode) -> None:
     """An accordion's buttons are its questions; MadCap Flare calls them drop-down heads."""
     for button in body.css("button, .MCDropDownHead, .MCExpandingHead"):
         heading = button.parent
-        if heading is not None and heading.tag in _HEADING_TAGS:
+        if heading is not None and heading.tag in HEADING_TAGS:
             if len(heading.text().split()) > len(button.text().split()):  # "Copy link" beside the heading
                 button.decompose()
-        elif not _inside(button, {"summary", *_HEADING_TAGS, *_INLINE_ONLY}):
-            _rename(tree, button, f"h{_level_below(button)}")
+        elif not inside(button, {"summary", *HEADING_TAGS, *_INLINE_ONLY}):
+            rename(tree, button, f"h{level_below(button)}")
 
 
 def _details_to_sections(tree: LexborHTMLParser, body: LexborNode) -> None:
@@ -73,35 +124,52 @@ def _details_to_sections(tree: LexborHTMLParser, body: LexborNode) -> None:
     for details in reversed(body.css("details")):
         summary = details.css_first("summary")
         if summary is not None:
-            for nested in summary.css(_HEADINGS + ", p, div"):
+            for nested in summary.css(HEADINGS + ", p, div"):
                 nested.unwrap()
-            if _inside(details, _INLINE_ONLY):
-                summary.inner_html = f"<strong>{summary.inner_html}</strong>"
-                _rename(tree, summary, "p")
+            if inside(details, _INLINE_ONLY) or _goes_on_after(details, summary):
+                lead_in(tree, summary)
             else:
-                _rename(tree, summary, f"h{min(6, _level_below(details) + _depth(details))}", identity=details.id)
+                rename(tree, summary, f"h{min(6, level_below(details) + _depth(details))}", identity=details.id)
         details.unwrap()
 
 
+def _goes_on_after(details: LexborNode, summary: LexborNode) -> bool:
+    """Whether the text around a collapsed aside goes on after it, which a heading would claim for itself.
+
+    A question opens a section all the same: what follows a list of them is hardly ever part of the text before it.
+    """
+    if summary.text().strip().endswith("?"):
+        return False
+    following = details.next
+    while following is not None and not (following.text() or "").strip():
+        following = following.next
+    return following is not None and following.tag not in {"details", "section", "div", *HEADING_TAGS}
+
+
 def _definitions_to_list(tree: LexborHTMLParser, node: LexborNode) -> None:
-    """Questions and long definitions become sections, short ones a list of `**term**: definition`."""
+    """Questions and documented functions become sections, other long definitions paragraphs below their term, short
+    ones a list of `**term**: definition`."""
     terms, definitions = node.css("dt"), node.css("dd")
-    sections = not _inside(node, _INLINE_ONLY) and any(term.text().strip().endswith("?") for term in terms)
-    if sections:
-        level = _level_below(node)
+    for definition in definitions:
+        parts = definition.css(_BLOCKS)
+        if len(parts) == 1 and parts[0].tag == "p":  # written as a paragraph, as Sphinx and Markdown do
+            parts[0].unwrap()
+    asked = any(term.text().strip().endswith("?") for term in terms)
+    documented = any(term.id and "sig" in (term.attributes.get("class") or "").split() for term in terms)
+    if (asked or documented) and not inside(node, _INLINE_ONLY):
+        level = level_below(node)
         for term in terms:
-            _rename(tree, term, f"h{level}", identity=term.id)
+            rename(tree, term, f"h{level}", identity=term.id)
         for definition in definitions:
-            _rename(tree, definition, "div")
+            rename(tree, definition, "div")
     elif any(definition.css_first(_BLOCKS) for definition in definitions):
         for term in terms:
-            term.inner_html = f"<strong>{term.inner_html}</strong>"
-            _rename(tree, term, "p")
+            lead_in(tree, term)
         for definition in definitions:
-            _rename(tree, definition, "div")
+            rename(tree, definition, "div")
     else:
         node.inner_html = _as_list(node)
-    _rename(tree, node, "div")
+    rename(tree, node, "div")
 
 
 def _as_list(node: LexborNode) -> str:
@@ -109,7 +177,9 @@ def _as_list(node: LexborNode) -> str:
     names: list[str] = []
     for part in node.css("dt, dd"):
         if part.tag == "dt":
-            names.append((part.inner_html or "").strip())
+            for colon in part.css(".colon"):  # Sphinx sets one after the names of fields
+                colon.decompose()
+            names.append((part.inner_html or "").strip().removesuffix(":"))
         else:
             name = f"<strong>{', '.join(names)}</strong>: " if names else ""
             items.append(f"<li>{name}{part.inner_html or ''}</li>")
@@ -144,14 +214,14 @@ def _images_to_text(body: LexborNode) -> None:
     """In a table an image is a value ("Yes", "Supported"); elsewhere its description adds nothing to search for."""
     for image in body.css("img"):
         label = " ".join((image.attributes.get("alt") or "").split())
-        if label and _inside(image, {"td", "th"}):
+        if label and inside(image, {"td", "th"}):
             image.insert_before(label)
         image.decompose()
 
 
 def _mark_headings(body: LexborNode) -> tuple[str | None, ...]:
     anchors: list[str | None] = []
-    for number, heading in enumerate(body.css(_HEADINGS)):
+    for number, heading in enumerate(body.css(HEADINGS)):
         anchors.append(_anchor(heading))
         heading.insert_child(MARK.format(number))
     return tuple(anchors)
@@ -167,7 +237,7 @@ def _anchor(heading: LexborNode) -> str | None:
     following = heading.next
     if following is not None and following.tag == "a" and not following.text().strip():
         return (following.attributes.get("href") or "").removeprefix("#") or following.id
-    before, parent = _previous_content(heading), heading.parent
+    before, parent = previous_content(heading), heading.parent
     if before is not None and before.tag in {"a", "span"} and not (before.text() or "").strip():
         return before.id or before.attributes.get("name")
     if before is None and parent is not None and parent.tag in {"section", "div", "header", "article", "details"}:
@@ -177,29 +247,6 @@ def _anchor(heading: LexborNode) -> str | None:
     return None
 
 
-def _previous_content(node: LexborNode) -> LexborNode | None:
-    before = node.prev
-    while before is not None and (before.is_comment_node or before.is_empty_text_node):
-        before = before.prev
-    return before
-
-
-def _level_below(node: LexborNode) -> int:
-    """Level for a heading made here: one below the heading before it in the page."""
-    current: LexborNode | None = node
-    while current is not None:
-        before = current.prev
-        while before is not None:
-            inside = before.css(_HEADINGS) if before.is_element_node and before.tag != "details" else []
-            # Siblings that are made headings by the same rule are on the same level.
-            real = [h for h in inside if "data-made" not in h.attributes and not _inside(h, {"details", "dt"})]
-            if real:
-                return min(6, int((real[-1].tag or "h1")[1]) + 1)
-            before = before.prev
-        current = current.parent
-    return 2
-
-
 def _depth(details: LexborNode) -> int:
     """Number of `details` around this one."""
     depth, parent = 0, details.parent
@@ -207,22 +254,3 @@ def _depth(details: LexborNode) -> int:
         depth += parent.tag == "details"
         parent = parent.parent
     return depth
-
-
-def _rename(tree: LexborHTMLParser, node: LexborNode, tag: str, identity: str | None = None) -> None:
-    """Give an element another tag, keeping its contents."""
-    renamed = tree.create_node(tag)
-    renamed.inner_html = node.inner_html or ""
-    renamed.attrs["data-made"] = ""
-    if identity or node.id:
-        renamed.attrs["id"] = identity or node.id
-    node.replace_with(renamed)
-
-
-def _inside(node: LexborNode, tags: Sequence[str] | frozenset[str] | set[str]) -> bool:
-    parent = node.parent
-    while parent is not None:
-        if parent.tag in tags:
-            return True
-        parent = parent.parent
-    return False

@@ -1,163 +1,284 @@
-"""The pages table during one crawl: what is known of each page, and batched writes of what was learnt.
-
-Every batch leaves the tables consistent, so a killed crawl loses a few pages' work at most: a page's row is written
-before its links, and a page without links on record is asked for in full, never conditionally.
-"""
+"""What a crawl learns about each address, turned into table rows; and what it may build on from earlier ones."""
 
 import asyncio
 import datetime as dt
-import time
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
-import pyarrow as pa
-
-from acronis_pipeline import schemas
-from acronis_pipeline.crawl import page_versions
+from acronis_pipeline import content, schemas
+from acronis_pipeline.content import Content
+from acronis_pipeline.crawl import page_versions, rows
 from acronis_pipeline.crawl.fetch import Answer
 from acronis_pipeline.crawl.frontier import Target
+from acronis_pipeline.crawl.journal import Journal, Run
+from acronis_pipeline.crawl.known import Known
+from acronis_pipeline.crawl.lastmod import vouches
 from acronis_pipeline.crawl.page import Reading
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.tables import CHANGES, LINK_LISTS, PAGES, VERSIONS, VISITS, Record, Row, write
+from acronis_pipeline.crawl.verdict import Verdict
+from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.store import Store, is_in, timestamp
 
-PAGES = "pages"
-LINKS = "visits"
+BATCH_VISITS = 1_000
+BATCH_CHARS = 8_000_000
+"""So much is gathered before it is written: Lance makes a file and a version of each write."""
 
-_BATCH_ROWS = 100
-_BATCH_S = 10.0
 
-Row = dict[str, Any]
+_SETTLED = frozenset({"page", "alias", "refused"})
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What an earlier visit found, and the id of the links to follow from there."""
+
+    verdict: Verdict
+    links_id: str | None
 
 
 class Archive:
-    """Known pages by address, and what this crawl changes about them.
+    """The memory of one crawl.
 
-    `known` has every row (tombstoned ones too) as it was before the crawl, without HTML; `confirmed` are the
-    addresses that answered as pages in this crawl.
+    Parameters
+    ----------
+    known
+        What earlier crawls (or the killed part of this one) left.
+    journal
+        Takes every visit at once; batches of them go to the tables.
+    lastmods
+        What the sitemap says of each address.
+
+    `confirmed` are the addresses that were there as pages in this crawl.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.known: dict[str, Row] = {row["url"]: row for row in store.read(PAGES, schemas.PAGES).to_pylist()}
-        links = store.read(LINKS, schemas.VISITS, columns=["url", "links"])
-        self._links = links.column("links")
-        self._links_row = {url: index for index, url in enumerate(links.column("url").to_pylist())}
+    def __init__(
+        self,
+        store: Store,
+        site: SiteSettings,
+        known: Known,
+        journal: Journal,
+        run: Run,
+        lastmods: Mapping[str, str | None],
+    ) -> None:
+        self.known = known
         self.confirmed: set[str] = set()
-        self._full: list[Row] = []
-        self._patches: list[Row] = []
-        self._new_links: list[Row] = []
-        self._written_at = time.monotonic()
+        self._store, self._journal, self._run, self._lastmods = store, journal, run, lastmods
+        self._selector = site.content_selector
+        self._extractor = extractor_of(site)
+        self._afresh: set[str] = set()
+        self._earlier = _changes_since(store, run.started_at)
 
-    def live(self, url: str) -> Row | None:
-        """The known row of a page that exists as far as we know."""
-        row = self.known.get(url)
-        return row if row and row["gone_at"] is None else None
+    # What to go by
 
     def validators(self, url: str) -> dict[str, str]:
-        """Headers that make asking for a known page conditional."""
-        row = self.live(url)
-        if row is None or url not in self._links_row:
+        """Headers that make asking conditional: an answer of 304 must leave something to go by."""
+        visit = self.known.visits.get(url)
+        if visit is None or self._settled(url, visit) is None:
             return {}
-        headers = {"If-None-Match": row["etag"], "If-Modified-Since": row["last_modified"]}
+        headers = {"If-None-Match": visit["etag"], "If-Modified-Since": visit["last_modified"]}
         return {name: value for name, value in headers.items() if value}
 
-    def links(self, url: str) -> list[str]:
-        """Where a page led when it was last read."""
-        index = self._links_row.get(url)
-        return [] if index is None else self._links[index].as_py() or []
+    def repeated(self, url: str) -> Recorded | None:
+        """What a 304 repeats; None if nothing that it could repeat is on record."""
+        visit = self.known.visits.get(url)
+        return self._settled(url, visit) if visit else None
 
-    def confirm(self, target: Target, answer: Answer) -> Row:
-        """The page answered 304."""
-        row = {**self.known[answer.url], **_answered(answer, target, self.known[answer.url])}
-        row["status"] = 200
-        self.confirmed.add(answer.url)
-        self._patches.append(row)
-        return row
+    def vouched_for(self, url: str) -> Recorded | None:
+        """What the sitemap says is as it was at the last visit."""
+        stands = self._lastmods.get(url)
+        visit = self.known.visits.get(url) if stands else None
+        if visit is None or visit["outcome"] not in _SETTLED:
+            return None
+        return self._settled(url, visit) if vouches(stands, visit["lastmod"], visit["asked_at"]) else None
 
-    def keep(self, target: Target, answer: Answer, reading: Reading) -> tuple[Row, str]:
-        """The page answered in full: its row, and `new`, `changed`, `unchanged` or `returned`."""
-        before = self.known.get(answer.url)
+    def answered(self, url: str) -> Recorded | None:
+        """What this very crawl was answered before it was killed."""
+        if not self._run.resumed:
+            return None
+        visit = self.known.visits.get(url)
+        if visit is None or visit["asked_at"] < self._run.started_at:
+            record = self._journal.parked(self._run, url)
+            visit = record[VISITS][0] if record else None
+        if visit is None or url in self._afresh or not Verdict.of(visit).definite:
+            return None
+        return Recorded(Verdict.of(visit), visit["links_id"])
+
+    def is_news(self, url: str) -> bool:
+        """Whether the address was never asked for before this crawl."""
+        if url in self.known.pages and self.what_happened(url) != "new":
+            return False
+        return url not in self.known.visits or self.answered(url) is not None
+
+    def ask_afresh(self, url: str) -> None:
+        """The recorded outcome does not do any more: the body is needed."""
+        self._afresh.add(url)
+
+    def _settled(self, url: str, visit: Row) -> Recorded | None:
+        if url in self._afresh:
+            return None
+        if visit["outcome"] in {"alias", "refused"}:
+            # Another extractor may find that it is a page after all.
+            same = visit["extractor"] == self._extractor
+            return Recorded(Verdict.of(visit), visit["links_id"]) if same else None
+        return Recorded(Verdict("page", status=200), visit["links_id"]) if self.known.is_live(url) else None
+
+    async def links(self, ids: Collection[str]) -> dict[str, list[str]]:
+        """Lists of links by id."""
+        lists = await asyncio.to_thread(self._store.read, LINK_LISTS, schemas.LINK_LISTS, where=is_in("links_id", ids))
+        return dict(zip(*lists.to_pydict().values(), strict=True))
+
+    # What became of a page
+
+    def what_happened(self, url: str) -> str:
+        """`new`, `changed` or `returned` if this crawl already saw that before it was killed, else `unchanged`."""
+        return self._earlier.get(url, "unchanged")
+
+    def same_but_for_extractor(self, url: str, reading: Reading, extracting: Callable[..., Content]) -> bool:
+        """Whether a page that seems changed is only read differently. Reads the stored one again, in milliseconds."""
+        before = self.known.page(url)
+        if before is None or before["extractor"] == self._extractor or before["content_hash"] == reading.content_hash:
+            return False
+        stored = page_versions.html_of(self._store, {url: before["content_hash"]}).get(url)
+        if stored is None:
+            return False
+        return extracting(stored, url=url, selector=self._selector).content_hash == reading.content_hash
+
+    # What to remember
+
+    def confirm(self, target: Target, url: str, recorded: Verdict, answer: Answer) -> None:
+        """An answer of 304 repeats what is on record."""
+        record: Record = {VISITS: [self._visit(url, recorded, answer)]}
+        before = self.known.pages.get(url)
+        if recorded.outcome == "page" and before:
+            row = {**before, **rows.found(target, before), **rows.validators(answer, before)}
+            record[PAGES] = [{**row, "status": recorded.status, "fetched_at": rows.now()}]
+        self._journal.add(record)
+
+    def page(self, target: Target, answer: Answer, reading: Reading, *, same: bool) -> Record:
+        """Rows of a page that answered in full; a change among them unless it is unchanged.
+
+        Parameters
+        ----------
+        same
+            It says what it said, although its hash differs.
+        """
+        url, now = answer.url, rows.now()
+        before = self.known.pages.get(url)
+        identical = before is not None and before["content_hash"] == reading.content_hash
         row: Row = {
-            "url": answer.url,
-            **_answered(answer, target, before),
+            "url": url,
+            "final_url": url,
+            "status": answer.status,
+            "media_type": reading.media_type,
+            **rows.validators(answer, {}),
+            "fetched_at": now,
+            "changed_at": before["changed_at"] if before and (same or identical) else now,
             "content_hash": reading.content_hash,
+            "extractor": self._extractor,
             "title": reading.title,
             "language": reading.language,
+            **rows.found(target, before or {}),
         }
-        self.confirmed.add(answer.url)
-        self._new_links.append({"url": answer.url, "links": list(reading.links)})
-        if before and before["content_hash"] == reading.content_hash:
-            row["changed_at"] = before["changed_at"]
-            if before["gone_at"] is None:
-                self._patches.append(row)
-                return row, "unchanged"
-        else:
-            row["changed_at"] = row["fetched_at"]
-        self._full.append({**row, "html": reading.html})
+        record: Record = {
+            **self._link_list(url, reading.links),
+            PAGES: [row],
+            VISITS: [self._visit(url, Verdict("page", status=answer.status), answer, reading.links)],
+        }
+        if not identical:
+            record[VERSIONS] = [rows.content_version(row, reading.html)]
         if before is None:
-            return row, "new"
-        return row, "changed" if before["gone_at"] is None else "returned"
+            what = "new"
+        elif before["gone_at"] is not None:
+            what = "returned"
+        else:
+            what = "unchanged" if same or identical else "changed"
+        if what != "unchanged":
+            record[CHANGES] = [rows.change(url, now, what, reading.content_hash)]
+        return record
 
-    def miss(self, url: str, *, gone_after: int) -> bool:
-        """Count a sighting of absence; True if that makes the page a tombstone."""
-        row = self.live(url)
-        if row is None or url in self.confirmed:
-            return False
-        count = (row["missing_count"] or 0) + 1
-        gone = count >= gone_after
-        self._patches.append({**row, "missing_count": count, "gone_at": _now() if gone else None})
-        return gone
+    def keep(self, url: str, record: Record) -> None:
+        """Remember a page."""
+        self.confirmed.add(url)
+        self._journal.add(record)
+
+    def note(self, url: str, verdict: Verdict, answer: Answer | None = None, links: tuple[str, ...] = ()) -> None:
+        """Remember a visit that found no page of its own."""
+        self._journal.add({**self._link_list(url, links), VISITS: [self._visit(url, verdict, answer, links)]})
+
+    def _visit(self, url: str, verdict: Verdict, answer: Answer | None, links: tuple[str, ...] = ()) -> Row:
+        before = self.known.visits.get(url) or {}
+        asked: Row = {
+            "url": url,
+            "asked_at": rows.now(),
+            "outcome": verdict.outcome,
+            "reason": verdict.reason,
+            "status": verdict.status,
+            "target": verdict.target,
+        }
+        if verdict.outcome == "failed" and self.known.is_live(url) and before.get("outcome") in {"page", "failed"}:
+            # What is held of the page is still what these belong to.
+            return {**before, **asked}
+        held = before if answer is not None and answer.status == 304 else {"links_id": rows.links_id(links)}
+        return {
+            **asked,
+            **(rows.validators(answer, before) if answer and verdict.outcome != "failed" else {}),
+            "lastmod": self._lastmods.get(url),
+            "links_id": held["links_id"],
+            "extractor": self._extractor,
+        }
+
+    def _link_list(self, url: str, links: tuple[str, ...]) -> Record:
+        links_id = rows.links_id(links)
+        if links_id is None or (url in self.known.visits and self.known.visits.value(url, "links_id") == links_id):
+            return {}
+        return {LINK_LISTS: [{"links_id": links_id, "links": list(links)}]}
+
+    # Pages that name another address as theirs
+
+    def park(self, url: str, record: Record, *, alias_of: str) -> None:
+        """Keep a page at hand until it is known whether its canonical address is one."""
+        links = {LINK_LISTS: record[LINK_LISTS]} if LINK_LISTS in record else {}
+        self._journal.add(links)
+        visit = {**record[VISITS][0], "outcome": "alias", "target": alias_of}
+        self._journal.park(self._run, url, {**record, VISITS: [visit]})
+
+    def unpark(self, url: str, *, alias_of: str | None = None) -> Record | None:
+        """The rows of a page that was parked and stands for itself; as an alias it is remembered here."""
+        record = self._journal.parked(self._run, url)
+        if record is None:
+            return None
+        visit = record[VISITS][0]
+        if alias_of:
+            self._journal.add({VISITS: [visit]})
+        visit |= {"outcome": "page", "target": None}
+        self._journal.unpark(self._run, url)
+        return record
+
+    # Writing
 
     async def save_if_due(self) -> None:
-        """Write when enough has gathered or enough time has passed."""
-        waiting = len(self._full) + len(self._patches)
-        if waiting >= _BATCH_ROWS or (waiting and time.monotonic() - self._written_at > _BATCH_S):
-            await asyncio.to_thread(self._write, *self._taken())
+        """Write when enough has gathered."""
+        if self._journal.pending >= BATCH_VISITS or self._journal.pending_chars >= BATCH_CHARS:
+            await asyncio.to_thread(self.save)
 
     def save(self) -> None:
         """Write everything that is left."""
-        self._write(*self._taken())
-
-    def _taken(self) -> tuple[list[Row], list[Row], list[Row]]:
-        batch = self._full, self._patches, self._new_links
-        self._full, self._patches, self._new_links = [], [], []
-        self._written_at = time.monotonic()
-        return batch
-
-    def _write(self, full: list[Row], patches: list[Row], links: list[Row]) -> None:
-        if full:
-            versions = [_version(row) for row in full]
-            contents = pa.Table.from_pylist(versions, schema=schemas.PAGE_VERSIONS)
-            self._store.upsert(page_versions.TABLE, schemas.PAGE_VERSIONS, contents)
-        if full or patches:
-            self._store.upsert(PAGES, schemas.PAGES, pa.Table.from_pylist([*full, *patches], schema=schemas.PAGES))
-        if links:
-            self._store.upsert(LINKS, schemas.VISITS, pa.Table.from_pylist(links, schema=schemas.VISITS))
+        save(self._store, self._journal)
 
 
-def _version(row: Row) -> Row:
-    return {
-        "version_id": page_versions.version_id(row["url"], row["content_hash"]),
-        "url": row["url"],
-        "content_hash": row["content_hash"],
-        "html": row["html"],
-        "first_seen_at": row["fetched_at"],
-    }
+def save(store: Store, journal: Journal) -> None:
+    """Write what waits in the journal to the tables."""
+    until, records = journal.waiting()
+    write(store, records)
+    journal.written(until)
 
 
-def _answered(answer: Answer, target: Target, before: Row | None) -> Row:
-    """Columns that every answer renews. A page that only the recheck found keeps where it was found first."""
-    found_again = target.source == "recheck" and before is not None
-    return {
-        "final_url": answer.url,
-        "status": answer.status,
-        "etag": answer.headers.get("etag") or (before or {}).get("etag"),
-        "last_modified": answer.headers.get("last-modified") or (before or {}).get("last_modified"),
-        "fetched_at": _now(),
-        "depth": before["depth"] if before and found_again else target.depth,
-        "source": before["source"] if before and found_again else target.source,
-        "missing_count": 0,
-        "gone_at": None,
-    }
+def extractor_of(site: SiteSettings) -> str:
+    """Identifies what content hashes were made with."""
+    return digest(content.VERSION, site.content_selector or "")[:16]
 
 
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
+def _changes_since(store: Store, moment: dt.datetime) -> dict[str, str]:
+    where = f"seen_at >= {timestamp(moment)}"
+    changes = store.read(CHANGES, schemas.PAGE_CHANGES, columns=["url", "what"], where=where)
+    return dict(zip(*changes.to_pydict().values(), strict=True))

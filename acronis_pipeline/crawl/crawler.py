@@ -1,18 +1,25 @@
-"""Working through a site: workers take addresses, judge the answers, and queue where they lead."""
+"""Walking through a site: workers take addresses, ask or go by the record, and queue where the answers lead."""
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
 
-from acronis_pipeline.crawl import page
+from acronis_pipeline.crawl import page, verdict
+from acronis_pipeline.crawl.absences import Sightings, Watch
+from acronis_pipeline.crawl.agenda import KNOWN, Agenda
 from acronis_pipeline.crawl.archive import Archive
 from acronis_pipeline.crawl.fetch import Answer, Ask, FetchError, RedirectRefusedError
-from acronis_pipeline.crawl.frontier import Frontier, Source, Target
-from acronis_pipeline.crawl.page import Reading
-from acronis_pipeline.crawl.robots import product_token
+from acronis_pipeline.crawl.frontier import Target
+from acronis_pipeline.crawl.journal import Run
+from acronis_pipeline.crawl.reader import Reader
+from acronis_pipeline.crawl.render import Renderer
 from acronis_pipeline.crawl.session import Session
+from acronis_pipeline.crawl.spellings import Spellings
+from acronis_pipeline.crawl.tables import CHANGES, PAGES, Record
 from acronis_pipeline.crawl.tally import Tally
-from acronis_pipeline.errors import AcronisPipelineError
+from acronis_pipeline.crawl.verdict import Verdict
 from acronis_pipeline.settings import SiteSettings
 
 _log = logging.getLogger(__name__)
@@ -22,141 +29,159 @@ MAX_FAILURES_IN_A_ROW = 25
 
 _TRIES_PER_PAGE = 4
 """Addresses asked for, at most, per page of the budget: endless calendars of noindex pages must end too."""
-
-_ABSENT = frozenset({404, 410})
 _SILENCE = frozenset({"timeout", "connection", "host not found", "TLS"})
 
 
 class Crawler:
     """One crawl of one site. `run` it once.
 
+    Parameters
+    ----------
+    run
+        Its mode, and since when visits count as its own.
+    only
+        The addresses to ask for beside what is new behind them; None asks for the whole site.
+
     `stopped` tells whether the site went silent, so that absence means nothing.
     """
 
-    def __init__(self, site: SiteSettings, session: Session, archive: Archive, tally: Tally) -> None:
+    def __init__(
+        self,
+        site: SiteSettings,
+        session: Session,
+        archive: Archive,
+        run: Run,
+        tally: Tally,
+        *,
+        only: Collection[str] | None = None,
+        renderer: Renderer | None = None,
+    ) -> None:
         self.stopped = False
-        self._site, self._session, self._archive, self._tally = site, session, archive, tally
-        self._frontier = Frontier()
-        self._ask = Ask(hop=self._hop, validators=archive.validators, reads=page.is_html)
-        self._agent = product_token(site)
-        # One thread: extraction holds the GIL most of the time, and the event loop needs its share of it.
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="crawl-read")
+        self._site, self._session, self._archive, self._run, self._tally = site, session, archive, run, tally
+        self._watch = Watch()
+        self._agenda = Agenda(site, session, archive, only, tally, self._watch)
+        self._reader = Reader(site, session, archive, renderer)
+        self._spellings = Spellings((url, archive.known.content_hash(url)) for url in archive.known.live())
+        self._ask = Ask(
+            hop=session.scope.redirect,  # each visit has its own
+            validators=archive.validators,
+            reads=session.formats.reads,
+            cap=session.formats.cap,
+        )
         self._done: set[str] = set()
-        self._waiting: dict[str, list[tuple[Target, Answer, Reading]]] = {}
-        self._missed: set[str] = set()
-        self._forbidden: set[str] = set()
+        self._waiting: dict[str, list[tuple[Target, str]]] = {}
         self._tries = 0
         self._failures_in_a_row = 0
+        self._budget = site.max_pages - self._agenda.n_left_alone
 
     async def run(self) -> None:
         """Crawl until nothing is left to ask for; what was learnt is in the archive and the tally."""
         try:
-            self._queue_seeds()
+            self._agenda.begin()
             await self._work_off()
             if not self.stopped:
-                self._queue_rechecks()
+                self._agenda.recheck(lambda url: url not in self._done and not self._out_of_budget(url))
                 await self._work_off()
-            for aliases in list(self._waiting.values()):
-                for target, answer, reading in aliases:
-                    self._keep(target, answer, reading)
-            if self._tally.n_kept and not self.stopped:
-                self._count_absences()
+            while self._waiting:
+                _, aliases = self._waiting.popitem()
+                for target, url in aliases:
+                    self._stand_alone(target, url)
+                await self._work_off()
         finally:
-            self._reader.shutdown(wait=False, cancel_futures=True)
+            self._reader.close()
 
-    def _queue_seeds(self) -> None:
-        start = self._session.start
-        if start is None:
-            self._tally.skip("robots", self._site.url)
-        else:
-            # Without asking the scope: a start page that is not wanted itself still leads to those that are.
-            self._frontier.claim(self._session.scope.canonical(self._site.url) or start)
-            self._frontier.claim(start)
-            self._frontier.push(Target(start, 0, "seed"))
-        for url in self._session.sitemap.pages:
-            self._offer(url, 0, "sitemap")
-        self._tally.skipped.update(self._session.sitemap.outside)
+    @property
+    def complete(self) -> bool:
+        """Whether everything was asked for that there was."""
+        return not self.stopped and "page budget" not in self._tally.skipped
 
-    def _queue_rechecks(self) -> None:
-        """Known pages that nothing leads to any more are asked directly whether they still exist."""
-        if self._out_of_budget():
-            return
-        for url, row in self._archive.known.items():
-            if row["gone_at"] is not None or url in self._archive.confirmed or url in self._done:
-                continue
-            if self._refusal(url):
-                self._forbidden.add(url)
-            else:
-                self._frontier.claim(url)
-                self._frontier.push(Target(url, row["depth"] or 0, "recheck"))
+    def sightings(self) -> Sightings:
+        """The live pages that were not there."""
+        return self._watch.sightings(self._archive.known, self._archive.confirmed)
 
-    def _refusal(self, url: str) -> str | None:
-        if reason := self._session.scope.why_not(url):
-            return reason
-        return None if self._session.robots.allows(url) else "robots"
-
-    def _offer(self, url: str, depth: int, source: Source) -> None:
-        if not self._frontier.claim(url):
-            return
-        reason = self._refusal(url) or ("too deep" if depth > self._site.max_depth else None)
-        if reason:
-            self._tally.skip(reason, url)
-        else:
-            self._frontier.push(Target(url, depth, source))
-
-    def _hop(self, location: str, base: str) -> tuple[str, str | None]:
-        target, reason = self._session.scope.redirect(location, base)
-        reason = reason or self._refusal(target)
-        if reason is None and not self._frontier.claim(target):
-            reason = "redirect to a known page"
-        return target, reason
+    # Asking
 
     async def _work_off(self) -> None:
         """Empty the queue with `site.concurrency` workers; a worker's page may still fill what others found empty."""
         active: set[asyncio.Task[None]] = set()
         try:
-            while len(self._frontier) or active:
-                while len(active) < self._site.concurrency and (target := self._frontier.pop()):
-                    active.add(asyncio.create_task(self._visit(target)))
+            while self._agenda or active:
+                await self._agenda.follow_recorded()
+                while len(active) < self._site.concurrency and not self._agenda.lists_are_due:
+                    target = self._agenda.frontier.pop()
+                    if target is None:
+                        break
+                    if self._may_ask(target) and not self._answered_already(target):
+                        active.add(asyncio.create_task(self._visit(target)))
                 if active:
                     finished, active = await asyncio.wait(active, return_when=asyncio.FIRST_COMPLETED)
                     for task in finished:
                         task.result()
                 await self._archive.save_if_due()
-                self._tally.progress(len(self._frontier))
+                self._tally.progress(len(self._agenda.frontier))
         finally:
             for task in active:
                 task.cancel()
             await asyncio.gather(*active, return_exceptions=True)
 
-    async def _visit(self, target: Target) -> None:
-        if self._out_of_budget():
+    def _may_ask(self, target: Target) -> bool:
+        if self._out_of_budget(target.url):
             self._tally.skip("page budget", target.url)
-            return
-        if self.stopped:
+        elif self.stopped:
             self._tally.fail("site stopped answering", target.url)
-            return
+        else:
+            return True
+        self._watch.unseen.add(target.url)
+        return False
+
+    def _out_of_budget(self, url: str) -> bool:
+        if self._tries >= self._site.max_pages * _TRIES_PER_PAGE:
+            return True
+        asked_anyway = self._run.mode == "changes" and self._archive.known.is_live(url)
+        return self._tally.n_kept >= self._budget and not asked_anyway
+
+    def _answered_already(self, target: Target) -> bool:
+        """Go by the record, where this crawl asked before it was killed or the sitemap vouches for the page."""
+        url = target.url
+        if record := self._archive.answered(url):
+            self._tally.resumed += 1
+        elif self._run.mode == "incremental" and (record := self._archive.vouched_for(url)):
+            self._tally.trusted += record.verdict.outcome == "page"
+        else:
+            return False
+        self._repeat(target, url, record.verdict, record.links_id)
+        self._settle(url)
+        return True
+
+    async def _visit(self, target: Target) -> None:
         self._tries += 1
-        final = target.url
+        self._tally.visit()
+        trail: list[str] = []
         try:
-            answer = await self._session.fetcher.get(target.url, self._ask)
-            final = answer.url
-            if final != target.url and answer.moved_for_good:
-                self._missed.add(target.url)
-            self._note_health(answered=answer.status < 500 and answer.status != 429)
-            await self._take(target, answer)
+            ask = replace(self._ask, hop=partial(self._agenda.hop, trail))
+            answer = await self._session.fetcher.get(target.url, ask)
         except RedirectRefusedError as refused:
             self._note_health(answered=True)
+            if refused.reason == page.SOFT_404:
+                self._conclude(target.url, Verdict("refused", page.SOFT_404))
+                self._settle(target.url, *trail)
+                return
             self._tally.skip(refused.reason, target.url)
-            if refused.permanent:
-                self._missed.add(target.url)
+            status = 301 if refused.permanent else 302
+            reason = None if refused.reason == KNOWN else refused.reason
+            self._redirect([target.url, *trail], Verdict("redirect", reason, refused.target, status))
+            self._settle(target.url, *trail)
         except FetchError as error:
             self._note_health(answered=error.reason not in _SILENCE)
-            self._tally.fail(error.reason, target.url)
-        self._settle(target.url, final)
-
-    def _out_of_budget(self) -> bool:
-        return self._tally.n_kept >= self._site.max_pages or self._tries >= self._site.max_pages * _TRIES_PER_PAGE
+            self._conclude(target.url, Verdict("failed", error.reason))
+            self._settle(target.url)
+        else:
+            self._note_health(answered=answer.status < 500 and answer.status != 429)
+            if answer.url != target.url:
+                status = 301 if answer.moved_for_good else 302
+                self._redirect([target.url, *trail[:-1]], Verdict("redirect", None, answer.url, status))
+            await self._take(target, answer)
+            self._settle(target.url, *trail)
 
     def _note_health(self, *, answered: bool) -> None:
         self._failures_in_a_row = 0 if answered else self._failures_in_a_row + 1
@@ -165,89 +190,114 @@ class Crawler:
             _log.warning("crawl: no answer from %d pages in a row; stopping here", MAX_FAILURES_IN_A_ROW)
 
     async def _take(self, target: Target, answer: Answer) -> None:
-        if answer.status == 304 and self._archive.live(answer.url):
-            self._confirm(target, answer)
-        elif answer.status in _ABSENT:
-            self._tally.fail(f"HTTP {answer.status}", target.url, answer.status)
-            self._missed.add(answer.url)
-        elif answer.status != 200:
-            self._tally.fail(f"HTTP {answer.status}", target.url, answer.status)
-        elif not page.is_html(answer.media_type):
-            self._tally.skip(f"not HTML: {answer.media_type}", answer.url)
-            self._missed.add(answer.url)
-        elif answer.truncated:
-            self._tally.fail("too large", answer.url, answer.status)
-        elif reading := await self._read(answer):
-            self._follow(reading.links, target)
-            self._judge(target, answer, reading)
-
-    async def _read(self, answer: Answer) -> Reading | None:
-        def read() -> Reading:
-            selector = self._site.content_selector
-            return page.read(answer, self._session.scope, selector=selector, agent=self._agent)
-
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._reader, read)
-        except AcronisPipelineError:
-            raise
-        except Exception as error:
-            # Whatever a parser makes of the web's markup costs that page only.
-            _log.warning("%s cannot be read (%s: %s)", answer.url, type(error).__name__, error)
-            self._tally.fail("unreadable", answer.url, answer.status)
-            return None
-
-    def _confirm(self, target: Target, answer: Answer) -> None:
-        row = self._archive.confirm(target, answer)
-        self._tally.not_modified += 1
-        self._tally.keep("unchanged", answer.url, row["title"], answer.status)
-        self._follow(self._archive.links(answer.url), target)
-
-    def _follow(self, links: list[str] | tuple[str, ...], target: Target) -> None:
-        for link in links:
-            self._offer(link, target.depth + 1, "link")
-
-    def _judge(self, target: Target, answer: Answer, reading: Reading) -> None:
-        if reason := self._session.scope.why_not(answer.url):
-            self._tally.skip(reason, answer.url)
-        elif reading.no_page == page.NOINDEX:
-            self._tally.skip(reading.no_page, answer.url)
-            self._forbidden.add(answer.url)
-        elif reading.no_page == page.NO_CONTENT and not self._archive.live(answer.url):
-            self._tally.skip(reading.no_page, answer.url)
-        elif reading.no_page:
-            self._tally.fail(reading.no_page, answer.url, answer.status)
-        elif reading.alias_of:
-            self._offer(reading.alias_of, target.depth, target.source)
-            self._judge_alias(reading.alias_of, target, answer, reading)
+        url = answer.url
+        if answer.status == 304 and (recorded := self._archive.repeated(url)):
+            self._tally.not_modified += 1
+            self._archive.confirm(target, url, recorded.verdict, answer)
+            self._repeat(target, url, recorded.verdict, recorded.links_id)
+            return
+        if found := verdict.of_answer(answer, self._session.formats):
+            self._conclude(url, found, answer)
+            return
+        read = await self._reader.read(answer)
+        if read is None:
+            self._conclude(url, Verdict("failed", "unreadable", status=answer.status), answer)
+            return
+        answer, reading, same = read
+        self._agenda.follow(reading.links, target.depth)
+        found = verdict.of_reading(reading, answer, self._session.scope, live=self._archive.known.is_live(url))
+        if found.outcome == "page" and (same_page := self._spellings.alias_of(url, reading.content_hash)):
+            found = replace(found, outcome="alias", target=same_page)
+        if found.outcome not in {"page", "alias"}:
+            self._conclude(url, found, answer, reading.links)
+            return
+        record = self._archive.page(target, answer, reading, same=same)
+        if found.target:
+            self._archive.park(url, record, alias_of=found.target)
+            self._await_canonical(target, url, found.target)
         else:
-            self._keep(target, answer, reading)
+            self._keep(url, record)
 
-    def _judge_alias(self, canonical: str, target: Target, answer: Answer, reading: Reading) -> None:
-        """A page counts as another's alias only once that other one was kept; else it stands for itself."""
-        if canonical in self._archive.confirmed:
-            self._tally.skip("alias of a canonical page", answer.url)
-            self._missed.add(answer.url)
+    # What it comes to
+
+    def _repeat(self, target: Target, url: str, recorded: Verdict, links_id: str | None) -> None:
+        """What a visit on record found, found again."""
+        self._agenda.follow_later(links_id, target.depth)
+        if recorded.outcome == "page" and (reason := self._session.scope.why_not(url)):
+            self._tally.skip(reason, url)  # a start page that is not wanted itself
+        elif recorded.outcome == "page":
+            self._archive.confirmed.add(url)
+            title = self._archive.known.title(url)
+            self._tally.keep(self._archive.what_happened(url), url, title, recorded.status)
+        elif recorded.outcome == "alias" and recorded.target:
+            self._await_canonical(target, url, recorded.target)
+        elif recorded.outcome == "redirect" and recorded.target:
+            self._watch.note(url, recorded)
+            if recorded.reason:
+                self._tally.skip(recorded.reason, url)
+            elif self._agenda.frontier.claim(recorded.target):
+                self._agenda.frontier.push(Target(recorded.target, target.depth, target.source))
+            else:
+                self._tally.skip(KNOWN, url)
+        else:
+            self._count(url, recorded)
+
+    def _conclude(self, url: str, found: Verdict, answer: Answer | None = None, links: tuple[str, ...] = ()) -> None:
+        """There is no page to keep."""
+        self._archive.note(url, found, answer, links)
+        self._count(url, found)
+
+    def _count(self, url: str, found: Verdict) -> None:
+        if found.outcome == "failed":
+            self._tally.fail(found.reason or "", url, found.status)
+        else:
+            self._tally.skip(found.reason or "", url)
+        self._watch.note(url, found)
+
+    def _redirect(self, urls: list[str], found: Verdict) -> None:
+        for url in urls:
+            self._archive.note(url, found)
+            self._watch.note(url, found)
+
+    def _keep(self, url: str, record: Record) -> None:
+        if self._out_of_budget(url):
+            self._tally.skip("page budget", url)
+            self._watch.unseen.add(url)
+            return
+        what = record[CHANGES][0]["what"] if CHANGES in record else "unchanged"
+        row = record[PAGES][0]
+        if what == "changed" and self._archive.vouched_for(url):
+            self._tally.lastmod_lies += 1
+        self._archive.keep(url, record)
+        self._tally.keep(what, url, row["title"], row["status"])
+
+    # Pages that name another address as theirs
+
+    def _await_canonical(self, target: Target, url: str, canonical: str) -> None:
+        self._agenda.offer(canonical, target.depth, target.source)
+        self._judge_alias(canonical, target, url)
+
+    def _judge_alias(self, canonical: str, target: Target, url: str) -> None:
+        """A page counts as another's alias only once that other one was there; else it stands for itself."""
+        unasked = canonical not in self._agenda.frontier and self._archive.known.is_live(canonical)
+        if canonical in self._archive.confirmed or unasked:
+            self._tally.skip("alias of a canonical page", url)
+            self._archive.unpark(url, alias_of=canonical)
+            self._watch.moved[url] = canonical
         elif canonical in self._done:
-            self._keep(target, answer, reading)
+            self._stand_alone(target, url)
         else:
-            self._waiting.setdefault(canonical, []).append((target, answer, reading))
+            self._waiting.setdefault(canonical, []).append((target, url))
+
+    def _stand_alone(self, target: Target, url: str) -> None:
+        if record := self._archive.unpark(url):
+            self._keep(url, record)
+        else:
+            self._archive.ask_afresh(url)
+            self._agenda.frontier.push(target)
 
     def _settle(self, *urls: str) -> None:
         self._done.update(urls)
         for url in urls:
-            for target, answer, reading in self._waiting.pop(url, ()):
-                self._judge_alias(url, target, answer, reading)
-
-    def _keep(self, target: Target, answer: Answer, reading: Reading) -> None:
-        if self._tally.n_kept >= self._site.max_pages:
-            self._tally.skip("page budget", answer.url)
-            return
-        row, what = self._archive.keep(target, answer, reading)
-        self._tally.keep(what, answer.url, row["title"], answer.status)
-
-    def _count_absences(self) -> None:
-        for url in sorted(self._missed | self._forbidden):
-            # Out of scope, noindex or robots.txt is a clear word; a missing page may be an accident.
-            gone_after = 1 if url in self._forbidden else self._site.gone_after
-            if self._archive.miss(url, gone_after=gone_after):
-                self._tally.bury(url, self._archive.known[url]["title"])
+            for target, alias in self._waiting.pop(url, ()):
+                self._judge_alias(url, target, alias)

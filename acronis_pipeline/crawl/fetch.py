@@ -8,8 +8,10 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import TracebackType
 from typing import Self
+from urllib.parse import urldefrag, urljoin
 
 import httpx2
 
@@ -20,9 +22,15 @@ from acronis_pipeline.settings import SiteSettings
 _log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 5
+BEGINNING_BYTES = 1_024
+"""Of a body, to tell by what it is (see `Ask.cap`)."""
 MAX_RETRY_AFTER_S = 120.0
 """A server that wants to be left alone for longer gets its wish: the page fails now and is asked again next crawl."""
 
+_ENCODINGS = ("gzip", "deflate")
+"""One of them at a time: encodings in layers exist to multiply a small body into an endless one, and Brotli that was
+not asked for would pass as text."""
+_DRAINED_BYTES = 65_536
 _FIRST_BACKOFF_S = 0.5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PERMANENT = frozenset({301, 308})
@@ -84,13 +92,18 @@ class Ask:
         Headers that make the request for an address conditional; none by default.
     reads
         Whether a successful answer of this media type is worth reading.
+    cap
+        Bytes to read at most of a decoded body of this media type that begins like this; 0 if that is enough to know
+        that it is of no use, None for `site.max_page_bytes`. Without a beginning, the most for any.
     max_bytes
-        Cap of the decoded body; `site.max_page_bytes` by default.
+        Cap of the decoded body, for files of which the beginning is of use. By default `site.max_page_bytes`, and a
+        body that is announced as longer is not read at all.
     """
 
     hop: Callable[[str, str], tuple[str, str | None]]
     validators: Callable[[str], dict[str, str]] = field(default=lambda url: {})
     reads: Callable[[str], bool] = field(default=lambda media_type: True)
+    cap: Callable[[str, bytes | None], int | None] = field(default=lambda media_type, beginning: None)
     max_bytes: int | None = None
 
 
@@ -114,7 +127,11 @@ class Fetcher:
         self._site = site
         self._client = httpx2.AsyncClient(
             transport=GuardedTransport(private_host=private_host, max_connections=site.concurrency),
-            headers={"User-Agent": site.user_agent, "Accept": "text/html, application/xhtml+xml, */*;q=0.1"},
+            headers={
+                "User-Agent": site.full_user_agent,
+                "Accept": "text/html, application/xhtml+xml, */*;q=0.1",
+                "Accept-Encoding": ", ".join(_ENCODINGS),
+            },
             timeout=site.timeout_s,
             follow_redirects=False,
             trust_env=False,
@@ -130,7 +147,7 @@ class Fetcher:
         await self._client.__aexit__(kind, error, trace)
 
     async def get(self, url: str, ask: Ask) -> Answer:
-        """Ask for an address and follow its redirects.
+        """Ask for an address and follow its redirects. A redirect from an address to itself is one to another spelling.
 
         Raises
         ------
@@ -140,15 +157,24 @@ class Fetcher:
             `ask.hop` refused the target of a redirect.
         """
         permanent = True
+        spelling, spelt = url, ask
+        asked = {url}
         for _ in range(MAX_REDIRECTS + 1):
-            answer = await self._with_retries(url, ask)
+            answer = await self._with_retries(spelling, spelt)
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or not location:
-                return replace(answer, moved_for_good=permanent)
+                return replace(answer, url=url, moved_for_good=permanent)
             permanent = permanent and answer.status in _PERMANENT
             target, refusal = ask.hop(location, url)
             if refusal:
                 raise RedirectRefusedError(refusal, target, permanent=permanent)
+            spelling, spelt = target, ask
+            if target == url:
+                # A server that wants another spelling (with a session id, parameters in its own order) gets it.
+                spelling, spelt = urldefrag(urljoin(url, location))[0], replace(ask, validators=_as(url, ask))
+            if spelling in asked:
+                raise FetchError("too many redirects", f"redirects in a circle, back to {spelling}")
+            asked.add(spelling)
             url = target
         raise FetchError("too many redirects", f"more than {MAX_REDIRECTS} redirects, the last to {url}")
 
@@ -176,18 +202,27 @@ class Fetcher:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _once(self, url: str, ask: Ask) -> Answer:
-        await self.pace.turn()
+        async with self.pace.turn():
+            return await self._send(url, ask)
+
+    async def _send(self, url: str, ask: Ask) -> Answer:
         self.requests += 1
+        sent = time.monotonic()
         try:
             # httpx's time-outs are per operation: a server that drips a byte a second would never hit one.
             async with (
                 asyncio.timeout(self._site.timeout_s),
                 self._client.stream("GET", url, headers=ask.validators(url)) as response,
             ):
+                self.pace.note(response.status_code, time.monotonic() - sent)
                 answer = Answer(url, response.status_code, response.headers)
                 if response.status_code != 200 or not ask.reads(answer.media_type):
+                    await _spare_connection(response)
                     return answer
-                body, truncated = await self._read(response, ask.max_bytes or self._site.max_page_bytes)
+                most = ask.cap(answer.media_type, None) or self._site.max_page_bytes
+                if ask.max_bytes is None and _announced_bytes(response) > most:
+                    return replace(answer, truncated=True)
+                body, truncated = await self._read(response, partial(self._limit, ask, answer.media_type))
                 return Answer(url, answer.status, answer.headers, body, truncated)
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise FetchError("timeout", f"no complete answer within {self._site.timeout_s:g} s") from error
@@ -201,15 +236,51 @@ class Fetcher:
             reason = "TLS" if _caused_by_tls(error) else "connection"
             raise FetchError(reason, str(error) or type(error).__name__) from error
 
-    async def _read(self, response: httpx2.Response, max_bytes: int) -> tuple[bytes, bool]:
-        """The decoded body, cut at the size cap: a small compressed body can unfold to gigabytes."""
+    def _limit(self, ask: Ask, media_type: str, beginning: bytes) -> int:
+        if ask.max_bytes is not None:
+            return ask.max_bytes
+        limit = ask.cap(media_type, beginning)
+        return self._site.max_page_bytes if limit is None else limit
+
+    async def _read(self, response: httpx2.Response, limit: Callable[[bytes], int]) -> tuple[bytes, bool]:
+        """The decoded body, cut at the size cap: a small compressed body can unfold to gigabytes.
+
+        The cap follows from the first kilobyte; where it is 0, that is all that is read.
+        """
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in {*_ENCODINGS, "identity", ""}:
+            raise FetchError("content encoding", f"its content is encoded as {encoding!r}, which was not asked for")
         body = bytearray()
+        cap: int | None = None
         async for piece in response.aiter_bytes():
             body += piece
-            if len(body) > max_bytes:
+            if cap is None and len(body) >= BEGINNING_BYTES:
+                cap = limit(bytes(body[:BEGINNING_BYTES]))
+            if cap is not None and len(body) > cap:
                 break
         self.received_bytes += response.num_bytes_downloaded
-        return bytes(body[:max_bytes]), len(body) > max_bytes
+        cap = limit(bytes(body)) if cap is None else cap
+        return (bytes(body[:cap]), len(body) > cap) if cap else (bytes(body[:BEGINNING_BYTES]), False)
+
+
+def _as(url: str, ask: Ask) -> Callable[[str], dict[str, str]]:
+    """The validators of `url` for whatever spelling of it."""
+    return lambda _: ask.validators(url)
+
+
+async def _spare_connection(response: httpx2.Response) -> None:
+    """Read an answer that is of no use to its end if that is near: hanging up on it costs the next request a handshake.
+
+    A 304 has no body, but only its end frees the connection.
+    """
+    if response.status_code == 304 or 0 < _announced_bytes(response) <= _DRAINED_BYTES:
+        async for _ in response.aiter_raw():
+            pass
+
+
+def _announced_bytes(response: httpx2.Response) -> int:
+    length = response.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else 0
 
 
 def retry_after_s(header: str | None) -> float | None:

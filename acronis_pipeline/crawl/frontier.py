@@ -7,7 +7,7 @@ from typing import Literal
 Source = Literal["seed", "sitemap", "link", "recheck"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Target:
     """`depth` counts links from the start page or the sitemap; `recheck` is a known page that nothing led to."""
 

@@ -1,23 +1,101 @@
-"""How often the host may be asked: a minimum pause between requests, longer when it asks for rest."""
+"""How often the host may be asked: a minimum pause between requests, fewer and slower ones while it struggles."""
 
 import asyncio
+import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+_log = logging.getLogger(__name__)
+
+STRAIN_STATUSES = frozenset({429, 503})
+"""The host says itself that it is too much."""
+SLOW_FACTOR, SLOW_S = 4.0, 1.0
+"""Answers that take so many times longer than usual, and this long at least, say the same."""
+MAX_EXTRA_DELAY_S = 30.0
+CALM_ANSWERS = 20
+"""Good answers in a row after which one step is taken back: recovery is slower than retreat, as in TCP."""
+
+_FIRST_EXTRA_DELAY_S = 0.5
+_SETTLE_S = 2.0
+"""Answers to requests that were on their way when the pace dropped are no second complaint."""
+_WARM_UP_ANSWERS = 10
 
 
 class Pace:
-    """Requests of all workers pass here, one every `delay_s`."""
+    """Requests of all workers pass here: `limit` in flight at once, one every `delay_s + extra_delay_s`.
 
-    def __init__(self, delay_s: float = 0.0) -> None:
+    Parameters
+    ----------
+    delay_s
+        What settings and robots.txt ask for; never undercut.
+    concurrency
+        Requests in flight while the host is well.
+    """
+
+    def __init__(self, delay_s: float = 0.0, concurrency: int = 64) -> None:
         self.delay_s = delay_s
+        self.extra_delay_s = 0.0
+        self.limit = self._full = concurrency
+        self._in_flight = 0
+        self._freed = asyncio.Event()
         self._free_at = 0.0
+        self._dropped_at = float("-inf")
+        self._calm = self._answers = 0
+        self._usual_s = self._recent_s = 0.0
 
-    async def turn(self) -> None:
-        """Return when the next request may be sent."""
-        # A hold can move `_free_at` while this waits, hence the loop; the slot is taken without an await in between.
-        while (wait_s := self._free_at - time.monotonic()) > 0:
-            await asyncio.sleep(wait_s)
-        self._free_at = time.monotonic() + self.delay_s
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until a request may be sent; the context is the request."""
+        while self._in_flight >= self.limit:
+            self._freed.clear()
+            await self._freed.wait()
+        self._in_flight += 1
+        try:
+            # A hold can move `_free_at` while this waits, hence the loop; the slot is taken without an await between.
+            while (wait_s := self._free_at - time.monotonic()) > 0:
+                await asyncio.sleep(wait_s)
+            self._free_at = time.monotonic() + self.delay_s + self.extra_delay_s
+            yield
+        finally:
+            self._in_flight -= 1
+            self._freed.set()
 
     def hold(self, seconds: float) -> None:
         """Send nothing for so long: the host said when to come back."""
         self._free_at = max(self._free_at, time.monotonic() + seconds)
+
+    def note(self, status: int, seconds: float) -> None:
+        """Learn from an answer and the time until it began."""
+        self._answers += 1
+        weight = max(0.02, 1 / self._answers)
+        self._usual_s += weight * (seconds - self._usual_s)
+        self._recent_s += max(0.3, weight) * (seconds - self._recent_s)
+        slow = self._recent_s > max(SLOW_S, SLOW_FACTOR * self._usual_s) and self._answers > _WARM_UP_ANSWERS
+        if status in STRAIN_STATUSES or slow:
+            self.strain(f"HTTP {status}" if status in STRAIN_STATUSES else f"answers take {self._recent_s:.1f} s")
+            return
+        self._calm += 1
+        if self._calm >= CALM_ANSWERS:
+            self._calm = 0
+            self._recover()
+
+    def strain(self, why: str) -> None:
+        """The host struggles: half as many requests at once; when it is one already, twice the pause."""
+        self._calm = 0
+        now = time.monotonic()
+        if now - self._dropped_at < _SETTLE_S:
+            return
+        self._dropped_at = now
+        if self.limit > 1:
+            self.limit //= 2
+        else:
+            self.extra_delay_s = min(max(2 * self.extra_delay_s, _FIRST_EXTRA_DELAY_S), MAX_EXTRA_DELAY_S)
+        _log.info("crawl: %s; slowing to %d at once, %g s more between requests", why, self.limit, self.extra_delay_s)
+
+    def _recover(self) -> None:
+        if self.extra_delay_s:
+            self.extra_delay_s = self.extra_delay_s / 2 if self.extra_delay_s > _FIRST_EXTRA_DELAY_S else 0.0
+        elif self.limit < self._full:
+            self.limit += 1
+            self._freed.set()

@@ -1,118 +1,146 @@
-"""A quick look at the site: has it changed since the last crawl? A few requests, within a deadline."""
+"""A quick look at the site: what differs from the last crawl? A few requests, within a deadline."""
 
 import asyncio
 import logging
 import time
 
-from acronis_pipeline import schemas
-from acronis_pipeline.crawl import page, version
-from acronis_pipeline.crawl.archive import PAGES, Row
-from acronis_pipeline.crawl.fetch import Ask, FetchError, RedirectRefusedError
-from acronis_pipeline.crawl.robots import product_token
+from acronis_pipeline.crawl import version
+from acronis_pipeline.crawl.changes import Baseline, SiteChanges, compare
 from acronis_pipeline.crawl.running import run_within
-from acronis_pipeline.crawl.session import Session, arrive
-from acronis_pipeline.crawl.version import SiteVersion
+from acronis_pipeline.crawl.sampling import Look, choose, look_at, next_position
+from acronis_pipeline.crawl.session import Session, arrive, start_on_record
+from acronis_pipeline.crawl.site_files import SiteFiles
+from acronis_pipeline.crawl.source import resolved
 from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
-
-__all__ = ["SiteVersion", "probe"]
 
 _log = logging.getLogger(__name__)
 
 _SHARE_FOR_WORK = 0.9
 """Of the deadline; the rest is for closing connections and telling the result."""
-_COLUMNS = ["url", "etag", "last_modified", "content_hash", "depth", "missing_count", "gone_at"]
+_SHARE_FOR_SITEMAPS = 0.6
+_MANY = 0.5
+"""More of the listed pages than this, all said to have changed at once, are not believed before one is seen to."""
+_FEW_PAGES = 20
+"""So many may, without a second look."""
 
 
-def probe(store: Store, site: SiteSettings, *, deadline_s: float) -> SiteVersion:
-    """The site's version now, comparable with `crawl.last_site_version`.
+def probe(
+    store: Store, site: SiteSettings, *, deadline_s: float, sample_pages: int = 50, position: str = ""
+) -> SiteChanges:
+    """What differs between the site now and as it was last crawled.
 
-    Reads robots.txt and the sitemaps; where these do not tell changes, asks for up to 30 known pages, conditionally.
-    Pages that cannot be asked in time, or do not answer, count as unchanged. Writes nothing.
+    The sitemaps come first: addresses with another lastmod, new ones, those no longer listed. Of the pages that they
+    say nothing of, `sample_pages` are asked for conditionally, and where these lead is looked at too. Pages that cannot
+    be asked in time, or do not answer, count as unchanged. Writes nothing but what is new of robots.txt and sitemaps.
+
+    Parameters
+    ----------
+    position
+        `SiteChanges.position` of the look before, so that every page has its turn.
 
     Raises
     ------
     SiteError
-        The site cannot be reached, does not say what it is, or takes longer than `deadline_s`.
+        The site cannot be reached or does not say what it allows, or takes longer than `deadline_s` for that.
     """
-    known = version.sample(store.read(PAGES, schemas.PAGES, columns=_COLUMNS, where="gone_at IS NULL").to_pylist())
+    started = time.monotonic()
+    known, files = Baseline.of(store), SiteFiles(store)
+    site = resolved(site)
+    start = start_on_record(store, site)
     # Without retries: the next look is due in minutes anyway.
     hasty = site.model_copy(update={"retries": 0, "timeout_s": min(site.timeout_s, deadline_s)})
+    left_s = max(deadline_s - (time.monotonic() - started), 0.0)
+
+    async def look() -> SiteChanges:
+        until = asyncio.get_running_loop().time() + left_s * _SHARE_FOR_WORK
+        async with asyncio.timeout_at(until) as limit:
+            sitemaps_until = asyncio.get_running_loop().time() + left_s * _SHARE_FOR_SITEMAPS
+            async with arrive(hasty, files, known_start=start, until=sitemaps_until) as session:
+                limit.reschedule(None)
+                if not files.answered and (session.sitemap.stale or session.sitemap.failed):
+                    raise SiteError(f"{site.url}: neither robots.txt nor a sitemap answers")
+                found = _Findings(hasty, session, known)
+                await found.sample(sample_pages, position, until)
+                return found.changes(time.monotonic() - started)
+
     try:
-        return run_within(_look(hasty, known, deadline_s * _SHARE_FOR_WORK), deadline_s)
+        changes = run_within(look(), left_s)
     except TimeoutError as error:
         raise SiteError(
             f"{site.url} did not say within {deadline_s:g} s whether it changed; the nightly recrawl will tell, "
             "or raise automation.sensor_deadline_s"
         ) from error
+    files.save()
+    return changes
 
 
-async def _look(site: SiteSettings, known: list[Row], deadline_s: float) -> SiteVersion:
-    started = time.monotonic()
-    async with asyncio.timeout(deadline_s) as limit, arrive(site) as session:
-        failed = session.sitemap.failed
-        if failed:
-            raise SiteError(f"{failed[0]} does not answer, so nothing can be said about changes; try again later")
-        told = version.from_sitemap(session.sitemap)
-        if told:
-            n_urls = len(session.sitemap.pages)
-            return SiteVersion(told, "sitemap", n_urls, session.fetcher.requests, time.monotonic() - started)
-        limit.reschedule(None)
-        left_s = deadline_s - (time.monotonic() - started)
-        contents = await _contents(site, session, known, left_s)
-        told = version.from_pages(session.sitemap, contents)
-        return SiteVersion(told, "pages", len(contents), session.fetcher.requests, time.monotonic() - started)
+class _Findings:
+    """What the sitemaps say and sampled pages show, put together."""
 
+    def __init__(self, site: SiteSettings, session: Session, known: Baseline) -> None:
+        self._site, self._session, self._known = site, session, known
+        self._listed = compare(session.sitemap, known)
+        self._looks: dict[str, Look] = {}
+        self._position = ""
+        many = max(_FEW_PAGES, _MANY * len(session.sitemap.pages))
+        self._doubtful = len(self._listed.changed) > many
 
-async def _contents(site: SiteSettings, session: Session, known: list[Row], left_s: float) -> dict[str, str]:
-    """Content hash of each known page as it is now; the stored one for pages that do not answer in time.
+    async def sample(self, n: int, position: str, until: float) -> None:
+        """Look at `n` pages, for as long as the event loop's clock allows."""
+        pages = self._known.pages
+        doubted = [url for url in self._listed.changed if url in pages] if self._doubtful else []
+        chosen = choose(pages, [*self._listed.untold, *doubted], n, position)
+        left_s = until - asyncio.get_running_loop().time()
+        self._looks = await look_at(self._site, self._session, pages, chosen, left_s)
+        self._position = next_position(chosen, self._looks, n, position)
+        if chosen and not self._looks and not self._session.sitemap.pages:
+            raise SiteError(f"{self._site.url}: none of {len(chosen)} known pages answered in time")
+        if doubted and not any(self._looks[url].seen for url in doubted if url in self._looks):
+            _log.info("probe: %d pages have a new lastmod at once, and none that was looked at changed", len(doubted))
+        else:
+            self._doubtful = False
 
-    Raises
-    ------
-    SiteError
-        If none answers.
-    """
-    if not known:
-        return {}
-    slots = asyncio.Semaphore(site.concurrency)
+    def changes(self, duration_s: float) -> SiteChanges:
+        sitemap, pages = self._session.sitemap, self._known.pages
+        sampled = {url: look.seen for url, look in self._looks.items() if look.seen}
+        absent = {url: seen for url, seen in sampled.items() if self._looks[url].absent}
+        changed = {} if self._doubtful else dict(self._listed.changed)
+        changed = {url: seen for url, seen in (changed | sampled).items() if url not in absent}
+        removed = self._listed.removed | absent
+        added = self._added()
+        told = None if self._doubtful or not self._known.lastmod_is_believed else version.from_sitemap(sitemap, sampled)
+        contents = {url: page.content_hash for url, page in pages.items()}
+        return SiteChanges(
+            changed=tuple(sorted(changed)),
+            added=tuple(sorted(added)),
+            removed=tuple(sorted(removed)),
+            version=told or version.from_pages(sitemap, contents | sampled),
+            basis="sitemap" if told else "pages",
+            n_urls=len(sitemap.pages) if told else len(pages),
+            n_sampled=len(self._looks),
+            requests=self._session.fetcher.requests,
+            duration_s=duration_s,
+            position=self._position,
+            stale=(*sitemap.stale, *sitemap.failed),
+            seen=changed | added | removed,
+        )
 
-    async def one(row: Row) -> str | None:
-        async with slots:
-            return await _content(site, session, row)
-
-    asking = {row["url"]: asyncio.create_task(one(row)) for row in known}
-    done, late = await asyncio.wait(asking.values(), timeout=max(left_s, 0.0))
-    for task in late:
-        task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
-    seen = {url: task.result() if task in done else None for url, task in asking.items()}
-    if not any(seen.values()):
-        raise SiteError(f"{site.url}: none of {len(known)} known pages answered in time; try again later")
-    if late:
-        _log.info("probe: %d of %d pages were not reached in time", len(late), len(known))
-    return {row["url"]: seen[row["url"]] or row["content_hash"] for row in known}
-
-
-async def _content(site: SiteSettings, session: Session, row: Row) -> str | None:
-    """Content hash of a page now, another word for what became of it, or None if it does not answer."""
-    headers = {"If-None-Match": row["etag"], "If-Modified-Since": row["last_modified"]}
-    conditional = {name: value for name, value in headers.items() if value}
-    refused = Ask(
-        hop=lambda location, base: (location, "moved"), validators=lambda url: conditional, reads=page.is_html
-    )
-    try:
-        answer = await session.fetcher.get(row["url"], refused)
-    except RedirectRefusedError:
-        return "moved"
-    except FetchError:
-        return None
-    if answer.status == 304:
-        return row["content_hash"]
-    if answer.status >= 500 or answer.status == 429:
-        return None
-    if answer.status != 200 or answer.truncated or not page.is_html(answer.media_type):
-        return f"HTTP {answer.status} {answer.media_type}"
-    agent = product_token(site)
-    reading = await asyncio.to_thread(page.read, answer, session.scope, selector=site.content_selector, agent=agent)
-    return reading.no_page or reading.content_hash
+    def _added(self) -> dict[str, str]:
+        """New addresses that a crawl would ask for: listed, or linked from a sampled page."""
+        pages = self._known.pages
+        if len(pages) >= self._site.max_pages:
+            return {}
+        linked = {
+            link: "linked"
+            for url, look in self._looks.items()
+            if pages[url].depth < self._site.max_depth
+            for link in look.links
+            if link not in self._known.visits and not self._session.scope.why_not(link)
+        }
+        return {
+            url: seen
+            for url, seen in (linked | self._listed.added).items()
+            if self._session.robots.allows(url) and not self._session.languages.why_not(url)
+        }

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from protego import Protego
 
 from acronis_pipeline.crawl.fetch import Ask, Fetcher, FetchError, RedirectRefusedError
+from acronis_pipeline.crawl.site_files import SiteFile, SiteFiles, anywhere
 from acronis_pipeline.crawl.urls import Scope
 from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
 
 _log = logging.getLogger(__name__)
 
-_MAX_CHARS = 512 * 1024
+_MAX_BYTES = 512 * 1024
 """RFC 9309 asks for at least 500 KiB; what comes after is ignored."""
 
 
@@ -31,7 +32,7 @@ class Robots:
 
 def parse(text: str, site: SiteSettings) -> Robots:
     """Rules for our product token (`acronis-pipeline` of `acronis-pipeline/0.1 (…)`); HTML or rubbish means none."""
-    rules = Protego.parse(text[:_MAX_CHARS])
+    rules = Protego.parse(text)
     agent = product_token(site)
     rate = rules.request_rate(agent)
     wished_s = max(rules.crawl_delay(agent) or 0.0, rate.seconds / rate.requests if rate and rate.requests else 0.0)
@@ -49,30 +50,42 @@ def product_token(site: SiteSettings) -> str:
     return site.user_agent.split("/")[0].split(" ")[0].lower()
 
 
-async def load(fetcher: Fetcher, scope: Scope, site: SiteSettings) -> Robots:
-    """Ask the site for its robots.txt.
+async def load(fetcher: Fetcher, scope: Scope, site: SiteSettings, files: SiteFiles, *, max_age_h: float) -> Robots:
+    """What the site's robots.txt says, asked for unless a copy younger than `max_age_h` is kept.
 
-    A file that does not exist (4xx) or has moved to another host allows everything.
+    A file that does not exist (4xx) allows everything. Redirects are followed to other hosts too (RFC 9309, 2.3.1.2).
+    While the site fails to say (no answer, 5xx, 429), what it said within the last `site.robots_cache_h` hours holds.
 
     Raises
     ------
     SiteError
-        The site cannot be reached, or it fails to say (5xx, 429): then we keep away.
+        The site cannot be reached or fails to say, and did not say lately either: then we keep away.
     """
     url = f"{scope.origin}/robots.txt"
+    kept = files.kept(url)
+    if kept and kept.age_h < max_age_h:
+        return parse(_text(kept), site)
     try:
-        answer = await fetcher.get(url, Ask(hop=scope.redirect))
+        file = await files.ask(fetcher, url, Ask(hop=anywhere, max_bytes=_MAX_BYTES))
+        files.keep(file)  # unchanged or not: when it was asked for is what makes it fresh
     except RedirectRefusedError as error:
         _log.warning("%s %s; taken as absent", url, error)
         return parse("", site)
     except FetchError as error:
         if error.reason == "too many redirects":
             return parse("", site)
+        if kept and kept.age_h < site.robots_cache_h:
+            _log.warning("%s: %s; obeying the copy that is %.1f h old", url, error, kept.age_h)
+            return parse(_text(kept), site)
+        if error.reason.startswith("HTTP "):
+            raise SiteError(
+                f"{url} answers {error}, so the site has not said what may be crawled; try again later"
+            ) from error
         raise SiteError(
             f"{scope.origin} cannot be reached ({error}); check the address (site.url) and the network"
         ) from error
-    if answer.status >= 500 or answer.status == 429:
-        raise SiteError(
-            f"{url} answers HTTP {answer.status}, so the site has not said what may be crawled; try again later"
-        )
-    return parse(answer.body.decode("utf-8-sig", "replace"), site)
+    return parse(_text(file), site)
+
+
+def _text(file: SiteFile) -> str:
+    return file.body(_MAX_BYTES).decode("utf-8-sig", "replace")

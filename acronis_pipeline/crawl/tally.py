@@ -8,6 +8,7 @@ _log = logging.getLogger(__name__)
 
 _PROGRESS_EVERY_S = 10.0
 _EXAMPLES_OF_A_KIND = 4
+_REASONS_LOGGED = 3
 
 
 class Tally:
@@ -18,9 +19,14 @@ class Tally:
         """`new`, `changed`, `unchanged`, `returned`."""
         self.failed: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
-        self.gone = 0
         self.not_modified = 0
+        self.trusted = 0
+        """Of `unchanged`: not asked, the sitemap vouches for them."""
+        self.resumed = 0
+        """Visits that were answered before the crawl was killed."""
+        self.lastmod_lies = 0
         self._examples: dict[str, list[dict[str, object]]] = {}
+        self._visits = 0
         self._started = self._logged = time.monotonic()
 
     @property
@@ -40,8 +46,12 @@ class Tally:
         self._example(f"skipped: {reason}", url, None, None)
 
     def bury(self, url: str, title: str | None) -> None:
-        self.gone += 1
+        """An example of a page that is gone."""
         self._example("gone", url, title, None)
+
+    def visit(self) -> None:
+        """An address was asked for."""
+        self._visits += 1
 
     def examples(self) -> list[dict[str, object]]:
         """A few of each kind, what changed first."""
@@ -55,19 +65,26 @@ class Tally:
         if now - self._logged < _PROGRESS_EVERY_S:
             return
         self._logged = now
-        done = self.n_kept + self.failed.total()
-        per_s = done / max(now - self._started, 1e-9)
-        left = f", about {queued / per_s:.0f} s for those" if per_s and queued else ""
+        per_s = self._visits / (now - self._started)
+        left = f", about {_span(queued / per_s)} for those" if per_s and queued else ""
+        reasons = ", ".join(f"{reason} {count}" for reason, count in self.failed.most_common(_REASONS_LOGGED))
         _log.info(
-            "crawl: %d pages done, %d queued%s, %.1f pages/s, %d failed",
-            done,
+            "crawl: %d pages done, %d queued%s, %.1f requests/s, %d failed%s",
+            self.n_kept,
             queued,
             left,
             per_s,
             self.failed.total(),
+            f" ({reasons})" if reasons else "",
         )
 
     def _example(self, what: str, url: str, title: str | None, status: int | None) -> None:
         examples = self._examples.setdefault(what, [])
         if len(examples) < _EXAMPLES_OF_A_KIND:
             examples.append({"url": url, "title": title, "status": status, "what": what})
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"

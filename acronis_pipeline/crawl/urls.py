@@ -3,12 +3,12 @@
 import posixpath
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import unquote_to_bytes, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 from w3lib.url import safe_url_string
 
 from acronis_pipeline.errors import SiteError
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.settings import PageFormat, SiteSettings
 
 MAX_URL_CHARS = 2_000
 """Longer addresses come from link loops, not from people."""
@@ -16,27 +16,43 @@ MAX_URL_CHARS = 2_000
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _TRACKING = re.compile(
-    r"(utm_\w+|gclid|gclsrc|dclid|gbraid|wbraid|fbclid|msclkid|yclid|twclid|igshid|mc_cid|mc_eid|_ga|_gl|mkt_tok"
-    r"|_hsenc|_hsmi|hsctatracking|phpsessid|jsessionid)",
+    r"(utm_\w+|gclid|gclsrc|dclid|gbraid|wbraid|gad_\w+|srsltid|fbclid|msclkid|yclid|twclid|ttclid|li_fat_id|igshid"
+    r"|mc_cid|mc_eid|_ga|_gl|_kx|mkt_tok|_hsenc|_hsmi|hsctatracking|hsa_\w+|(?:pk|mtm|piwik|matomo)_\w+|wt\.mc_id|vero_id"
+    r"|_openstat)",
     re.IGNORECASE,
 )
-_SESSION_IN_PATH = re.compile(r";jsessionid=[^/?;]*", re.IGNORECASE)
+_SESSION = re.compile(
+    r"(phpsessid|jsessionid|aspsessionid\w*|asp\.net_sessionid|session_?id|sess_?id|cfid|cftoken|oscsid|zenid)",
+    re.IGNORECASE,
+)
+_PERHAPS_SESSION = re.compile(r"(sid|session|sess)=(?=[^&]*\d)[\w-]{16,}", re.IGNORECASE)
+"""Names that mean other things too (`sid=12`, a story): only with a value as long and mixed as a session's."""
+_SESSION_IN_PATH = re.compile(
+    r";(?:jsessionid|phpsessid|sid|cfid|cftoken)=[^/?;]*|/\((?:[ASFX]\([\w-]{16,}\))+\)(?=/|$)", re.IGNORECASE
+)
+"""Java's, PHP's and ColdFusion's; ASP.NET's are a segment of their own: `/(S(lit3py55t21z5v55vlm25s55))/`."""
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _REPEATED_SEGMENTS = re.compile(r"(/[^/]+(?:/[^/]+)?)\1{3,}(?:/|$)")
-_NOT_HTML = re.compile(
-    r"\.(7z|avi|bmp|bz2|deb|dmg|docx?|eot|epub|exe|gif|gz|ico|iso|jar|jpe?g|m4[av]|mkv|mov|mp[34]|mpe?g|msi|od[st]|ogg"
-    r"|otf|ov[af]|pdf|pkg|png|pptx?|rar|rpm|svg|tar|tgz|tiff?|ttf|wav|web[mp]|woff2?|xlsx?|xz|zip|zst)",
-    re.IGNORECASE,
+_NO_PAGES = (
+    r"7z|avi|bmp|bz2|deb|dmg|docx?|eot|epub|exe|gif|gz|ico|iso|jar|jpe?g|m4[av]|mkv|mov|mp[34]|mpe?g|msi|od[st]|ogg"
+    r"|otf|ov[af]|pkg|png|pptx?|rar|rpm|svg|tar|tgz|tiff?|ttf|wav|web[mp]|woff2?|xlsx?|xz|zip|zst"
 )
-"""Not worth a request. Endings that product pages have in their names too (`node.js`) are left to the media type."""
+"""Endings not worth a request; those that product pages have in their names too (`node.js`) are left to the media
+type."""
+_FORMAT_ENDINGS: dict[PageFormat, str] = {"pdf": "pdf", "markdown": "md|mdx|markdown", "text": "txt|text"}
+_FOR_MACHINES = re.compile(
+    r"/(?:robots|humans|security|(?:app-)?ads|llms(?:-full)?|CMakeLists|requirements(?:-[\w-]+)?)\.txt$", re.I
+)
+"""Text that a program reads, or (`llms.txt`) that says again what the pages say."""
 
 
-def canonical(url: str, base: str | None = None) -> str | None:
+def canonical(url: str, base: str | None = None, *, drop: re.Pattern[str] | None = None) -> str | None:
     """The one spelling of an http(s) address, or None if it is not one that a crawler should ask for.
 
     Scheme and host in lower case, no default port, no fragment, dot segments resolved, percent-escapes only where
-    needed, tracking and session parameters dropped, the other parameters sorted. The path keeps its trailing slash or
-    lack of one: servers answer differently. Idempotent.
+    needed, tracking and session parameters (and those whose name matches `drop`) left out, the others sorted by name;
+    several of one name keep their order, which may matter. The path keeps its trailing slash or lack of one and its
+    `index.html`: servers answer differently, so only their answers tell (see `spellings`). Idempotent.
     """
     try:
         joined = urljoin(base, url.strip()) if base else url.strip()
@@ -44,13 +60,20 @@ def canonical(url: str, base: str | None = None) -> str | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
+    host = (host or "").rstrip(".")
     if parts.scheme not in _DEFAULT_PORTS or not host or parts.username is not None or parts.password is not None:
         return None
     host = f"[{host}]" if ":" in host else host
     netloc = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
-    path = _plain_escapes(_without_dot_segments(_SESSION_IN_PATH.sub("", parts.path)))
-    result = urlunsplit((parts.scheme, netloc, path, _plain_escapes(_query(parts.query)), ""))
+    path = _without_dot_segments(_without_session(_plain_escapes(parts.path)))
+    result = urlunsplit((parts.scheme, netloc, path, _query(_plain_escapes(parts.query), drop), ""))
     return result if len(result) <= MAX_URL_CHARS else None
+
+
+def _without_session(path: str) -> str:
+    while (shorter := _SESSION_IN_PATH.sub("", path)) != path:
+        path = shorter
+    return path
 
 
 def _without_dot_segments(path: str) -> str:
@@ -77,9 +100,16 @@ def _plain_escapes(text: str) -> str:
     return _ESCAPE.sub(respell, text)
 
 
-def _query(query: str) -> str:
-    parameters = [part for part in query.split("&") if part and not _TRACKING.fullmatch(part.split("=", 1)[0])]
-    return "&".join(sorted(parameters))
+def _query(query: str, drop: re.Pattern[str] | None) -> str:
+    kept = [part for part in query.split("&") if part and not _is_noise(part, drop)]
+    return "&".join(sorted(kept, key=lambda part: part.split("=", 1)[0]))
+
+
+def _is_noise(parameter: str, drop: re.Pattern[str] | None) -> bool:
+    name = parameter.split("=", 1)[0]
+    if _TRACKING.fullmatch(name) or _SESSION.fullmatch(name) or _PERHAPS_SESSION.fullmatch(parameter):
+        return True
+    return drop is not None and drop.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -95,6 +125,10 @@ class Scope:
         Path that every page starts with; ends in a slash unless the user gave one that does not.
     include, exclude
         Searched in the whole canonical address.
+    drop
+        Names of query parameters that make no difference on this site.
+    unwanted
+        Endings that cannot be pages, a full stop before them.
     """
 
     scheme: str
@@ -102,6 +136,8 @@ class Scope:
     prefix: str
     include: tuple[re.Pattern[str], ...] = ()
     exclude: tuple[re.Pattern[str], ...] = ()
+    drop: re.Pattern[str] | None = None
+    unwanted: re.Pattern[str] = re.compile(rf"\.(?:{_NO_PAGES})", re.IGNORECASE)
 
     @classmethod
     def of(cls, site: SiteSettings) -> "Scope":
@@ -112,6 +148,8 @@ class Scope:
         SiteError
             If the start page is no crawlable address or a pattern is not a regular expression.
         """
+        if site.folder is not None:
+            return FolderScope.of_folder(site)
         start = canonical(site.url)
         if start is None:
             raise SiteError(f"{site.url!r} cannot be crawled; write it as https://host/path, without user or password")
@@ -122,6 +160,8 @@ class Scope:
             prefix=_prefix(site, parts.path),
             include=_patterns("include", site.include),
             exclude=_patterns("exclude", site.exclude),
+            drop=_names(site.drop_parameters),
+            unwanted=_unwanted(site),
         )
 
     def moved_to(self, start: str, site: SiteSettings) -> "Scope":
@@ -142,7 +182,7 @@ class Scope:
 
     def canonical(self, url: str, base: str | None = None) -> str | None:
         """Canonical spelling, with the site's own scheme for addresses of the site."""
-        spelt = canonical(url, base)
+        spelt = canonical(url, base, drop=self.drop)
         if spelt is None or not self.is_same_site(spelt):
             return spelt
         return urlunsplit(urlsplit(spelt)._replace(scheme=self.scheme))
@@ -162,15 +202,65 @@ class Scope:
         if not path.startswith(self.prefix):
             return f"outside {self.prefix}"
         extension = posixpath.splitext(path)[1]
-        if _NOT_HTML.fullmatch(extension):
-            return f"not HTML: {extension.lower()}"
+        if self.unwanted.fullmatch(extension):
+            return f"not a page: {extension.lower()}"
+        if _FOR_MACHINES.search(path):
+            return f"not a page: {posixpath.basename(path)}"
         if _REPEATED_SEGMENTS.search(path):
             return "path repeats itself"
-        if self.include and not any(pattern.search(url) for pattern in self.include):
+        searched = self._searched(url)
+        if self.include and not any(pattern.search(searched) for pattern in self.include):
             return "not included"
-        if any(pattern.search(url) for pattern in self.exclude):
+        if any(pattern.search(searched) for pattern in self.exclude):
             return "excluded"
         return None
+
+    def _searched(self, url: str) -> str:
+        return url
+
+
+@dataclass(frozen=True)
+class FolderScope(Scope):
+    """The files of a local folder, by their `file:` addresses. No other scope lets such an address in.
+
+    `include` and `exclude` are searched in the path below the folder, from its slash on.
+    """
+
+    root: str = "/"
+
+    @classmethod
+    def of_folder(cls, site: SiteSettings) -> Scope:
+        """Scope of a folder: the files themselves, or where `site.published_at` says they are on the web."""
+        if site.published_at is not None:
+            base = site.published_at.partition("{path}")[0].rstrip("/") + "/"
+            prefix = urlsplit(base).path + (site.path_prefix or "").lstrip("/")
+            return Scope.of(site.model_copy(update={"url": base, "path_prefix": prefix}))
+        root = urlsplit(site.url).path
+        return cls(
+            scheme="file",
+            netloc="",
+            prefix=root + quote((site.path_prefix or "").lstrip("/")),
+            include=_patterns("include", site.include),
+            exclude=_patterns("exclude", site.exclude),
+            unwanted=_unwanted(site),
+            root=root,
+        )
+
+    def is_same_site(self, url: str) -> bool:
+        return url.startswith(f"file://{self.root}")
+
+    def canonical(self, url: str, base: str | None = None) -> str | None:
+        try:
+            parts = urlsplit(urljoin(base or f"file://{self.root}", url.strip()))
+        except ValueError:
+            return None
+        if parts.scheme != "file":
+            return canonical(url, base)
+        spelt = f"file://{_without_dot_segments(_plain_escapes(parts.path))}"
+        return spelt if self.is_same_site(spelt) else None
+
+    def _searched(self, url: str) -> str:
+        return unquote(url.removeprefix(f"file://{self.root[:-1]}"))
 
 
 def _prefix(site: SiteSettings, start_path: str) -> str:
@@ -187,3 +277,15 @@ def _patterns(name: str, expressions: tuple[str, ...]) -> tuple[re.Pattern[str],
         except re.error as error:
             raise SiteError(f"site.{name}: {expression!r} is not a regular expression ({error}); mend it") from error
     return tuple(compiled)
+
+
+def _unwanted(site: SiteSettings) -> re.Pattern[str]:
+    others = [ending for format_, ending in _FORMAT_ENDINGS.items() if format_ not in site.formats]
+    return re.compile(rf"\.(?:{'|'.join([_NO_PAGES, *others])})", re.IGNORECASE)
+
+
+def _names(names: tuple[str, ...]) -> re.Pattern[str] | None:
+    """One expression for names that may end in `*`."""
+    if not names:
+        return None
+    return re.compile("|".join(re.escape(name).replace(r"\*", ".*") for name in names), re.IGNORECASE)

@@ -1,31 +1,26 @@
 """Jobs, the nightly schedule and the sensor that notices changes of the site."""
 
-import json
 import time
-from collections.abc import Sequence
 
 import dagster as dg
 
 from acronis_pipeline import sample_site
-from acronis_pipeline.crawl import last_site_version
+from acronis_pipeline.crawl.changes import SiteChanges, signature
 from acronis_pipeline.crawl.probe import probe
+from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.chunks import chunks
 from acronis_pipeline.defs.lancedb_index import lancedb_index
-from acronis_pipeline.defs.raw_pages import raw_pages, website
+from acronis_pipeline.defs.raw_pages import fetching, raw_pages, website
 from acronis_pipeline.defs.resources import StoreResource
+from acronis_pipeline.defs.sensor_memory import Memory, clock
+from acronis_pipeline.defs.sensor_runs import CHANGES_TAG, Failure, active_run, has_succeeded, last_failure
 from acronis_pipeline.errors import SettingsError, SiteError
 from acronis_pipeline.evaluate.champion import reigning
 from acronis_pipeline.settings import Settings
 from acronis_pipeline.store import Store
 
-SITE_VERSION_TAG = "acronis_pipeline/site_version"
-_RETRY_FAILED_AFTER_S = 3600
-_ACTIVE = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
+MAX_URLS = 2_000
+"""More changed addresses than this are left to an incremental crawl of the whole site."""
 
 full_pipeline = dg.define_asset_job(
     "full_pipeline",
@@ -78,67 +73,100 @@ def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
 
 
 def build_sensor(settings: Settings) -> dg.SensorDefinition:
-    """`site_change_sensor`: a few requests per tick, a run only when the site differs from what was last taken in."""
+    """`site_change_sensor`: a few requests per tick, and a run for what differs from what was last taken in."""
+    interval_s = settings.automation.sensor_interval_s
 
     @dg.sensor(
         name="site_change_sensor",
         job=index_refresh,
-        minimum_interval_seconds=settings.automation.sensor_interval_s,
+        minimum_interval_seconds=interval_s,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Polls the sitemap (or a sample of pages) and asks for an index refresh when the site changed.",
+        description="Compares sitemaps and a sample of pages with the last crawl; asks for a refresh of what changed.",
     )
     def site_change_sensor(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.SensorResult:
-        opened = store.open()
+        opened, now, memory = store.open(), time.time(), Memory.parse(context.cursor)
         recipe = champion_recipe(opened)
         if recipe is None:
             return dg.SensorResult(skip_reason="no champion yet: materialize full_pipeline once")
+        if memory.outage and now < memory.outage.next_at:
+            return dg.SensorResult(skip_reason=f"{settings.site.url}: {memory.outage}", cursor=context.cursor)
+        if run_id := active_run(context.instance):
+            reason = f"run {run_id[:8]} is taking the site in; the next look comes after it"
+            return dg.SensorResult(skip_reason=reason, cursor=context.cursor)
         try:
-            with sample_site.serving(settings.site) as site:
-                seen = probe(opened, site, deadline_s=settings.automation.sensor_deadline_s)
+            changes = _look(opened, settings, memory.position)
         except SiteError as error:
-            return dg.SensorResult(skip_reason=f"the site could not be asked: {error}", cursor=context.cursor)
-        observed = _parse_cursor(context.cursor)
-        events: Sequence[dg.AssetObservation] = (
-            [] if observed == seen.version else [_observation(seen.version, seen.n_urls)]
-        )
-        cursor = json.dumps({"version": seen.version})
-        reason = _why_not(context.instance, seen.version, last_site_version(opened))
-        if reason:
-            return dg.SensorResult(skip_reason=reason, asset_events=events, cursor=cursor)
-        # No run key: with the version as key, a site that goes A, B, A would never be crawled the third time.
-        request = dg.RunRequest(partition_key=recipe, tags={SITE_VERSION_TAG: seen.version[:63]})
-        return dg.SensorResult(run_requests=[request], asset_events=events, cursor=cursor)
+            memory = memory.with_silence(now, interval_s)
+            return dg.SensorResult(skip_reason=f"{error}; {memory.outage}", cursor=memory.dump())
+        memory = memory.with_answer(changes.position, now)
+        if memory.asked:
+            succeeded = has_succeeded(context.instance, memory.asked.signature)
+            memory = memory.with_finished_run(changes.seen, now, succeeded=succeeded)
+        return _answer(recipe, changes, memory, last_failure(context.instance, index_refresh.name), now)
 
     return site_change_sensor
 
 
-def _why_not(instance: dg.DagsterInstance, version: str, taken_in: str | None) -> str | None:
-    """Reason not to ask for a run; None if one is due."""
-    if version == taken_in:
-        return f"unchanged: version {version[:12]} is what raw_pages last took in"
-    filters = dg.RunsFilter(tags={SITE_VERSION_TAG: version[:63]})
-    newest = next(iter(instance.get_run_records(filters, limit=1)), None)
-    if newest is None:
-        return None
-    if newest.dagster_run.status in _ACTIVE:
-        return f"version {version[:12]} is already being taken in by run {newest.dagster_run.run_id[:8]}"
-    age_s = time.time() - newest.create_timestamp.timestamp()
-    if newest.dagster_run.status != dg.DagsterRunStatus.SUCCESS and age_s < _RETRY_FAILED_AFTER_S:
-        return f"run {newest.dagster_run.run_id[:8]} for version {version[:12]} failed; next try in an hour"
-    return None
+def _look(store: Store, settings: Settings, position: str) -> SiteChanges:
+    automation = settings.automation
+    with sample_site.serving(settings.site) as site:
+        return probe(
+            store,
+            site,
+            deadline_s=automation.sensor_deadline_s,
+            sample_pages=automation.sensor_sample_pages,
+            position=position,
+        )
 
 
-def _observation(version: str, n_urls: int) -> dg.AssetObservation:
-    return dg.AssetObservation(
-        asset_key=website.key, tags={"dagster/data_version": version}, metadata={"version": version, "urls": n_urls}
+def _answer(recipe: str, changes: SiteChanges, memory: Memory, failure: Failure | None, now: float) -> dg.SensorResult:
+    """A run for what differs and for what a failed run left undone, or the reason why there is none."""
+    due = memory.unsettled(changes.seen)
+    events: list[dg.AssetObservation] = []
+    if memory.observed is None or (due and changes.version != memory.observed):
+        events.append(_observation(changes))
+        memory = memory.model_copy(update={"observed": changes.version})
+    if failure and now < failure.retry_at:
+        reason = f"run {failure.run_id[:8]} failed ({failure.times} in a row); next try at {clock(failure.retry_at)}"
+        return dg.SensorResult(skip_reason=reason, asset_events=events, cursor=memory.dump())
+    if not due and not failure:
+        return dg.SensorResult(skip_reason=_why_none(changes), asset_events=events, cursor=memory.dump())
+    urls = {*due, *(failure.urls if failure else ())}
+    if len(urls) > MAX_URLS or (failure and not failure.urls):
+        urls = set()
+    # No run key: with what was seen as key, a site that goes A, B, A would never be crawled the third time.
+    request = dg.RunRequest(
+        partition_key=recipe,
+        run_config=fetching(sorted(urls)),
+        tags={CHANGES_TAG: signature(due) if due else failure.signature if failure else ""},
     )
+    cursor = memory.with_request(due).dump()
+    return dg.SensorResult(run_requests=[request], asset_events=events, cursor=cursor)
 
 
-def _parse_cursor(cursor: str | None) -> str | None:
-    """The version seen last; a cursor that cannot be read means none, and costs one observation."""
-    try:
-        parsed = json.loads(cursor) if cursor else {}
-    except json.JSONDecodeError:
-        return None
-    version = parsed.get("version") if isinstance(parsed, dict) else None
-    return version if isinstance(version, str) else None
+def _why_none(changes: SiteChanges) -> str:
+    silent = f"; {changes.stale[0]} does not answer" if changes.stale else ""
+    if changes.urls:
+        example = changes.urls[0]
+        return (
+            f"{len(changes.urls)} addresses differ still after a run took them in ({example}: "
+            f"{changes.seen[example]}); asked for again when that changes, or in a day{silent}"
+        )
+    looked_at = f"{changes.n_urls} {'sitemap entries' if changes.basis == 'sitemap' else 'pages held'}"
+    return f"unchanged: {looked_at}, {changes.n_sampled} pages asked, {changes.requests} requests{silent}"
+
+
+def _observation(changes: SiteChanges) -> dg.AssetObservation:
+    metadata = {
+        "version": changes.version,
+        "urls": changes.n_urls,
+        "changed": len(changes.changed),
+        "added": len(changes.added),
+        "removed": len(changes.removed),
+        "examples": reporting.table([{"url": url, "seen": changes.seen[url]} for url in changes.urls]),
+        "sampled": changes.n_sampled,
+        "requests": changes.requests,
+        "duration_s": round(changes.duration_s, 2),
+    }
+    tags = {"dagster/data_version": changes.version}
+    return dg.AssetObservation(asset_key=website.key, tags=tags, metadata=metadata)

@@ -38,7 +38,8 @@ def read_configured(settings: Settings) -> tuple[gold.GoldQuestion, ...]:
     """The gold questions that the settings name, or those that ship with the site."""
     site = settings.site
     if settings.gold_file:
-        return gold.read_gold_file(settings.gold_file, site_url=sample_site.base_url() if site.is_sample else site.url)
+        base_url = sample_site.base_url() if site.is_sample else site.base_url
+        return gold.read_gold_file(settings.gold_file, site_url=base_url)
     if site.is_sample:
         return gold.read_gold_file(sample_site.GOLD_FILE, site_url=sample_site.base_url())
     return gold.customer_questions()

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import yaml
 
+from acronis_pipeline.files import write_text
 from acronis_pipeline.settings import ENV_PREFIX, Settings
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -26,9 +27,7 @@ def prepare_home(settings: Settings) -> Path:
     target = home / "dagster.yaml"
     text = "# Copied from the project's dagster.yaml at every start; edit that one.\n" + yaml.safe_dump(config)
     if not target.exists() or target.read_text("utf-8") != text:
-        temporary = target.with_suffix(".tmp")
-        temporary.write_text(text, "utf-8")
-        temporary.replace(target)
+        write_text(target, text)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ[f"{ENV_PREFIX}DATA_DIR"] = str(settings.data_dir)
     return home

@@ -9,6 +9,7 @@ from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.chunks import chunks
 from acronis_pipeline.defs.gold_questions import gold_questions
 from acronis_pipeline.defs.resources import StoreResource
+from acronis_pipeline.figures import histograms
 from acronis_pipeline.pairs.splits import leaks
 from acronis_pipeline.settings import Settings
 
@@ -30,7 +31,7 @@ def synthetic_pairs(store: StoreResource, settings: dg.ResourceParam[Settings]) 
     Rejected pairs stay in the table with their reason, gold questions among them: those are only evaluated on. Only new
     passages are asked for questions.
     """
-    made = pairs.refresh(store.open(), settings.pairs, settings.llm)
+    made = pairs.refresh(store.open(), settings.pairs, settings.llm, settings.model)
     metadata = {
         "pairs": made.n_kept,
         "rejected": made.n_rejected,
@@ -46,6 +47,10 @@ def synthetic_pairs(store: StoreResource, settings: dg.ResourceParam[Settings]) 
         "duration_s": round(made.duration_s, 2),
         "table_version": made.table_version,
         "examples": reporting.table(asdict(example) for example in made.examples),
+        "rejected_examples": reporting.table(asdict(example) for example in made.rejected_examples),
+        "lengths_and_copying": reporting.plot(
+            histograms({"words of a kept question": made.n_words, "share copied from its passage": made.copy_rates})
+        ),
     }
     return reporting.result(made.data_version, metadata, changed=made.added + made.removed > 0)
 

@@ -89,7 +89,7 @@ def test_settings_that_exclude_nearly_every_page_are_stopped_before_the_index(
     command: Command, copied: FinishedRun, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv(f"{ENV_PREFIX}SITE__INCLUDE", '["nothing-like-this"]')
-    assert_one_line_error(command("run", "--site", "sample"), "site_is_there: 1 pages, 23 published", "still stands")
+    assert_one_line_error(command("run", "--site", "sample"), "gave not a single page: not included", "site.include")
     assert Respondent(copied.settings()).ask(QUESTION, k=3).citations
 
 

@@ -101,7 +101,7 @@ def test_run_that_is_interrupted_says_that_work_is_kept_and_shows_no_traceback(
     command: Command, copied: FinishedRun, monkeypatch: pytest.MonkeyPatch
 ):
     """A real SIGINT while a stage works: Dagster turns it into an exception of its own."""
-    monkeypatch.setattr("acronis_pipeline.defs.raw_pages.crawl", lambda *_: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr("acronis_pipeline.defs.raw_pages.crawl", lambda *_, **__: signal.raise_signal(signal.SIGINT))
     ended = command("run", "--site", "sample")
     assert ended.code == 130
     assert ended.err == ("stopped; what was written stays, and the next run continues from it",)

@@ -9,7 +9,9 @@ import acronis_pipeline
 
 PACKAGE = Path(acronis_pipeline.__file__).parent
 STAGES = ["content", "crawl", "chunk", "pairs", "finetune", "index", "retrieve", "evaluate", "answer"]
-CONTRACTS = {"errors", "fingerprint", "settings", "schemas", "store", "dataset", "embedding", "vectors", "gold"}
+CONTRACTS = set(
+    "dataset embedding errors figures files fingerprint gold schemas settings site_address store vectors".split()
+)
 KNOW_DAGSTER = {"defs"}
 KNOW_MLFLOW = {"tracking"}
 

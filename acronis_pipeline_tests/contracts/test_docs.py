@@ -18,7 +18,8 @@ def defaults(model: type[BaseModel] = Settings, prefix: str = "") -> dict[str, s
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             found |= defaults(field.annotation, f"{prefix}{name.upper()}__")
         else:
-            found[f"{prefix}{name.upper()}"] = {None: "–", (): "none"}.get(field.default, f"`{field.default}`")
+            default = {"None": "–", "()": "none"}.get(str(field.default), f"`{field.default}`")
+            found[f"{prefix}{name.upper()}"] = default
     return found
 
 

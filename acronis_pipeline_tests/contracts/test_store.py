@@ -1,9 +1,12 @@
+import datetime as dt
 import subprocess
 import sys
 
 import pyarrow as pa
 import pytest
 
+from acronis_pipeline import store as store_module
+from acronis_pipeline.errors import StoreError
 from acronis_pipeline.schemas import PAGE_SPLITS
 from acronis_pipeline.store import Store, quoted
 
@@ -88,3 +91,49 @@ def test_quotes_in_values_are_data(store):
     store.upsert(TABLE, PAGE_SPLITS, rows(**{hostile: "train", "b": "train"}))
     found = store.read(TABLE, PAGE_SPLITS, where=f"url = {quoted(hostile)}")
     assert found.column("url").to_pylist() == [hostile]
+
+
+def test_what_is_written_once_stays_as_it_was(store):
+    store.add_missing(TABLE, PAGE_SPLITS, rows(a="train"))
+    written = store.add_missing(TABLE, PAGE_SPLITS, rows(a="test", b="test"))
+    assert written.inserted == 1
+    assert splits(store) == {"a": "train", "b": "test"}
+
+
+def test_rows_are_deleted_by_key_and_unknown_keys_are_ignored(store):
+    version = store.upsert(TABLE, PAGE_SPLITS, rows(a="train", b="test")).version
+    store.delete(TABLE, PAGE_SPLITS, [])
+    assert store.version(TABLE) == version
+    store.delete(TABLE, PAGE_SPLITS, ["a", "unknown"])
+    assert splits(store) == {"b": "test"}
+
+
+def test_a_table_of_an_older_version_is_an_error_with_a_remedy(store):
+    old = pa.schema([field for field in PAGE_SPLITS if field.name != "assigned_at"])
+    store.create(TABLE, old)
+    for use in (lambda: store.read(TABLE, PAGE_SPLITS), lambda: store.upsert(TABLE, PAGE_SPLITS, rows(a="train"))):
+        with pytest.raises(StoreError, match=r"table splits in .* has no column assigned_at.*--data DIR"):
+            use()
+    assert store.read(TABLE, PAGE_SPLITS, columns=["url"]).num_rows == 0
+
+
+def test_compaction_keeps_rows_and_spares_tables_with_tags(store, monkeypatch):
+    monkeypatch.setattr(store_module, "KEEP_VERSIONS_FOR", dt.timedelta(milliseconds=1))
+    for n in range(20):
+        store.upsert(TABLE, PAGE_SPLITS, rows(**{f"page{n}": "train"}))
+    store.open(TABLE).tags.create("serving", 3)
+    store.compact(TABLE)
+    assert len(store.open(TABLE).list_versions()) > 20
+    store.open(TABLE).tags.delete("serving")
+    for n in range(16):
+        store.upsert(TABLE, PAGE_SPLITS, rows(**{f"more{n}": "train"}))
+    store.compact(TABLE)
+    assert len(store.open(TABLE).list_versions()) <= 2
+    assert store.count(TABLE) == 36
+
+
+def test_a_table_with_few_versions_is_left_alone(store):
+    version = store.upsert(TABLE, PAGE_SPLITS, rows(a="train")).version
+    store.compact(TABLE)
+    store.compact("unknown")
+    assert store.version(TABLE) == version

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from acronis_pipeline.crawl import fetch, live_pages
+from acronis_pipeline.crawl.page_versions import html_of
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.website import Website
 
 Rows = Callable[[], dict[str, dict[str, Any]]]
+Html = Callable[[str], str]
 
 
 @pytest.fixture
@@ -38,6 +40,12 @@ def settings(site: Website) -> Callable[..., SiteSettings]:
 def live(store: Store, site: Website) -> Rows:
     """Live pages by path."""
     return lambda: {"/" + row["url"].removeprefix(site.url): row for row in live_pages(store).to_pylist()}
+
+
+@pytest.fixture
+def html(store: Store, site: Website, live: Rows) -> Html:
+    """What is stored of a live page, by path."""
+    return lambda path: html_of(store, {site.at(path): live()[path]["content_hash"]})[site.at(path)]
 
 
 @pytest.fixture(autouse=True)

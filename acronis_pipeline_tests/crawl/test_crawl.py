@@ -12,13 +12,15 @@ from acronis_pipeline import crawl as crawl_package
 from acronis_pipeline.crawl import crawl, last_site_version
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.crawl.conftest import Rows
+from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.website import PROSE, Reply, Website
 
 Build = Callable[..., SiteSettings]
 
 
-def test_pages_come_from_links_and_sitemaps(site: Website, store: Store, settings: Build, live: Rows) -> None:
+def test_pages_come_from_links_and_sitemaps(
+    site: Website, store: Store, settings: Build, live: Rows, html: Html
+) -> None:
     site.page("/", "/linked")
     site.page("/linked", "/deeper#part")
     site.page("/deeper")
@@ -33,7 +35,7 @@ def test_pages_come_from_links_and_sitemaps(site: Website, store: Store, setting
         "/listed": ("sitemap", 0),
     }
     assert rows["/linked"]["title"] == "Page /linked"
-    assert PROSE in rows["/linked"]["html"]
+    assert PROSE in html("/linked")
     assert (result.new, result.n_live, result.failed) == (4, 4, {})
     assert last_site_version(store) == result.site_version
 
@@ -106,7 +108,7 @@ def test_only_pages_in_scope_are_asked_for(site: Website, store: Store, settings
     site.page("/docs/a")
     result = crawl(store, settings("/docs/", exclude=("/old/",)))
     assert live().keys() == {"/docs/", "/docs/a"}
-    assert result.skipped == {"outside /docs/": 1, "excluded": 1, "not HTML: .zip": 1}
+    assert result.skipped == {"outside /docs/": 1, "excluded": 1, "not a page: .zip": 1}
     assert set(site.asked()) == {"/robots.txt", "/sitemap.xml", "/docs/sitemap.xml", "/docs/", "/docs/a"}
 
 
@@ -189,8 +191,22 @@ def test_redirects_are_followed_within_the_site_only(site: Website, store: Store
     result = crawl(store, settings())
     assert live().keys() == {"/", "/new"}
     assert live()["/new"]["final_url"] == site.at("/new")
-    assert result.skipped["off-site"] == 1
-    assert sum(result.skipped.values()) == 3
+    assert result.skipped == {"off-site": 1, "redirect to a known page": 1}
+    assert result.failed == {"too many redirects": 1}
+    assert site.asked()["/loop"] == 1
+
+
+@pytest.mark.parametrize("spelling", ["/a?PHPSESSID=4f2a", "/a;jsessionid=17", "/a?y=2&x=1"])
+def test_a_server_that_insists_on_another_spelling_gets_it(
+    site: Website, store: Store, settings: Build, live: Rows, spelling: str
+) -> None:
+    asked = "/a?x=1&y=2" if "?y" in spelling else "/a"
+    site.page("/", asked)
+    site.redirect(asked, spelling)
+    site.page(spelling)
+    crawl(store, settings())
+    assert live().keys() == {"/", asked}
+    assert crawl(store, settings()).not_modified == 2
 
 
 def test_endless_redirects_end(site: Website, store: Store, settings: Build) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from acronis_pipeline.crawl import crawl
+from acronis_pipeline.crawl import crawl, page
 from acronis_pipeline.crawl import crawler as crawler_module
 from acronis_pipeline.errors import SettingsError, SiteError
 from acronis_pipeline.settings import SiteSettings
@@ -24,13 +24,13 @@ def test_failures_are_counted_by_reason_and_cost_only_themselves(
         time.sleep(0.8)
         return Reply(200, b"late", {"Content-Type": "text/html"})
 
-    site.page("/", "/missing", "/broken", "/slow", "/closed", "/pdf", "/login", "/forbidden", "/script", "/a")
+    site.page("/", "/missing", "/broken", "/slow", "/closed", "/zip", "/login", "/forbidden", "/script", "/a")
     site.page("/a")
     site.routes["/broken"] = Reply(500)
     site.routes["/slow"] = slow
     site.routes["/closed"] = Reply(body=None)
     site.routes["/forbidden"] = Reply(403)
-    site.routes["/pdf"] = Reply(200, b"%PDF-1.7", {"Content-Type": "application/pdf"})
+    site.routes["/zip"] = Reply(200, b"PK", {"Content-Type": "application/zip"})
     site.html("/login", "<main><h1>Sign in</h1><form><input type=password></form></main>")
     site.html("/script", "<body><div id=root></div><script src=/app.js></script></body>")
     result = crawl(store, settings(timeout_s=0.4))
@@ -44,7 +44,7 @@ def test_failures_are_counted_by_reason_and_cost_only_themselves(
         "HTTP 403": 1,
         "empty without JavaScript": 1,
     }
-    assert result.skipped == {"not HTML: application/pdf": 1}
+    assert result.skipped == {"not a page: application/zip": 1}
     assert {"url": site.at("/broken"), "title": None, "status": 500, "what": "failed: HTTP 500"} in result.examples
 
 
@@ -95,19 +95,31 @@ def test_a_site_that_falls_silent_is_not_asked_on(
 def test_one_page_that_breaks_the_parser_costs_one_page(
     site: Website, store: Store, settings: Build, live: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = crawler_module.page.read
+    read = page.read
 
     def breaking(answer, *args, **options):
         if answer.url.endswith("/bad"):
             raise RecursionError("too deeply nested")
         return read(answer, *args, **options)
 
-    monkeypatch.setattr(crawler_module.page, "read", breaking)
+    monkeypatch.setattr(page, "read", breaking)
     site.page("/", "/bad", "/a")
     site.page("/bad")
     site.page("/a")
     assert crawl(store, settings()).failed == {"unreadable": 1}
     assert live().keys() == {"/", "/a"}
+
+
+def test_a_broken_installation_is_no_bad_page(
+    site: Website, store: Store, settings: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaking(*args: object, **options: object) -> None:
+        raise ImportError("no module named 'of_a_parser'")
+
+    monkeypatch.setattr(page, "read", breaking)
+    site.page("/")
+    with pytest.raises(ImportError, match="of_a_parser"):
+        crawl(store, settings())
 
 
 def test_a_selector_that_is_none_is_the_users_to_mend(site: Website, store: Store, settings: Build) -> None:
@@ -122,7 +134,7 @@ def test_a_selector_that_is_none_is_the_users_to_mend(site: Website, store: Stor
         (lambda site: site.robots("User-agent: *\nDisallow: /\n"), "robots.txt forbids it"),
         (lambda site: site.routes.update({"/robots.txt": Reply(503)}), "answers HTTP 503"),
         (lambda site: site.routes.update({"/": Reply(403)}), "wants a login"),
-        (lambda site: site.html("/", "<body><script>render()</script></body>"), "built by JavaScript"),
+        (lambda site: site.html("/", "<body><script>render()</script></body>"), "set site.render to auto"),
         (lambda site: site.routes.update({"/": Reply(404)}), "HTTP 404"),
         (lambda site: site.redirect("/", "http://elsewhere.invalid/"), "redirects to http://elsewhere.invalid/"),
     ],

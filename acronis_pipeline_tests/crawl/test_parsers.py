@@ -61,6 +61,25 @@ def test_a_sitemap_index_names_files() -> None:
     assert sitemap.parse(xml).files == ("http://h.example/s1.xml",)
 
 
+def test_sitemap_entries_name_their_versions_in_other_languages_once() -> None:
+    versions = "".join(
+        f'<xhtml:link rel="alternate" hreflang="{tag}" href="http://h.example/{tag}/a"/>' for tag in ("en", "de-CH")
+    )
+    entry = "<url><loc>http://h.example/{}/a</loc>{}<xhtml:link rel='canonical' href='http://h.example/x'/></url>"
+    body = (
+        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" xmlns:xhtml="http://www.w3.org/1999/xhtml">'
+        f"{entry.format('en', versions)}{entry.format('de-CH', versions)}</urlset>"
+    )
+    listing = sitemap.parse(body.encode())
+    assert [address for address, _ in listing.pages] == ["http://h.example/en/a", "http://h.example/de-CH/a"]
+    assert listing.alternates == (("http://h.example/en/a", "en"), ("http://h.example/de-CH/a", "de-CH"))
+
+
+def test_elements_named_like_entries_elsewhere_in_the_file_are_none() -> None:
+    xml = b"<feed><url><loc>http://h.example/a</loc></url></feed>"
+    assert sitemap.parse(xml) == sitemap.Listing()
+
+
 def test_a_text_sitemap_is_a_list_of_addresses() -> None:
     assert sitemap.parse(b"http://h.example/a\nrubbish\n").pages == (("http://h.example/a", None),)
 
@@ -95,6 +114,17 @@ def test_a_truncated_sitemap_gives_what_it_has() -> None:
 )
 def test_charsets(body: bytes, content_type: str | None) -> None:
     assert "Größe" in decode_html(body, content_type)
+
+
+@pytest.mark.parametrize(
+    ("charset", "declared"), [("utf-8", "iso-8859-1"), ("cp1252", "utf-8"), ("cp1251", "utf-8"), ("shift_jis", "utf-8")]
+)
+def test_a_charset_that_is_plainly_wrong_is_not_believed(charset: str, declared: str) -> None:
+    text = {
+        "cp1251": "<p>Восстановление данных из резервной копии занимает несколько минут.</p>",
+        "shift_jis": "<p>バックアップからデータを復元するには数分かかります。</p>",
+    }.get(charset, "<p>Größe und Übermaß: die Wiederherstellung größerer Dateien dauert länger.</p>")
+    assert decode_html((text * 3).encode(charset), f"text/html; charset={declared}") == text * 3
 
 
 def test_undecodable_bytes_do_not_cost_the_page() -> None:

@@ -1,7 +1,8 @@
 import string
+from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acronis_pipeline.crawl.urls import MAX_URL_CHARS, Scope, canonical
@@ -25,6 +26,16 @@ def scope(url: str = "https://h.example/docs/", **settings: object) -> Scope:
         ("https://example.com/a%2fb", "https://example.com/a%2Fb"),
         ("https://example.com/?utm_source=x&b=2&gclid=1&a=1", "https://example.com/?a=1&b=2"),
         ("https://example.com/a;jsessionid=0A1B?x=", "https://example.com/a?x="),
+        ("https://example.com/?%75tm_source=x&b=2", "https://example.com/?b=2"),
+        ("https://example.com/a;%6Asessionid=0A1B", "https://example.com/a"),
+        ("https://example.com/?PHPSESSID=1&ASPSESSIONIDQQ=2&cfid=3&session_id=4&q=5", "https://example.com/?q=5"),
+        ("https://example.com/?sid=0123456789abcdef0", "https://example.com/"),
+        ("https://example.com/?sid=12&sess=ion", "https://example.com/?sess=ion&sid=12"),
+        ("https://example.com/(S(lit3py55t21z5v55vlm25s55))/a.aspx", "https://example.com/a.aspx"),
+        ("https://example.com/f(x)/a", "https://example.com/f(x)/a"),
+        ("https://example.com/?hsa_acc=1&mtm_kw=2&gad_source=3&srsltid=4", "https://example.com/"),
+        ("https://example.com/?tag=b&tag=a&c=1", "https://example.com/?c=1&tag=b&tag=a"),
+        ("https://example.com./a", "https://example.com/a"),
         ("https://bücher.example/é", "https://xn--bcher-kva.example/%C3%A9"),
         ("https://[::1]:8080/a", "https://[::1]:8080/a"),
     ],
@@ -58,6 +69,38 @@ def test_relative_links_resolve_against_their_page() -> None:
     assert canonical("../b?x=1#y", "https://h.example/docs/a/") == "https://h.example/docs/b?x=1"
 
 
+def test_parameters_without_meaning_on_a_site_can_be_named() -> None:
+    named = scope(drop_parameters=("view", "ui_*", "a.b"))
+    assert named.canonical("https://h.example/docs/?View=1&ui_theme=dark&q=x&a.b=1") == "https://h.example/docs/?q=x"
+    assert named.canonical("https://h.example/docs/?viewer=1&aXb=1") == "https://h.example/docs/?aXb=1&viewer=1"
+
+
+_NOISE = ["utm_source=x", "PHPSESSID=1", "sid=0123456789abcdef0", "gclid=", "%75tm_id=1"]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(["a=1", "b=2", "b=1", "c"]), unique_by=lambda part: part[0]),
+    st.lists(st.sampled_from(_NOISE)),
+    st.randoms(use_true_random=False),
+)
+def test_neither_noise_nor_order_makes_another_address(parts: list[str], noise: list[str], chance: Random) -> None:
+    shuffled = parts + noise
+    chance.shuffle(shuffled)
+    assert canonical(f"http://h.example/a?{'&'.join(shuffled)}") == canonical(f"http://h.example/a?{'&'.join(parts)}")
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(["/a", "/.", "/..", "/%2e", "/(S(0123456789abcdef))", ";jsessionid=1", ";sid=2", "//"]))
+)
+def test_sessions_and_dots_in_the_path_leave_nothing_to_remove(pieces: list[str]) -> None:
+    once = canonical("http://h.example" + "".join(pieces))
+    assert once is not None
+    assert canonical(once) == once
+
+
+@settings(deadline=None)
 @given(
     st.text(string.ascii_letters + string.digits + "/.%~;=&? é+-_:@!$'()*,", max_size=40),
     st.sampled_from(["http://h.example/", "https://H.example:8443/", "http://h.example:80"]),
@@ -94,7 +137,7 @@ def test_include_and_exclude_are_searched_in_the_whole_address() -> None:
 
 
 def test_downloads_are_not_asked_for_but_products_named_like_files_are() -> None:
-    assert scope().why_not("https://h.example/docs/manual.PDF") == "not HTML: .pdf"
+    assert scope().why_not("https://h.example/docs/setup.EXE") == "not a page: .exe"
     assert scope().why_not("https://h.example/docs/node.js") is None
 
 

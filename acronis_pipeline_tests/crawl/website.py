@@ -26,11 +26,12 @@ class Request:
 
 
 class Website:
-    """Routes by exact path with query; anything else is 404. `url` ends in a slash."""
+    """Routes by exact path with query; anything else is `otherwise`, 404 at first. `url` ends in a slash."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.routes: dict[str, Reply | Callable[[Request], Reply]] = {}
+        self.otherwise: Reply | Callable[[Request], Reply] = Reply(404)
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,7 +40,7 @@ class Website:
             def do_GET(self) -> None:
                 request = Request(self.path, {name.lower(): value for name, value in self.headers.items()})
                 site.requests.append(request)
-                route = site.routes.get(self.path, Reply(404))
+                route = site.routes.get(self.path, site.otherwise)
                 reply = route(request) if callable(route) else route
                 if reply.body is None:
                     self.close_connection = True
@@ -109,8 +110,8 @@ class Website:
         return self.url + path.lstrip("/")
 
     def asked(self) -> Counter[str]:
-        """Requests by path, since the last `forget`."""
-        return Counter(request.path for request in self.requests)
+        """Requests by path, since the last `forget`, without the one for a page that cannot exist (see `soft404`)."""
+        return Counter(request.path for request in self.requests if "/no-such-page-" not in request.path)
 
     def forget(self) -> None:
         self.requests.clear()

@@ -1,59 +1,48 @@
 """Schedule and sensor, driven tick by tick against a real instance and the real sample site."""
 
-import json
 from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from acronis_pipeline.crawl import last_site_version
-from acronis_pipeline.defs import build_definitions
-from acronis_pipeline.defs.automation import SITE_VERSION_TAG, build_schedule, build_sensor
+from acronis_pipeline.defs import automation, build_definitions, sensor_runs
+from acronis_pipeline.defs.automation import build_schedule
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.defs.resources import StoreResource
+from acronis_pipeline.defs.sensor_memory import Memory, Outage
+from acronis_pipeline.defs.sensor_runs import CHANGES_TAG
 from acronis_pipeline.settings import Settings, load_settings
+from acronis_pipeline_tests.defs.ticks import requested, skip_reason, tick, urls_of
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun, free_port
 
-
-def tick(settings: Settings, cursor: str | None = None) -> dg.SensorResult:
-    """One evaluation of the sensor in the data folder's own instance."""
-    sensor = build_sensor(settings)
-    with (
-        open_instance(settings) as instance,
-        dg.build_sensor_context(
-            instance=instance, cursor=cursor, resources={"store": StoreResource(uri=settings.store_uri)}
-        ) as context,
-    ):
-        result = sensor(context)
-    assert isinstance(result, dg.SensorResult)
-    return result
+SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
+EDITED = "docs/trial"
 
 
-def skip_reason(result: dg.SensorResult) -> str:
-    assert not result.run_requests
-    assert isinstance(result.skip_reason, dg.SkipReason)
-    return result.skip_reason.skip_message or ""
-
-
-def requested(result: dg.SensorResult) -> dg.RunRequest:
-    """The one run that a tick asked for."""
-    (request,) = list(result.run_requests or [])
-    return request
-
-
-def record_run(finished: FinishedRun, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
+def record_run(
+    finished: FinishedRun, request: dg.RunRequest, status: dg.DagsterRunStatus, *, assets: list[str] | None = None
+) -> str:
     """A run as the daemon would have launched it for the request, in some state."""
     settings = finished.settings()
     job = build_definitions(settings).resolve_job_def("index_refresh")
     with open_instance(settings) as instance:
-        instance.create_run_for_job(job, tags=dict(request.tags), status=status)
+        selection = frozenset(map(dg.AssetKey, assets)) if assets else None
+        config, tags = dict(request.run_config or {}), dict(request.tags)
+        run = instance.create_run_for_job(job, run_config=config, tags=tags, status=status, asset_selection=selection)
+        return run.run_id
 
 
 @pytest.fixture
 def edited(copied: FinishedRun) -> FinishedRun:
-    copied.edit("docs/trial", "updated: ", "updated: ")
+    copied.edit(EDITED, "updated: ", "updated: ")
     return copied
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failed runs are retried at once."""
+    monkeypatch.setattr(sensor_runs, "_FIRST_PAUSE_S", 0.0)
 
 
 def test_sensor_waits_for_a_first_champion(tmp_path, monkeypatch, finished):
@@ -61,12 +50,10 @@ def test_sensor_waits_for_a_first_champion(tmp_path, monkeypatch, finished):
     assert "no champion yet" in skip_reason(tick(empty))
 
 
-def test_unchanged_site_asks_for_nothing_and_says_why(finished):
+def test_unchanged_site_asks_for_nothing_and_says_what_was_compared(finished):
     result = tick(finished.settings())
-    taken_in = last_site_version(finished.store)
-    assert taken_in
-    assert taken_in[:12] in skip_reason(result)
-    assert json.loads(result.cursor or "") == {"version": taken_in}
+    assert "unchanged: 23 sitemap entries" in skip_reason(result)
+    assert len(result.cursor or "") < 100
 
 
 def test_first_look_is_observed_and_a_second_look_at_the_same_version_is_not(finished):
@@ -77,58 +64,125 @@ def test_first_look_is_observed_and_a_second_look_at_the_same_version_is_not(fin
     assert second.cursor == first.cursor
 
 
-def test_edited_page_asks_for_one_refresh_of_the_champions_index_and_observes_the_website(edited):
-    before = last_site_version(edited.store)
+def test_edited_page_asks_for_a_refresh_of_that_page_alone_and_observes_the_website(edited):
     result = tick(edited.settings())
     request = requested(result)
     (observation,) = result.asset_events
-    version = json.loads(result.cursor or "")["version"]
-    assert version != before
+    assert urls_of(request) == [edited.url(EDITED)]
     assert request.partition_key == RECIPE
-    assert request.tags[SITE_VERSION_TAG] == version[:63]
+    assert len(request.tags[CHANGES_TAG]) <= 63
     assert request.run_key is None
     assert isinstance(observation, dg.AssetObservation)
     assert observation.asset_key == dg.AssetKey("website")
-    assert observation.data_version == version
-    assert observation.metadata["urls"].value == 23
+    assert observation.data_version == Memory.parse(result.cursor).observed
+    assert (observation.metadata["urls"].value, observation.metadata["changed"].value) == (23, 1)
+
+
+def test_more_changes_than_a_run_should_name_are_left_to_a_crawl_of_the_site(edited, monkeypatch):
+    monkeypatch.setattr(automation, "MAX_URLS", 0)
+    assert urls_of(requested(tick(edited.settings()))) == []
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
-def test_version_that_a_run_is_taking_in_is_not_asked_for_again(edited, status):
+def test_sensor_waits_while_a_run_takes_the_site_in(edited, status):
     first = tick(edited.settings())
     record_run(edited, requested(first), status)
-    assert "already being taken in" in skip_reason(tick(edited.settings(), first.cursor))
+    second = tick(edited.settings(), first.cursor)
+    assert "is taking the site in" in skip_reason(second)
+    assert second.cursor == first.cursor
 
 
-def test_version_whose_run_just_failed_is_left_alone_for_a_while(edited):
+def test_sensor_does_not_wait_for_a_run_that_leaves_the_site_alone(edited):
+    record_run(edited, dg.RunRequest(), dg.DagsterRunStatus.STARTED, assets=["lancedb_index"])
+    assert requested(tick(edited.settings()))
+
+
+def test_sensor_does_not_wait_for_ever_for_a_run_that_was_killed(edited, monkeypatch):
+    record_run(edited, dg.RunRequest(), dg.DagsterRunStatus.STARTED)
+    monkeypatch.setattr(sensor_runs, "_DEAD_AFTER", sensor_runs.dt.timedelta(0))
+    assert requested(tick(edited.settings()))
+
+
+def test_failed_run_is_left_alone_for_longer_each_time(edited):
     first = tick(edited.settings())
-    record_run(edited, requested(first), dg.DagsterRunStatus.FAILURE)
-    assert "failed; next try in an hour" in skip_reason(tick(edited.settings(), first.cursor))
+    record_run(edited, requested(first), FAILURE)
+    assert "failed (1 in a row); next try at" in skip_reason(tick(edited.settings(), first.cursor))
+    record_run(edited, requested(first), FAILURE)
+    assert "failed (2 in a row)" in skip_reason(tick(edited.settings(), first.cursor))
+    with open_instance(edited.settings()) as instance:
+        failure = sensor_runs.last_failure(instance, "index_refresh")
+        newest = instance.get_run_records(limit=1)[0]
+    assert failure
+    assert failure.retry_at - newest.update_timestamp.timestamp() == pytest.approx(1800, abs=5)
 
 
-def test_version_whose_run_failed_long_ago_is_asked_for_again(edited, monkeypatch):
+def test_failed_run_is_asked_for_again_in_time(edited, impatient):
     first = tick(edited.settings())
-    record_run(edited, requested(first), dg.DagsterRunStatus.FAILURE)
-    monkeypatch.setattr("acronis_pipeline.defs.automation._RETRY_FAILED_AFTER_S", 0)
-    assert requested(tick(edited.settings(), first.cursor))
+    record_run(edited, requested(first), FAILURE)
+    assert urls_of(requested(tick(edited.settings(), first.cursor))) == [edited.url(EDITED)]
 
 
-def test_site_that_goes_back_to_an_earlier_version_is_asked_for_again(edited):
-    """A → B → A: with the version as run key the third state would never be taken in."""
-    to_b = tick(edited.settings())
-    record_run(edited, requested(to_b), dg.DagsterRunStatus.SUCCESS)
-    assert requested(tick(edited.settings(), to_b.cursor))
+def test_run_that_failed_after_the_site_was_taken_in_is_asked_for_again(copied, impatient):
+    urls = [copied.url(EDITED)]
+    lost = dg.RunRequest(run_config=automation.fetching(urls), tags={CHANGES_TAG: "x"})
+    record_run(copied, lost, FAILURE)
+    assert urls_of(requested(tick(copied.settings()))) == urls
+    record_run(copied, dg.RunRequest(), SUCCESS)
+    assert "unchanged" in skip_reason(tick(copied.settings()))
 
 
-def test_unreachable_site_is_a_reason_and_keeps_the_cursor(finished):
+def test_difference_that_a_successful_run_left_is_asked_for_again_when_it_differs_or_after_a_day(edited):
+    first = tick(edited.settings())
+    record_run(edited, requested(first), SUCCESS)  # without having done anything
+    second = tick(edited.settings(), first.cursor)
+    assert "1 addresses differ still" in skip_reason(second)
+    assert "differ still" in skip_reason(tick(edited.settings(), second.cursor))
+    memory = Memory.parse(second.cursor)
+    a_day_later = memory.model_copy(update={"settled": dict.fromkeys(memory.settled, 1.0)})
+    assert requested(tick(edited.settings(), a_day_later.dump()))
+    edited.take_down(EDITED)
+    assert urls_of(requested(tick(edited.settings(), second.cursor))) == [edited.url(EDITED)]
+
+
+def test_difference_left_behind_does_not_hide_another(edited):
+    first = tick(edited.settings())
+    record_run(edited, requested(first), SUCCESS)
+    second = tick(edited.settings(), first.cursor)
+    edited.edit("docs/licensing", "updated: ", "updated: ")
+    third = tick(edited.settings(), second.cursor)
+    assert urls_of(requested(third)) == [edited.url("docs/licensing")]
+
+
+def test_site_that_does_not_answer_is_left_alone_for_longer_each_time(finished):
     nowhere = finished.settings(site={"url": f"http://127.0.0.1:{free_port()}/"})
-    cursor = json.dumps({"version": "sitemap-known"})
-    result = tick(nowhere, cursor)
-    assert "could not be asked" in skip_reason(result)
-    assert result.cursor == cursor
+    first = tick(nowhere, Memory(observed="known").dump())
+    reason = skip_reason(first)
+    assert "check the address" in reason
+    assert "(1 look); next look at" in reason
+    again = tick(nowhere, first.cursor)
+    assert "no answer since" in skip_reason(again)
+    assert again.cursor == first.cursor
+    memory = Memory.parse(first.cursor)
+    assert memory.observed == "known"
+    assert memory.outage
+    due = memory.model_copy(update={"outage": Outage(since=memory.outage.since, looks=1, next_at=0)})
+    second = tick(nowhere, due.dump())
+    assert "(2 looks)" in skip_reason(second)
+    outage = Memory.parse(second.cursor).outage
+    assert outage
+    assert outage.since == pytest.approx(memory.outage.since)
 
 
-@pytest.mark.parametrize("cursor", ["", "{", "[]", "null", '{"version": 7}', '"sitemap-x"'])
+def test_site_that_answers_again_is_looked_at_as_before(finished):
+    outage = Outage(since=0, looks=9, next_at=0)
+    result = tick(finished.settings(), Memory(outage=outage).dump())
+    assert "unchanged" in skip_reason(result)
+    assert Memory.parse(result.cursor).outage is None
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "{", "[]", "null", '{"observed": 7}', '"sitemap-x"', '{"outage": {"looks": 0}}']
+)
 def test_cursor_that_cannot_be_read_costs_one_observation(finished, cursor):
     result = tick(finished.settings(), cursor)
     assert "unchanged" in skip_reason(result)

@@ -66,24 +66,21 @@ def champion_table(finished: FinishedRun) -> str:
     return now.system.table
 
 
-def test_site_that_did_shrink_is_taken_in_once_chunks_are_materialized_by_hand(copied):
+def test_site_that_did_shrink_is_taken_in_once_a_person_accepts_it(copied):
     for path in copied.pages[:13]:
         copied.take_down(path)
-    settings = copied.settings(site={"gone_after": 1})
+    settings = copied.settings()
     job = build_definitions(settings).resolve_job_def("index_refresh")
 
-    def materialize(assets: list[str] | None) -> bool:
-        selection = [dg.AssetKey(name) for name in assets] if assets else None
+    def materialize(**config: bool) -> bool:
+        run_config = {**_QUIET, "ops": {"raw_pages": {"config": config}}}
         with open_instance(settings) as instance:
             return job.execute_in_process(
-                instance=instance,
-                partition_key=RECIPE,
-                asset_selection=selection,
-                run_config=_QUIET,
-                raise_on_error=False,
+                instance=instance, partition_key=RECIPE, run_config=run_config, raise_on_error=False
             ).success
 
-    assert [materialize(None), materialize(["chunks"]), materialize(None)] == [False, True, True]
+    assert [materialize(), materialize(accept_vanished=True), materialize()] == [False, True, True]
+    assert copied.store.count("chunks", f"url = '{copied.url(copied.pages[0])}'") == 0
 
 
 @pytest.mark.parametrize(
@@ -201,11 +198,11 @@ def test_run_stops_with_the_checks_words_when_most_of_the_site_is_gone_and_the_c
     chunks_before = copied.store.read("chunks", schemas.CHUNKS)
     for path in copied.pages[:13]:
         copied.take_down(path)
-    with pytest.raises(CheckFailedError, match=r"raw_pages\.site_is_there: 10 pages, 23 published") as stopped:
-        copied.run_again(site={"gone_after": 1})
+    with pytest.raises(CheckFailedError, match=r"raw_pages\.site_is_there: 13 of 23 pages vanished at once") as stopped:
+        copied.run_again()
     assert "what was published before still stands" in str(stopped.value)
     with pytest.raises(CheckFailedError, match=r"site_is_there"):  # the second look sees the same outage
-        copied.run_again(site={"gone_after": 1})
+        copied.run_again()
     assert copied.store.read("chunks", schemas.CHUNKS) == chunks_before
     answer = Respondent(copied.settings()).ask("Is there a trial period?", k=5)
     assert "30 days" in answer.text

@@ -28,10 +28,12 @@ class Row(NamedTuple):
 # fmt: off
 GRAPH = {
     "website": Row(set(), "source", {"html"}, None, False, set()),
-    "raw_pages": Row({"website"}, "corpus", {"python", "lancedb"}, crawl.VERSION, False, {"site_is_there"}),
+    "raw_pages": Row(
+        {"website"}, "corpus", {"python", "lancedb"}, crawl.VERSION, False, {"site_is_there"}, {"most_pages_answer"}
+    ),
     "chunks": Row(
         {"raw_pages"}, "corpus", {"python", "lancedb"}, f"{content.VERSION}.{chunk.VERSION}", False,
-        {"passages_fit_the_encoder"},
+        {"passages_fit_the_encoder"}, {"little_is_cut_or_dropped"},
     ),
     "synthetic_pairs": Row(
         {"chunks", "gold_questions"}, "training", {"python", "lancedb"}, pairs.VERSION, False,

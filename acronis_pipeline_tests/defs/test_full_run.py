@@ -94,7 +94,7 @@ def test_report_shows_its_table_and_plot_in_place(instance):
 def test_every_check_ran_and_the_blocking_ones_passed(finished, instance):
     events = instance.all_logs(finished.outcome.run_ids[0], of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     evaluations = [event.dagster_event.event_specific_data for event in events if event.dagster_event]
-    assert len(evaluations) == 11
+    assert len(evaluations) == 13
     assert all(isinstance(e, dg.AssetCheckEvaluation) for e in evaluations)
     failed = {e.check_name for e in evaluations if not e.passed}
     assert failed <= {"expected_pages_were_crawled", "tuned_beats_its_base"}

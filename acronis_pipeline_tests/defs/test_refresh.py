@@ -1,19 +1,17 @@
 """Cost follows change: what another run does when nothing changed, and when one page did."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 import pytest
 
 from acronis_pipeline import schemas
 from acronis_pipeline.crawl import last_site_version
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.evaluate.champion import reigning
 from acronis_pipeline.run import Respondent, SiteOutcome
-from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
+from acronis_pipeline_tests.defs.corpus import changed_urls, chunks_of, execute, pairs_of, passages_of
+from acronis_pipeline_tests.finished_run import FinishedRun
 
 EDITED = "docs/bootable-media"
 NEWS = "The rescue stick also starts on Framework laptops."
@@ -52,44 +50,6 @@ def data_versions(finished: FinishedRun) -> dict[str, str]:
     }
 
 
-def rows(table: pa.Table, key: str) -> dict[str, dict[str, Any]]:
-    return {row[key]: row for row in table.to_pylist()}
-
-
-def chunks_of(finished: FinishedRun) -> dict[str, dict[str, Any]]:
-    return rows(finished.store.read("chunks", schemas.CHUNKS), "chunk_id")
-
-
-def pairs_of(finished: FinishedRun) -> dict[str, dict[str, Any]]:
-    return rows(finished.store.read("pairs", schemas.PAIRS), "pair_id")
-
-
-def passages_of(finished: FinishedRun) -> dict[str, dict[str, Any]]:
-    """Rows of the index that answers questions, vectors included."""
-    champion = reigning(finished.store)
-    assert champion
-    return rows(finished.store.read(champion.system.table, schemas.passages(384)), "chunk_id")
-
-
-def changed_urls(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> set[str]:
-    """Pages of all rows that were added, removed or altered."""
-    different = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
-    return {(before.get(key) or after[key])["url"] for key in different}
-
-
-def execute(finished: FinishedRun, job: str, assets: list[str] | None = None) -> dg.ExecuteInProcessResult:
-    with open_instance(finished.settings()) as instance:
-        return (
-            build_definitions(finished.settings())
-            .resolve_job_def(job)
-            .execute_in_process(
-                instance=instance,
-                partition_key=RECIPE,
-                asset_selection=[dg.AssetKey(name) for name in assets] if assets else None,
-            )
-        )
-
-
 @pytest.fixture(scope="module")
 def unchanged(finished_once: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> tuple[State, SiteOutcome, State]:
     """State before and after a second run on the same site."""
@@ -116,7 +76,7 @@ def test_second_run_keeps_every_data_version(unchanged):
 def test_second_run_writes_no_new_version_of_any_table_but_the_log_of_crawls(unchanged):
     before, _, after = unchanged
     moved = {name for name, version in after.table_versions.items() if version != before.table_versions.get(name)}
-    assert moved <= {"crawls", "pages", "visits"}  # `pages` remembers when each was last seen
+    assert moved <= {"crawls", "pages", "site_files", "visits"}  # these remember when each was last asked for
 
 
 def test_second_run_trains_nothing_and_makes_no_mlflow_run(unchanged):

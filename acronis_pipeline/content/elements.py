@@ -1,0 +1,60 @@
+"""Moving about in a parsed page, and giving its elements other tags."""
+
+from collections.abc import Collection
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+HEADING_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+HEADINGS = "h1, h2, h3, h4, h5, h6"
+
+
+def rename(tree: LexborHTMLParser, node: LexborNode, tag: str, identity: str | None = None) -> None:
+    """Give an element another tag, keeping its contents."""
+    renamed = tree.create_node(tag)
+    renamed.inner_html = node.inner_html or ""
+    renamed.attrs["data-made"] = ""
+    if identity or node.id:
+        renamed.attrs["id"] = identity or node.id
+    node.replace_with(renamed)
+
+
+def lead_in(tree: LexborHTMLParser, node: LexborNode) -> None:
+    """Make an element a bold paragraph that ends in a colon, which the splitter keeps with what follows it."""
+    inner = (node.inner_html or "").strip()
+    colon = "" if node.text().strip().endswith((":", "?", "!", ".")) else ":"
+    node.inner_html = f"<strong>{inner}{colon}</strong>"
+    rename(tree, node, "p")
+
+
+def inside(node: LexborNode, tags: Collection[str]) -> bool:
+    """Whether an element stands in one of these tags."""
+    parent = node.parent
+    while parent is not None:
+        if parent.tag in tags:
+            return True
+        parent = parent.parent
+    return False
+
+
+def previous_content(node: LexborNode) -> LexborNode | None:
+    """The sibling before an element that is neither a comment nor white space."""
+    before = node.prev
+    while before is not None and (before.is_comment_node or before.is_empty_text_node):
+        before = before.prev
+    return before
+
+
+def level_below(node: LexborNode) -> int:
+    """Level for a heading made here: one below the heading before it in the page."""
+    current: LexborNode | None = node
+    while current is not None:
+        before = current.prev
+        while before is not None:
+            found = before.css(HEADINGS) if before.is_element_node and before.tag != "details" else []
+            # Siblings that are made headings by the same rule are on the same level.
+            real = [h for h in found if "data-made" not in h.attributes and not inside(h, {"details", "dt"})]
+            if real:
+                return min(6, int((real[-1].tag or "h1")[1]) + 1)
+            before = before.prev
+        current = current.parent
+    return 2

@@ -1,0 +1,104 @@
+"""What `site_change_sensor` remembers between ticks: a cursor of some kilobytes at most, which may be lost."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from acronis_pipeline.crawl.changes import signature
+from acronis_pipeline.fingerprint import digest
+
+MAX_TOKENS = 250
+"""Differences remembered one by one; a larger set is remembered as a whole. 250 make a cursor of 10 kB at the most."""
+
+_SETTLED_FOR_S = 24 * 3600.0
+_LONGEST_PAUSE_S = 6 * 3600.0
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Outage(_Part):
+    """Ticks in a row that got no answer; moments in seconds since the epoch."""
+
+    since: float
+    looks: int = Field(ge=1)
+    next_at: float
+
+    def __str__(self) -> str:
+        looks = "1 look" if self.looks == 1 else f"{self.looks} looks"
+        return f"no answer since {clock(self.since)} ({looks}); next look at {clock(self.next_at)}"
+
+
+class Asked(_Part):
+    """The difference that the last run was asked to take in."""
+
+    signature: str
+    tokens: tuple[str, ...] = ()
+
+
+class Memory(_Part):
+    """The cursor.
+
+    `position` is where sampling goes on, `observed` the last version of the site that was recorded. `settled` are
+    differences that a successful run left (a page that answers 500, say), with the moment until which they are not
+    asked for again.
+    """
+
+    position: str = ""
+    observed: str | None = None
+    asked: Asked | None = None
+    settled: dict[str, float] = {}
+    outage: Outage | None = None
+
+    @classmethod
+    def parse(cls, cursor: str | None) -> "Memory":
+        """One that cannot be read means that nothing is remembered: it costs an observation, at worst a run."""
+        try:
+            return cls.model_validate_json(cursor) if cursor else cls()
+        except ValidationError:
+            return cls()
+
+    def dump(self) -> str:
+        return self.model_dump_json(exclude_defaults=True)
+
+    def with_silence(self, now: float, interval_s: float) -> "Memory":
+        """The site did not answer: the pause doubles with every look."""
+        looks = self.outage.looks + 1 if self.outage else 1
+        pause_s = min(interval_s * 2 ** min(looks - 1, 20), max(_LONGEST_PAUSE_S, interval_s))
+        since = self.outage.since if self.outage else now
+        return self.model_copy(update={"outage": Outage(since=since, looks=looks, next_at=now + pause_s)})
+
+    def with_answer(self, position: str, now: float) -> "Memory":
+        settled = {token: until for token, until in self.settled.items() if until > now}
+        return self.model_copy(update={"position": position, "settled": settled, "outage": None})
+
+    def with_request(self, seen: Mapping[str, str]) -> "Memory":
+        """A run was asked for because of these differences (address to what was seen there)."""
+        tokens = tuple(_token(*item) for item in seen.items()) if len(seen) <= MAX_TOKENS else ()
+        return self.model_copy(update={"asked": Asked(signature=signature(seen), tokens=tokens)})
+
+    def with_finished_run(self, seen: Mapping[str, str], now: float, *, succeeded: bool) -> "Memory":
+        """The run that was asked for is over. What still shows after a success will not go away by asking again."""
+        forgotten = self.model_copy(update={"asked": None})
+        if self.asked is None or not succeeded:
+            return forgotten
+        still = [token for item in seen.items() if (token := _token(*item)) in self.asked.tokens]
+        if signature(self.unsettled(seen)) == self.asked.signature:
+            still.append(self.asked.signature)
+        settled = self.settled | dict.fromkeys(still, now + _SETTLED_FOR_S)
+        return forgotten.model_copy(update={"settled": dict(list(settled.items())[-MAX_TOKENS:])})
+
+    def unsettled(self, seen: Mapping[str, str]) -> dict[str, str]:
+        """The differences worth a run."""
+        rest = {url: what for url, what in seen.items() if _token(url, what) not in self.settled}
+        return {} if signature(rest) in self.settled else rest
+
+
+def clock(moment: float) -> str:
+    return f"{dt.datetime.fromtimestamp(moment, dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _token(url: str, seen: str) -> str:
+    return digest(url, seen)[:10]

@@ -1,0 +1,84 @@
+"""The data folder stays as small as what it holds."""
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from acronis_pipeline import schemas
+from acronis_pipeline import store as store_module
+from acronis_pipeline.crawl import archive, crawl
+from acronis_pipeline.crawl.page_versions import html_of
+from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.store import Store
+from acronis_pipeline_tests.crawl.conftest import Html, Rows
+from acronis_pipeline_tests.crawl.website import Website
+
+Build = Callable[..., SiteSettings]
+
+
+def size_of(folder: Path) -> tuple[int, int]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return sum(path.stat().st_size for path in files), len(files)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "KEEP_VERSIONS_FOR", dt.timedelta(milliseconds=1))
+    monkeypatch.setattr(store_module, "MANY_VERSIONS", 4)
+
+
+def test_twenty_recrawls_with_nothing_changed_do_not_make_the_folder_grow(
+    site: Website, store: Store, settings: Build, tmp_path: Path
+) -> None:
+    site.page("/", *(f"/{n}" for n in range(30)), etag=False)
+    for n in range(30):
+        site.page(f"/{n}", text=f"{n} " * 500)
+    sizes = []
+    for _ in range(21):
+        crawl(store, settings(), journal_dir=tmp_path / "crawl")
+        sizes.append(size_of(tmp_path / "lancedb"))
+    assert max(sizes[10:]) < (1.1 * max(sizes[:10])[0], 0)
+    assert store.version("page_versions") <= 2
+
+
+def test_a_page_keeps_so_many_contents_and_its_current_one(
+    site: Website, store: Store, settings: Build, live: Rows, html: Html
+) -> None:
+    for n in (1, 2, 3, 4, 5, 1):  # back to the first at last
+        site.page("/", text=f"Version {n}.")
+        crawl(store, settings(keep_versions=3))
+    kept = store.read("page_versions", schemas.PAGE_VERSIONS).column("html").to_pylist()
+    assert sorted(next(n for n in range(1, 6) if f"Version {n}." in text) for text in kept) == [1, 4, 5]
+    assert "Version 1." in html("/")
+    events = store.read("page_changes", schemas.PAGE_CHANGES).to_pylist()
+    assert [event["what"] for event in sorted(events, key=lambda event: event["seen_at"])] == ["new", *["changed"] * 5]
+
+
+def test_what_nothing_leads_to_any_more_is_forgotten(site: Website, store: Store, settings: Build) -> None:
+    site.page("/", "/a", "/missing", "/hidden")
+    site.page("/a", "/")
+    site.page("/hidden", "/a", "/b", head='<meta name="robots" content="noindex">')
+    site.page("/b")
+    crawl(store, settings())
+    assert store.count("visits") == 5
+    site.page("/", "/a", "/b")
+    crawl(store, settings(full_sweep_days=0))
+    visited = store.read("visits", schemas.VISITS, columns=["url", "links_id"]).to_pylist()
+    assert {row["url"] for row in visited} == {site.at(path) for path in ("/", "/a", "/b")}
+    lists = store.read("link_lists", schemas.LINK_LISTS).column("links_id").to_pylist()
+    assert set(lists) == {row["links_id"] for row in visited} - {None}
+
+
+def test_writes_are_few_however_many_pages(
+    site: Website, store: Store, settings: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "BATCH_VISITS", 20)
+    site.page("/", *(f"/{n}" for n in range(50)))
+    for n in range(50):
+        site.page(f"/{n}")
+    crawl(store, settings())
+    assert store.version("pages") <= 6
+    contents = {row["url"]: row["content_hash"] for row in store.read("pages", schemas.PAGES).to_pylist()}
+    assert len(html_of(store, contents)) == 51

@@ -1,0 +1,174 @@
+"""robots.txt and sitemaps are asked for conditionally, from wherever the site says they are, and bridge an outage."""
+
+import datetime as dt
+import gzip
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pytest
+
+from acronis_pipeline import schemas
+from acronis_pipeline.crawl import running
+from acronis_pipeline.crawl.session import Session, arrive
+from acronis_pipeline.crawl.site_files import TABLE, SiteFiles
+from acronis_pipeline.errors import SiteError
+from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.store import Store
+from acronis_pipeline_tests.crawl.website import Reply, Website
+
+Build = Callable[..., SiteSettings]
+
+
+def visit(store: Store, site: SiteSettings, *, known_start: str | None = None) -> Session:
+    """Arrive and leave again."""
+
+    async def come_and_go() -> Session:
+        async with arrive(site, files, known_start=known_start) as session:
+            return session
+
+    files = SiteFiles(store)
+    session = running.run(come_and_go())
+    files.save()
+    return session
+
+
+def hours_pass(store: Store, hours: float) -> None:
+    """Everything kept was asked for so long ago."""
+    rows = store.read(TABLE, schemas.SITE_FILES).to_pylist()
+    aged = [{**row, "asked_at": row["asked_at"] - dt.timedelta(hours=hours)} for row in rows]
+    store.upsert(TABLE, schemas.SITE_FILES, pa.Table.from_pylist(aged, schema=schemas.SITE_FILES))
+
+
+def with_etag(reply: Reply) -> Reply:
+    reply.headers["ETag"] = f'"{hash(reply.body)}"'
+    return reply
+
+
+@pytest.fixture
+def described(site: Website) -> Website:
+    """A site with validators on robots.txt and sitemap."""
+    site.page("/")
+    site.robots(f"User-agent: *\nDisallow: /private\nSitemap: {site.at('/sitemap.xml')}\n")
+    with_etag(site.routes["/robots.txt"])  # pyright: ignore[reportArgumentType]
+    with_etag(site.sitemap(("/", "2026-01-01"), ("/a", "2026-01-01")))
+    return site
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Website]:
+    website = Website()
+    yield website
+    website.close()
+
+
+def test_unchanged_files_cost_a_304_and_sitemaps_no_write(described: Website, store: Store, settings: Build) -> None:
+    first = visit(store, settings())
+    written = store.read(TABLE, schemas.SITE_FILES, where="url LIKE '%.xml'").to_pylist()
+    described.forget()
+    second = visit(store, settings())
+    assert second.sitemap == first.sitemap
+    assert not second.robots.allows(described.at("/private/x"))
+    for path in ("/robots.txt", "/sitemap.xml"):
+        assert [
+            request.headers.get("if-none-match") is not None for request in described.requests if request.path == path
+        ]
+    assert store.read(TABLE, schemas.SITE_FILES, where="url LIKE '%.xml'").to_pylist() == written
+
+
+def test_a_changed_sitemap_replaces_the_kept_one(described: Website, store: Store, settings: Build) -> None:
+    visit(store, settings())
+    with_etag(described.sitemap(("/b", "2026-02-02")))
+    assert visit(store, settings()).sitemap.pages == {described.at("/b"): "2026-02-02"}
+    described.routes["/sitemap.xml"] = Reply(503)
+    assert visit(store, settings(retries=0)).sitemap.pages == {described.at("/b"): "2026-02-02"}
+
+
+def test_a_gzipped_sitemap_is_kept_as_it_came(described: Website, store: Store, settings: Build) -> None:
+    reply = described.sitemap(("/b", None))
+    reply.body = gzip.compress(reply.body or b"")
+    with_etag(reply)
+    for _ in range(2):
+        assert list(visit(store, settings()).sitemap.pages) == [described.at("/b")]
+
+
+def test_a_sitemap_that_was_taken_down_is_not_remembered(described: Website, store: Store, settings: Build) -> None:
+    visit(store, settings())
+    described.routes["/sitemap.xml"] = Reply(404)
+    visit(store, settings())
+    described.routes["/sitemap.xml"] = Reply(503)
+    assert visit(store, settings(retries=0)).sitemap.pages == {}
+
+
+def test_a_failing_robots_txt_holds_for_a_day_as_it_was(described: Website, store: Store, settings: Build) -> None:
+    visit(store, settings())
+    described.routes["/robots.txt"] = Reply(503)
+    assert not visit(store, settings(retries=0)).robots.allows(described.at("/private/x"))
+    hours_pass(store, 25)
+    with pytest.raises(SiteError, match="answers HTTP 503"):
+        visit(store, settings(retries=0))
+
+
+def test_a_quick_look_does_not_ask_for_a_fresh_robots_txt_nor_for_the_start_page(
+    described: Website, store: Store, settings: Build
+) -> None:
+    visit(store, settings())
+    described.forget()
+    session = visit(store, settings(), known_start=described.url)
+    assert described.asked()["/sitemap.xml"] == 1
+    assert not described.asked().keys() & {"/", "/robots.txt"}
+    assert not session.robots.allows(described.at("/private/x"))
+    hours_pass(store, 25)
+    visit(store, settings(), known_start=described.url)
+    assert described.asked()["/robots.txt"] == 1
+
+
+def test_robots_txt_is_followed_to_another_host(
+    site: Website, elsewhere: Website, store: Store, settings: Build
+) -> None:
+    site.page("/")
+    site.redirect("/robots.txt", elsewhere.at("/robots.txt"))
+    elsewhere.robots("User-agent: *\nDisallow: /private\n")
+    assert not visit(store, settings()).robots.allows(site.at("/private/x"))
+
+
+def test_a_sitemap_on_another_host_counts_if_robots_txt_names_it(
+    site: Website, elsewhere: Website, store: Store, settings: Build
+) -> None:
+    site.page("/")
+    site.robots(f"Sitemap: {elsewhere.at('/of-others.xml')}\n")
+    locations = "".join(f"<url><loc>{address}</loc></url>" for address in (site.at("/a"), elsewhere.at("/b")))
+    elsewhere.routes["/of-others.xml"] = Reply(200, f"<urlset>{locations}</urlset>".encode())
+    sitemap = visit(store, settings()).sitemap
+    assert list(sitemap.pages) == [site.at("/a")]
+    assert sitemap.outside == {"off-site": 1}
+
+
+def test_a_sitemap_on_a_host_that_only_an_index_names_is_not_asked_for(
+    site: Website, elsewhere: Website, store: Store, settings: Build
+) -> None:
+    site.page("/")
+    index = f"<sitemapindex><sitemap><loc>{elsewhere.at('/x.xml')}</loc></sitemap></sitemapindex>"
+    site.routes["/sitemap.xml"] = Reply(200, index.encode())
+    visit(store, settings())
+    assert not elsewhere.requests
+
+
+def test_a_sitemap_that_only_the_settings_name_is_read(site: Website, store: Store, settings: Build) -> None:
+    site.page("/")
+    site.sitemap(("/a", None), path="/help/map.xml")
+    assert list(visit(store, settings(sitemaps=(site.at("/help/map.xml"),))).sitemap.pages) == [site.at("/a")]
+
+
+def test_alternates_on_the_site_come_with_their_language(site: Website, store: Store, settings: Build) -> None:
+    site.page("/")
+    links = "".join(
+        f'<xhtml:link rel="alternate" hreflang="{tag}" href="{href}"/>'
+        for tag, href in [
+            ("de", site.at("/de/a?utm_source=x")),
+            ("x-default", site.at("/a")),
+            ("fr", "http://x.example/"),
+        ]
+    )
+    body = f'<urlset xmlns:xhtml="http://www.w3.org/1999/xhtml"><url><loc>{site.at("/a")}</loc>{links}</url></urlset>'
+    site.routes["/sitemap.xml"] = Reply(200, body.encode())
+    assert visit(store, settings()).sitemap.alternates == {site.at("/de/a"): "de"}
