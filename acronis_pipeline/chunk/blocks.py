@@ -80,6 +80,11 @@ def sections(markdown: str, headings: Sequence[Heading], title: str) -> list[Sec
 
 def blocks(lines: Sequence[tuple[str, bool]]) -> Iterator[Block]:
     """Blocks of the lines of one section; each line comes with whether it is in a code fence."""
+    return (block for _, _, block in spans(lines))
+
+
+def spans(lines: Sequence[tuple[str, bool]]) -> Iterator[tuple[int, int, Block]]:
+    """Blocks with the numbers of their first line and of the line after their last."""
     index = 0
     while index < len(lines):
         line, in_fence = lines[index]
@@ -87,7 +92,7 @@ def blocks(lines: Sequence[tuple[str, bool]]) -> Iterator[Block]:
             index += 1
             continue
         end = _end_of_block(lines, index)
-        yield _block([text for text, _ in lines[index:end]], in_fence)
+        yield index, end, _block([text for text, _ in lines[index:end]], in_fence)
         index = end
 
 

@@ -15,6 +15,8 @@ _FULL_ENOUGH = 0.5
 """A text may end early, at the end of a block, once it holds this share of what would fit."""
 _SHRINK = 0.85
 _SMALLEST = 4
+_JOINTS_TOKENS = 8
+"""More than joining prefix, opening, text and closing ever adds to the sum of their tokens."""
 
 
 class Counter(Protocol):
@@ -23,6 +25,24 @@ class Counter(Protocol):
     def count(self, text: str) -> int: ...
 
     def count_many(self, texts: Sequence[str]) -> list[int]: ...
+
+
+class Remembering:
+    """Counts each text of one page once: what fitted is counted again as the passage that it became."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self._known: dict[str, int] = {}
+
+    def count(self, text: str) -> int:
+        if text not in self._known:
+            self._known[text] = self._counter.count(text)
+        return self._known[text]
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(new, self._counter.count_many(new), strict=True))
+        return [self._known[text] for text in texts]
 
 
 @dataclass(frozen=True)
@@ -45,6 +65,11 @@ class Budget:
         """Tokens left beside the prefix, about."""
         return max(4, self.max_tokens - self.counter.count(self.prefix))
 
+    @property
+    def special_tokens(self) -> int:
+        """Tokens that the tokenizer adds to every text."""
+        return self.counter.count("")
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -52,7 +77,7 @@ class Piece:
 
     `block` numbers the block it is from, `joint` goes between it and the piece before it from the same block;
     `opening` and `closing` go around pieces of that block. `leads_in` marks a line like "Do this:", which should not
-    be parted from what follows.
+    be parted from what follows. `n_tokens` counts the text alone.
     """
 
     text: str
@@ -61,6 +86,7 @@ class Piece:
     opening: str = ""
     closing: str = ""
     leads_in: bool = False
+    n_tokens: int = 0
 
 
 def pack(blocks: Sequence[Block], budget: Budget) -> list[str]:
@@ -96,15 +122,18 @@ def _whole(block: Block, number: int) -> Iterator[Piece]:
 
 def _pieces(block: Block, number: int, budget: Budget) -> Iterator[Piece]:
     """Pieces of a block that each fit by themselves."""
-    pieces = list(_whole(_with_short_frame(block, budget), number))
-    if budget.fits(rendered(pieces)):
-        yield from pieces
-        return
+    pieces = _measured(list(_whole(_with_short_frame(block, budget), number)), budget)
+    around = budget.counter.count(f"{budget.prefix}\n\n{pieces[0].opening}\n{pieces[0].closing}")
     for piece in pieces:
-        if budget.fits(rendered([piece])):
+        if around + piece.n_tokens + _JOINTS_TOKENS <= budget.max_tokens or budget.fits(rendered([piece])):
             yield piece
         else:
-            yield from _cut(piece, budget)
+            yield from _measured(_cut(piece, budget), budget)
+
+
+def _measured(pieces: Sequence[Piece], budget: Budget) -> list[Piece]:
+    counts = budget.counter.count_many([piece.text for piece in pieces])
+    return [replace(piece, n_tokens=count) for piece, count in zip(pieces, counts, strict=True)]
 
 
 def _with_short_frame(block: Block, budget: Budget) -> Block:
@@ -164,16 +193,32 @@ def _groups(pieces: Sequence[Piece], budget: Budget) -> list[list[Piece]]:
 
 
 def _furthest(pieces: Sequence[Piece], start: int, budget: Budget) -> int:
-    """The largest end such that the pieces up to it fit together; found by doubling, then halving, the step."""
+    """The largest end such that the pieces up to it fit together.
+
+    The pieces' own counts tell where to look first; tokens of a whole are not the sum of its parts', so the end is the
+    one that was tried.
+    """
     fits, too_far = start + 1, len(pieces) + 1
-    step = 1
+    probe, step = _estimated_end(pieces, start, budget), 1
     while fits + 1 < too_far:
-        probe = min(fits + step, too_far - 1)
+        probe = min(max(probe, fits + 1), too_far - 1)
         if budget.fits(rendered(pieces[start:probe])):
-            fits, step = probe, step * 2
+            fits = probe
+            probe += step
         else:
-            too_far, step = probe, max(1, (probe - fits) // 2)
+            too_far = probe
+            probe -= step
+        step = min(2 * step, max(1, (too_far - fits) // 2))
     return fits
+
+
+def _estimated_end(pieces: Sequence[Piece], start: int, budget: Budget) -> int:
+    left = budget.available - budget.counter.count(f"{pieces[start].opening}\n{pieces[start].closing}")
+    end = start
+    while end < len(pieces) and left >= 0:
+        left -= max(1, pieces[end].n_tokens - budget.special_tokens)
+        end += 1
+    return end - (left < 0)
 
 
 def _best_break(pieces: Sequence[Piece], start: int, end: int) -> int:

@@ -5,8 +5,11 @@ import re
 from acronis_pipeline.content import Content
 from acronis_pipeline.content.markdown import heading_of, lines_with_fences
 
+NOTHING_OF_ITS_OWN = "only repeated text"
+"""Reason for a page of which nothing stays once the paragraphs that stand on most pages are gone."""
 _STUB_WORDS = 5
 _ERROR_PAGE_WORDS = 120
+_PLACEHOLDER_WORDS = 40
 _ERROR_PAGE = re.compile(
     r"(?:error\W*)?(?:404|410)(?:\W*(?:error|gone|(?:page |file )?not found))?\W*"
     r"|(?:page |file )?not found(?:\W*404)?\W*|page (?:unavailable|does not exist|doesn't exist)\W*"
@@ -18,8 +21,32 @@ _ERROR_PAGE = re.compile(
 """The whole title: "Error 404 while browsing backups" is a page about one."""
 
 
+_ERROR_TEXT = re.compile(
+    r"(?:the |this |that )?(?:page|document|article|content|resource)(?: that)? you(?:'re| are| were| have)?"
+    r" (?:looking for|requested|trying to (?:reach|access|open)|tried to (?:reach|access|open))"
+    r" (?:\w+ ){0,4}?(?:not (?:be )?(?:found|available|exist)|no longer|doesn't exist|couldn't|can't|moved"
+    r"|removed|deleted)"
+    r"|(?:we|you) (?:could not|couldn't|can't|cannot) find (?:the|that|this) page",
+    re.IGNORECASE,
+)
+"""What a page of an error without a telling title says; only short pages are asked."""
+
+_PLACEHOLDER = re.compile(
+    r"(?:(?:this )?(?:page|section|article|content|topic|document(?:ation)?) (?:is |will be |has been )?(?:still )?)?"
+    r"(?:under construction|coming soon|work in progress|to be (?:written|done|announced|added|completed)|tbd|todo"
+    r"|intentionally left blank|left (?:intentionally )?blank|not (?:yet )?(?:written|available)(?: yet)?"
+    r"|available soon|being (?:written|updated|translated))\b",
+    re.IGNORECASE,
+)
+"""How a short page begins that promises content."""
+
+
 def refusal(page: Content) -> str | None:
-    """ "empty", "stub" (fewer than five words below the headings), "soft 404" (an error page sent with status 200)."""
+    """Why a page gets no passages, or None.
+
+    "empty"; "soft 404" (an error page sent with status 200); "placeholder" (it only promises content); "stub" (fewer
+    than five words below the headings).
+    """
     body = [line for line, in_fence in lines_with_fences(page.markdown) if in_fence or heading_of(line) is None]
     words = re.findall(r"\w+", " ".join(body))
     if not words and not page.headings:
@@ -27,4 +54,9 @@ def refusal(page: Content) -> str | None:
     titles = [page.title, *(heading.text for heading in page.headings[:1])]
     if len(words) < _ERROR_PAGE_WORDS and any(_ERROR_PAGE.fullmatch(title.replace("’", "'")) for title in titles):
         return "soft 404"
+    said = " ".join(" ".join(body).replace("’", "'").split())
+    if len(words) < _PLACEHOLDER_WORDS and _ERROR_TEXT.search(said):
+        return "soft 404"
+    if len(words) < _PLACEHOLDER_WORDS and _PLACEHOLDER.match(re.sub(r"^\W+", "", said)):
+        return "placeholder"
     return "stub" if len(words) < _STUB_WORDS else None

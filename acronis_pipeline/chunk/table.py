@@ -1,0 +1,192 @@
+"""The chunks table, brought up to date page by page; near-duplicates and repeated paragraphs are found over all."""
+
+import time
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+import pyarrow as pa
+
+from acronis_pipeline import content, schemas
+from acronis_pipeline.chunk import anchor_texts, near_duplicates, repeated
+from acronis_pipeline.chunk.reading import Reader
+from acronis_pipeline.chunk.refusal import NOTHING_OF_ITS_OWN, refusal
+from acronis_pipeline.chunk.repeated import PageText, Repeated
+from acronis_pipeline.chunk.result import ChunkResult, Row, of_rows
+from acronis_pipeline.chunk.splitter import chunk_page
+from acronis_pipeline.content import Content
+from acronis_pipeline.embedding import TokenCounter
+from acronis_pipeline.errors import EmptyCorpusError
+from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.settings import ChunkSettings
+from acronis_pipeline.store import Store
+
+VERSION = "2"
+"""Raise it when splitting changes what comes out: every page is then chunked again."""
+TABLE = "chunks"
+BLOCKS_TABLE = "page_blocks"
+
+_SHOWN_REPEATED = 10
+
+
+@dataclass
+class _Chunked:
+    """What splitting the stale pages gave: rows by id, without clusters; links; pages without a passage by reason."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    links: list[Row] = field(default_factory=list)
+    dropped: Tally[str] = field(default_factory=Tally)
+    n_pages: int = 0
+
+
+def refresh(store: Store, options: ChunkSettings, counter: TokenCounter, *, selector: str | None = None) -> ChunkResult:
+    """Bring the chunks table up to date with the live pages, as one version, or none if nothing changed.
+
+    The tables `page_blocks` and `anchor_texts` follow. They are written first: a page whose chunks are up to date has
+    them too, whenever a run is killed.
+
+    Parameters
+    ----------
+    selector
+        CSS selector of the main content (`site.content_selector`).
+
+    Raises
+    ------
+    EmptyCorpusError
+        If no live page yields a passage; the table keeps what it had.
+    SettingsError
+        If `selector` is not a CSS selector.
+    """
+    started = time.monotonic()
+    before = {row["chunk_id"]: row for row in store.read(TABLE, schemas.CHUNKS).to_pylist()}
+    reader = Reader(store, selector)
+    on_pages = _page_blocks(store, reader, selector)
+    found = repeated.find(on_pages, options.repeated_share)
+    doomed = repeated.to_remove(on_pages, found)
+    keys = _page_keys(reader.live, doomed, options, counter, selector)
+    known = {(row["url"], row["page_key"]) for row in before.values()}
+    unchanged = {url for url, key in keys.items() if (url, key) in known}
+    stale = [url for url in keys if url not in unchanged]
+    new = _chunked(store, reader, stale, doomed, keys, options, counter)
+    rows = {chunk_id: row for chunk_id, row in before.items() if row["url"] in unchanged} | new.rows
+    if not rows:
+        raise EmptyCorpusError(_nothing_found(len(keys), new.dropped))
+    rows = _with_clusters(rows, before, options.duplicate_threshold)
+    anchor_texts.update(store, reader.live, stale, new.links)
+    changed = [row for chunk_id, row in rows.items() if before.get(chunk_id) != row]
+    gone = before.keys() - rows.keys()
+    written = store.upsert(TABLE, schemas.CHUNKS, pa.Table.from_pylist(changed, schemas.CHUNKS), delete_keys=gone)
+    return ChunkResult(
+        strategy=options.strategy,
+        n_pages=len(keys),
+        pages_chunked=new.n_pages,
+        dropped=dict(new.dropped),
+        repeated=_shown(found, reader),
+        n_repeated=len(found),
+        repeated_removed=sum(map(len, doomed.values())),
+        anchor_texts=store.count(anchor_texts.TABLE),
+        table_version=written.version,
+        duration_s=time.monotonic() - started,
+        **of_rows(rows, before),
+    )
+
+
+def _page_blocks(store: Store, reader: Reader, selector: str | None) -> dict[str, PageText]:
+    """Language and paragraphs of every live page; those of new and changed pages are read, the others remembered."""
+    known = {row["url"]: row for row in store.read(BLOCKS_TABLE, schemas.PAGE_BLOCKS).to_pylist()}
+    method = (content.VERSION, repeated.VERSION, selector or "")
+    wanted = {url: digest(content_hash, *method) for url, content_hash in reader.live.items()}
+    stale = [url for url, key in wanted.items() if url not in known or known[url]["blocks_key"] != key]
+    fresh = [
+        {"url": url, "blocks_key": wanted[url], "language": page.language or "", "blocks": repeated.keys(page)}
+        for url, page in reader.read_ahead(stale)
+    ]
+    rows = pa.Table.from_pylist(fresh, schemas.PAGE_BLOCKS)
+    store.upsert(BLOCKS_TABLE, schemas.PAGE_BLOCKS, rows, delete_keys=known.keys() - wanted.keys())
+    current = {**known, **{row["url"]: row for row in fresh}}
+    return {url: (current[url]["language"], current[url]["blocks"]) for url in wanted}
+
+
+def _page_keys(
+    live: Mapping[str, str],
+    doomed: Mapping[str, Iterable[str]],
+    options: ChunkSettings,
+    counter: TokenCounter,
+    selector: str | None,
+) -> dict[str, str]:
+    """Live pages with what their chunks depend on; an unchanged key means unchanged chunks."""
+    method = (content.VERSION, VERSION, options.model_dump_json(), counter.fingerprint, selector or "")
+    return {url: digest(content_hash, *method, *sorted(doomed.get(url, ()))) for url, content_hash in live.items()}
+
+
+def _chunked(
+    store: Store,
+    reader: Reader,
+    stale: Sequence[str],
+    doomed: Mapping[str, frozenset[str]],
+    keys: Mapping[str, str],
+    options: ChunkSettings,
+    counter: TokenCounter,
+) -> _Chunked:
+    done = _Chunked()
+    forwarded = anchor_texts.forwarding(store) if stale else {}
+    for url, page in reader.read(stale, doing="split"):
+        outcome = _rows(page, url, doomed.get(url, frozenset()), options, counter)
+        if isinstance(outcome, str):
+            done.dropped[outcome] += 1
+            continue
+        done.n_pages += 1
+        done.rows |= {row["chunk_id"]: {**row, "page_key": keys[url]} for row in outcome}
+        done.links += anchor_texts.rows(page, url, forwarded)
+    return done
+
+
+def _rows(
+    page: Content, url: str, doomed: frozenset[str], options: ChunkSettings, counter: TokenCounter
+) -> list[Row] | str:
+    """Rows of a page, without key and cluster, or the reason why it has none."""
+    if reason := refusal(page):
+        return reason
+    own = repeated.without(page, doomed) if doomed else page
+    if doomed and refusal(own):
+        return NOTHING_OF_ITS_OWN
+    language = page.language or _guessed_language(own.markdown)
+    rows = [
+        {**asdict(chunk), "heading_path": list(chunk.heading_path), "language": language}
+        for chunk in chunk_page(own, url, options, counter)
+    ]
+    return rows or "empty"
+
+
+def _guessed_language(text: str) -> str:
+    import py3langid
+
+    return py3langid.classify(text)[0]
+
+
+def _with_clusters(rows: Mapping[str, Row], before: Mapping[str, Row], threshold: float) -> dict[str, Row]:
+    """Rows with the cluster of each; if no text is other than before, neither is any cluster."""
+    if rows.keys() == before.keys() and all(before[chunk_id] is row for chunk_id, row in rows.items()):
+        return dict(rows)
+    texts = {chunk_id: (row["text"], row["passage"]) for chunk_id, row in rows.items()}
+    clusters = near_duplicates.clusters(texts, threshold)
+    return {chunk_id: {**row, "cluster_id": clusters[chunk_id]} for chunk_id, row in rows.items()}
+
+
+def _shown(found: Sequence[Repeated], reader: Reader) -> list[Row]:
+    """The most frequent repeated paragraphs, with what they say."""
+    shown = found[:_SHOWN_REPEATED]
+    said: dict[str, str] = {}
+    for _, page in reader.read(sorted({one.kept_on for one in shown}), doing="read"):
+        said |= repeated.texts(page, {one.key for one in shown})
+    return [{"pages": one.n_pages, "text": said.get(one.key, ""), "kept_on": one.kept_on} for one in shown]
+
+
+def _nothing_found(n_pages: int, dropped: Mapping[str, int]) -> str:
+    if not n_pages:
+        return "chunks: there is no live page to split; crawl the site first (raw_pages)"
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
+    return (
+        f"chunks: none of {n_pages} live pages has any text to split ({reasons}); "
+        "set site.content_selector to the element that holds the content, or check what was crawled"
+    )

@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from acronis_pipeline import schemas
+from acronis_pipeline.chunk import refresh
+from acronis_pipeline.store import Store
+from acronis_pipeline_tests.chunk.builders import SITE, budget, counter, html_page, put_pages
+
+PLANS = """<h1>Plans</h1><p>To get data back, see <a href="restore#disks" title="Bare metal">restoring whole disks</a>,
+read more <a href="restore">here</a>, or <a href="old">how plans began</a>, or ask
+<a href="https://forum.example.org/">the forum</a>. Also <a href="#top">the top of it all</a>.</p>"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(str(tmp_path))
+    visit = {
+        **dict.fromkeys(schemas.VISITS.names),
+        "url": SITE + "old",
+        "outcome": "redirect",
+        "target": SITE + "history",
+    }
+    store.upsert("visits", schemas.VISITS, pa.Table.from_pylist([visit], schemas.VISITS))
+    put_pages(
+        store,
+        {
+            "plans": html_page(PLANS),
+            "restore": html_page(
+                "<h1>Restore</h1><p>Boot it, as <a href='/plans'>plans of backups</a> say at length.</p>"
+            ),
+        },
+    )
+    return store
+
+
+def anchor_texts(store: Store) -> dict[str, tuple[str, str | None, str | None]]:
+    refresh(store, budget(256), counter())
+    rows = store.read("anchor_texts", schemas.ANCHOR_TEXTS).to_pylist()
+    return {
+        row["text"]: (row["target_url"].removeprefix(SITE), row["target_fragment"], row["title"])
+        for row in rows
+        if row["source_url"] == SITE + "plans"
+    }
+
+
+def test_links_between_pages_are_kept_with_section_and_title(store: Store):
+    assert anchor_texts(store) == {
+        "restoring whole disks": ("restore", "disks", "Bare metal"),
+        "how plans began": ("history", None, None),
+        "the top of it all": ("plans", "top", None),
+    }
+
+
+def test_nothing_changed_writes_nothing(store: Store):
+    anchor_texts(store)
+    version = store.version("anchor_texts")
+    anchor_texts(store)
+    assert store.version("anchor_texts") == version
+
+
+def test_a_changed_page_replaces_its_own_only(store: Store):
+    anchor_texts(store)
+    put_pages(store, {"plans": html_page(PLANS.replace("restoring whole disks", "bare-metal restore"))})
+    assert "bare-metal restore" in anchor_texts(store)
+    texts = store.read("anchor_texts", schemas.ANCHOR_TEXTS).column("text").to_pylist()
+    assert "restoring whole disks" not in texts
+    assert "plans of backups" in texts
+
+
+def test_a_page_that_is_gone_takes_its_links_along(store: Store):
+    anchor_texts(store)
+    put_pages(store, {"plans": html_page(PLANS)}, gone=("plans",))
+    assert anchor_texts(store) == {}
+    assert store.count("anchor_texts") == 1
