@@ -15,7 +15,7 @@ from acronis_pipeline.evaluate import Arena, Arm, Report, table
 from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
 from acronis_pipeline.finetune import ModelRecord
 from acronis_pipeline.finetune.recipe import load_recipe
-from acronis_pipeline.pairs.interchange import dataset_from_llama_index
+from acronis_pipeline.pairs import labelled_datasets
 from acronis_pipeline.settings import Settings
 from acronis_pipeline.store import Store
 
@@ -47,7 +47,7 @@ class BenchResult:
 def bench(
     train: Path, evaluation: Path, recipes: Sequence[str], *, settings: Settings, keep_in: Path | None = None
 ) -> BenchResult:
-    """Train every recipe on one LlamaIndex dataset and evaluate it on another.
+    """Train every recipe on one labelled dataset (see `labelled_datasets.read`) and evaluate it on another.
 
     Checkpoints and fusion weights are chosen on a part of the training dataset, split by passage; the evaluation
     dataset chooses nothing.
@@ -65,7 +65,7 @@ def bench(
         If a recipe is unknown or malformed; nothing is trained then.
     """
     loaded = [load_recipe(name, settings.recipes_dir) for name in dict.fromkeys(recipes)]
-    learning, testing = dataset_from_llama_index(train, evaluation)
+    learning, testing = labelled_datasets.load(train, evaluation)
     with ExitStack() as stack:
         folder = keep_in or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acronis-pipeline-bench-")))
         store = Store(str(folder / "lancedb"))

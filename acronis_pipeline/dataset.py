@@ -25,6 +25,8 @@ class Question:
     """A query with its gold passages (at least one; near-duplicates included).
 
     `group` names what questions share that makes them dependent, normally the page: bootstraps resample groups.
+    `negatives` are texts, not of the corpus, that look like an answer and are none: training contrasts with them.
+    `removed` is the sentence that the query was made from: training takes it out of the passage.
     """
 
     question_id: str
@@ -32,6 +34,8 @@ class Question:
     chunk_ids: tuple[str, ...]
     group: str
     style: str = "question"
+    negatives: tuple[str, ...] = ()
+    removed: str = ""
 
 
 @dataclass(frozen=True)

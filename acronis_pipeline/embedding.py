@@ -137,7 +137,7 @@ def describe(
     if published.exists():
         return ModelIdentity.from_json(published.read_text("utf-8"))
     weights = _hash_files(str(folder), _newest_change(folder))
-    length = min(max_seq_length, _position_limit(folder) or max_seq_length)
+    length = min(max_seq_length, position_limit(folder) or max_seq_length)
     return ModelIdentity(
         base=base,
         query_fingerprint=digest(weights, str(length), query_prompt),
@@ -267,7 +267,7 @@ def _dimension(folder: Path) -> int:
     return int(hidden)
 
 
-def _position_limit(folder: Path) -> int | None:
+def position_limit(folder: Path) -> int | None:
     """Longest input the model has positions for; None where it does not say."""
     file = folder / "config.json"
     limit = json.loads(file.read_text("utf-8")).get("max_position_embeddings") if file.exists() else None

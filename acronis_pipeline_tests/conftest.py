@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from acronis_pipeline_tests import finished_run
@@ -11,6 +12,10 @@ from acronis_pipeline_tests.finished_run import FinishedRun
 # Torch's idle threads spin by default: beside another busy process on 2 cores that makes tests 5 times slower. It is
 # read when torch is loaded, which is later.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# The same examples everywhere, so that a change is what breaks a test; HYPOTHESIS_PROFILE=default looks for new ones.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from acronis_pipeline.tracking import Tracker
 RECIPE = "query_adapter"
 NOT_CRAWLED = "Which tape drives do you support?"
 """A gold question whose page exists on the site but lies outside of what is crawled."""
+NOT_YET = "docs/laptops"
+"""A page that would be crawled, if the site had it."""
 UNSCORED = "Who are your competitors?"
 """A gold question for which nobody said which page answers it."""
 
@@ -120,7 +122,7 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
     edits.mkdir()
     working_dir.mkdir()
     profile = {
-        "site": {"url": "sample", "include": [rf":\d+/({'|'.join(_PAGES)})?/?$"]},
+        "site": {"url": "sample", "include": [rf":\d+/({'|'.join([*_PAGES, NOT_YET])})?/?$"]},
         "gold_file": str(_write_gold(folder / "gold.yaml")),
         "pairs": {"max_per_chunk": 2},
     }

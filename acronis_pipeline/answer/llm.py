@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from acronis_pipeline.errors import GeneratorError
-from acronis_pipeline.pairs.llm import require_configured
+from acronis_pipeline.pairs.llm_endpoint import client_options, name_of, require_configured
 from acronis_pipeline.retrieve import Hit
 from acronis_pipeline.settings import LlmSettings
 
@@ -28,8 +28,8 @@ def write(question: str, hits: Sequence[Hit], llm: LlmSettings) -> str:
     """
     import openai
 
-    model, key = require_configured(llm)
-    client = openai.OpenAI(api_key=key, base_url=llm.base_url, timeout=llm.timeout_s, max_retries=llm.max_retries)
+    model, _ = require_configured(llm)
+    client = openai.OpenAI(**client_options(llm), max_retries=llm.max_retries)
     passages = "\n\n".join(f'<passage number="{hit.rank}">\n{_TAG.sub("", hit.passage)}\n</passage>' for hit in hits)
     try:
         completion = client.chat.completions.create(
@@ -50,7 +50,7 @@ def write(question: str, hits: Sequence[Hit], llm: LlmSettings) -> str:
 
 def _no_answer(llm: LlmSettings, reason: str) -> GeneratorError:
     return GeneratorError(
-        f"LLM {llm.model} at {llm.base_url or 'the OpenAI API'} did not answer ({reason}); "
+        f"LLM {llm.model} at {name_of(llm)} did not answer ({reason}); "
         "check ACRONIS_PIPELINE_LLM__BASE_URL, __MODEL and __API_KEY, or ask with --extractive"
     )
 

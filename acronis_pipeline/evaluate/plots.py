@@ -1,22 +1,16 @@
 """Pictures of a report, as PNG bytes."""
 
-import io
-
 from acronis_pipeline.evaluate.report import Report
+from acronis_pipeline.figures import canvas, png
 
 _COLOURS = {"synthetic": "#1f5fa8", "human": "#d9822b"}
 
 
 def ndcg_with_intervals(report: Report) -> bytes:
     """nDCG@10 of every system with its 95 % interval, synthetic and human questions side by side."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     names = [system.name for system in report.systems]
     sets = [name for name in _COLOURS if any(score.question_set == name for score in report.scores)]
-    figure = Figure(figsize=(8, 1.2 + 0.6 * len(names)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    figure, axes = canvas(8, 1.2 + 0.6 * len(names))
     for offset, question_set in enumerate(sets):
         scores = [score for score in report.scores if score.question_set == question_set]
         values = [score.metrics["ndcg_at_10"] for score in scores]
@@ -36,6 +30,4 @@ def ndcg_with_intervals(report: Report) -> bytes:
     axes.set_title(f"Recipe {report.recipe}")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="lower left", frameon=False)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=120)
-    return image.getvalue()
+    return png(figure)

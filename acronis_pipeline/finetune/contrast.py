@@ -1,5 +1,6 @@
 """The contrastive objective that all methods share."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -23,3 +24,25 @@ def info_nce(logits: Any, positive: Any) -> Any:
     """
     answered = logits.masked_fill(~positive, float("-inf")).logsumexp(dim=1)
     return (logits.logsumexp(dim=1) - answered).mean()
+
+
+def with_own_negatives(
+    logits: Any, positive: Any, negative_logits: Any, queries: Sequence[int], owners: Sequence[int]
+) -> tuple[Any, Any]:
+    """Logits and positives of `info_nce` with each query's own hard negatives as further columns.
+
+    A query is not contrasted with the negatives of another: what does not answer one question about a passage may well
+    answer the next.
+
+    Parameters
+    ----------
+    negative_logits
+        Tensor of shape (n_queries, n_negatives).
+    queries, owners
+        The query of each row, and the query that each negative came with.
+    """
+    import torch
+
+    own = torch.tensor([[query == owner for owner in owners] for query in queries], device=logits.device)
+    contrasted = negative_logits.masked_fill(~own, float("-inf"))
+    return torch.cat([logits, contrasted], dim=1), torch.cat([positive, torch.zeros_like(own)], dim=1)

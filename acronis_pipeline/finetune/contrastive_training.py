@@ -7,7 +7,7 @@ one are four encodings of it, and encoding passages is nearly all the work. Its 
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from acronis_pipeline.finetune.batches import PassageBatches
-from acronis_pipeline.finetune.contrast import info_nce
+from acronis_pipeline.finetune.contrast import info_nce, with_own_negatives
 from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.validation import CHOOSES
 
@@ -89,7 +89,7 @@ def train_contrastively(
         for group in optimizer.param_groups:
             group["lr"] = rate
         model.train()
-        losses.append(_step(model, optimizer, _loss(model, questions, passages, batch, scale)))
+        losses.append(_step(model, optimizer, contrastive_loss(model, questions, passages, batch, scale)))
         if step % every == 0:
             history.append({"step": step, "epoch": epoch, "loss": float(np.mean(losses)), "lr": rate})
             _log_progress(step, schedule.steps, float(np.mean(losses)), time.monotonic() - started)
@@ -110,16 +110,34 @@ def copy_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
-def _loss(
+def contrastive_loss(
     model: SentenceTransformer, questions: Questions, passages: tuple[str, ...], batch: list[int], scale: float
 ) -> torch.Tensor:
-    """InfoNCE of a batch's questions over the passages that they were made from, each passage encoded once."""
+    """InfoNCE of a batch's questions over the passages that they were made from, each passage encoded once.
+
+    A question is also contrasted with the hard negatives that came with it. A sentence that a question was made from is
+    taken out of its passage, so that the passage is found by what else it says.
+    """
     rows = sorted({questions.origins[question] for question in batch})
     answers = [set(questions.relevant(question)) for question in batch]
     positive = torch.tensor([[row in rows_of_one for row in rows] for rows_of_one in answers], device=model.device)
     query_vectors = _encode(model, [questions.queries[question] for question in batch], "query")
-    passage_vectors = _encode(model, [passages[row] for row in rows], "document")
-    return info_nce(scale * query_vectors @ passage_vectors.T, positive)
+    texts = [_without(passages[row], questions.removed_from(row, batch)) for row in rows]
+    passage_vectors = _encode(model, texts, "document")
+    logits = scale * query_vectors @ passage_vectors.T
+    if negatives := [(question, text) for question in batch for text in questions.negatives_of(question)]:
+        owners, texts = zip(*negatives, strict=True)
+        contrasted = scale * query_vectors @ _encode(model, list(texts), "document").T
+        logits, positive = with_own_negatives(logits, positive, contrasted, batch, owners)
+    return info_nce(logits, positive)
+
+
+def _without(passage: str, sentences: Iterable[str]) -> str:
+    """The passage without these sentences; the whole passage where nothing would be left of it."""
+    rest = passage
+    for sentence in sentences:
+        rest = rest.replace(sentence, " ")
+    return rest if rest.strip() else passage
 
 
 def _encode(model: SentenceTransformer, texts: list[str], prompt: str) -> torch.Tensor:

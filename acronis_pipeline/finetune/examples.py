@@ -1,7 +1,7 @@
 """A data set as training sees it: unique passages, and questions that point at the ones that answer them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,13 +21,16 @@ class Questions:
     """Queries with the rows of the passages that answer them.
 
     `answers[i]` has an entry per gold cluster of question i: the rows of that cluster's passages. `origins[i]` is the
-    row of the passage that the question was made from.
+    row of the passage that the question was made from. `negatives[i]` are texts, not of the corpus, that look like an
+    answer to it. `removed[i]` is the sentence that it was made from, taken out of its origin in training.
     """
 
     queries: tuple[str, ...]
     answers: tuple[tuple[tuple[int, ...], ...], ...]
     origins: tuple[int, ...]
     styles: tuple[str, ...]
+    negatives: tuple[tuple[str, ...], ...] = ()
+    removed: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -35,6 +38,16 @@ class Questions:
     def relevant(self, question: int) -> tuple[int, ...]:
         """Rows of every passage that answers a question."""
         return tuple(row for cluster in self.answers[question] for row in cluster)
+
+    def negatives_of(self, question: int) -> tuple[str, ...]:
+        """Texts that look like an answer to a question and are none."""
+        return self.negatives[question] if self.negatives else ()
+
+    def removed_from(self, row: int, questions: Iterable[int]) -> tuple[str, ...]:
+        """Sentences to take out of a passage before these questions are asked about it."""
+        if not self.removed:
+            return ()
+        return tuple(self.removed[q] for q in questions if self.origins[q] == row and self.removed[q])
 
     def within(self, rows: np.ndarray) -> "Questions":
         """The same questions over the corpus `rows`, which must hold every answer's rows."""
@@ -44,6 +57,8 @@ class Questions:
             answers=tuple(tuple(tuple(position[row] for row in c) for c in clusters) for clusters in self.answers),
             origins=tuple(position[row] for row in self.origins),
             styles=self.styles,
+            negatives=self.negatives,
+            removed=self.removed,
         )
 
     def take(self, indices: Sequence[int]) -> "Questions":
@@ -53,6 +68,8 @@ class Questions:
             answers=tuple(self.answers[i] for i in indices),
             origins=tuple(self.origins[i] for i in indices),
             styles=tuple(self.styles[i] for i in indices),
+            negatives=tuple(self.negatives[i] for i in indices) if self.negatives else (),
+            removed=tuple(self.removed[i] for i in indices) if self.removed else (),
         )
 
 
@@ -100,7 +117,8 @@ def digest_of(dataset: RetrievalDataset) -> str:
     """Digest of everything that training reads: passages, clusters, and both splits' questions with their gold."""
     passages = digest_rows((p.chunk_id, p.text, p.cluster_id) for p in dataset.passages)
     splits = [
-        digest_rows((q.query, q.style, *q.chunk_ids) for q in split) for split in (dataset.train, dataset.validation)
+        digest_rows((q.query, q.style, *q.chunk_ids, *q.negatives, q.removed) for q in split)
+        for split in (dataset.train, dataset.validation)
     ]
     return digest(passages, *splits)
 
@@ -126,6 +144,8 @@ def _resolve(
             for question in answered
         ),
         styles=tuple(question.style for question in answered),
+        negatives=tuple(question.negatives for question in answered),
+        removed=tuple(question.removed for question in answered),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field, model_validator
 
-from acronis_pipeline.finetune.contrast import info_nce
+from acronis_pipeline.finetune.contrast import info_nce, with_own_negatives
 from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.method import Changed, Fitted, MethodParameters, Task
 from acronis_pipeline.finetune.validation import CHOOSES, measure
@@ -59,6 +59,7 @@ def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Ca
 
     rows, positives = _training_passages(task.examples.train)
     queries, passages = torch.from_numpy(train_vectors), torch.from_numpy(task.passage_vectors[rows])
+    negatives, owners = _hard_negatives(task)
     weight = torch.nn.Parameter(torch.zeros(queries.shape[1], queries.shape[1]))
     optimizer = torch.optim.AdamW(
         [weight], lr=parameters.learning_rate, weight_decay=parameters.weight_decay, fused=True
@@ -70,7 +71,11 @@ def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Ca
     batches = itertools.islice(_batches(len(queries), parameters.batch_size, task.seed), parameters.max_steps)
     for step, batch in enumerate(batches, start=1):
         adapted = torch.nn.functional.normalize(queries[batch] + queries[batch] @ weight.T, dim=1)
-        loss = info_nce(parameters.scale * adapted @ passages.T, _mask(positives, batch, len(rows)))
+        logits, positive = parameters.scale * adapted @ passages.T, _mask(positives, batch, len(rows))
+        if (own := np.isin(owners, batch)).any():
+            contrasted = parameters.scale * adapted @ negatives[own].T
+            logits, positive = with_own_negatives(logits, positive, contrasted, batch.tolist(), owners[own].tolist())
+        loss = info_nce(logits, positive)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -109,6 +114,16 @@ def _training_passages(train: Questions) -> tuple[np.ndarray, list[list[int]]]:
     rows = np.unique([row for question in range(len(train)) for row in train.relevant(question)])
     positives = [np.searchsorted(rows, train.relevant(question)).tolist() for question in range(len(train))]
     return rows, positives
+
+
+def _hard_negatives(task: Task) -> tuple[Any, np.ndarray]:
+    """Vectors of the hard negatives that came with training questions, and the question of each."""
+    import torch
+
+    train = task.examples.train
+    owned = [(question, text) for question in range(len(train)) for text in train.negatives_of(question)]
+    vectors = task.base.encode_passages([text for _, text in owned])
+    return torch.from_numpy(vectors), np.array([question for question, _ in owned], dtype=int)
 
 
 def _mask(positives: list[list[int]], batch: np.ndarray, n_passages: int) -> Any:

@@ -2,15 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from acronis_pipeline.pairs.generator import Candidate, Chunk
 from acronis_pipeline.pairs.headings import is_generic
-from acronis_pipeline.pairs.words import copy_rate, normalise, words
+from acronis_pipeline.pairs.query_language import is_foreign
+from acronis_pipeline.pairs.standalone import leans_on_its_passage
+from acronis_pipeline.pairs.words import copy_rate, normalise, same_question_key, words
 
 MIN_WORDS, MAX_WORDS = 2, 40
-MAX_ANSWERING_CLUSTERS = 3
-"""A query that more passages answer asks for nothing in particular."""
+_FROM_THE_PAGE = frozenset({"structural", "link_texts"})
+"""Generators whose queries are made of the site's own words: their language needs no look."""
 LONG_QUERY_WORDS = 8
 """Shorter queries are names of things, which a passage about the thing cannot but contain."""
 
@@ -24,12 +26,14 @@ a page offers none (in a language without rewriting rules), where the other styl
 Validation chooses checkpoints for the same customers and is held to the same rule, but keeps the styles that people
 really type: titles, table rows and keywords.
 """
-_TYPED = REWORDED | {"title", "table", "keyword"}
+_TYPED = REWORDED | {"title", "breadcrumb", "link", "table", "keyword"}
 _ALLOWED = {"test": REWORDED, "validation": _TYPED}
 
 TOO_SHORT = "too short"
 TOO_LONG = "too long"
 GENERIC = "generic"
+FOREIGN = "not in the language of its passage"
+NOT_STANDALONE = "not clear without its passage"
 COPIED = "copied from the passage"
 AMBIGUOUS = "ambiguous: too many passages answer it"
 MERGED = "same question as another pair"
@@ -39,7 +43,8 @@ BENCHED = "page is a near-duplicate of a page in another split"
 NOT_TESTED_ON = "passage's own words, not evaluated on"
 
 _STYLE_RANK = {style: rank for rank, style in enumerate(
-    ("question", "how-to", "definition", "error", "comparison", "table", "title", "keyword", "claim"))}  # fmt: skip
+    ("question", "how-to", "definition", "error", "comparison", "link", "table", "title", "breadcrumb", "keyword",
+     "claim", "paraphrase", "cloze"))}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class Verdict:
     split: str
     copy_rate: float
     reason: str | None
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 def judge(
@@ -60,6 +66,7 @@ def judge(
     benched: frozenset[str],
     max_copy_rate: float,
     gold_questions: frozenset[str] = frozenset(),
+    max_answering_clusters: int = 3,
 ) -> list[Verdict]:
     """A verdict on every candidate, in their order.
 
@@ -73,6 +80,8 @@ def judge(
         Pages whose pairs are not used (`splits.benched`).
     gold_questions
         Questions by people, normalised (`words.normalise`): they are evaluated on, so no pair may ask the same.
+    max_answering_clusters
+        A query that more near-duplicate clusters answer is ambiguous.
     """
     clusters: dict[str, list[str]] = defaultdict(list)
     for chunk in chunks.values():
@@ -88,11 +97,11 @@ def judge(
         for candidate, rate in zip(candidates, copied, strict=True)
     ]
     gold: list[tuple[str, ...]] = [
-        (c.chunk_id, *(other for other in clusters[chunks[c.chunk_id].cluster_id] if other != c.chunk_id))
-        for c in candidates
+        tuple(dict.fromkeys((*first, *(twin for chunk_id in first for twin in clusters[chunks[chunk_id].cluster_id]))))
+        for first in ((candidate.chunk_id, *candidate.also) for candidate in candidates)
     ]
     for asked in _same_question(candidates, reasons).values():
-        _merge(asked, candidates, chunks, gold, reasons)
+        _merge(asked, candidates, chunks, gold, reasons, max_answering_clusters)
     for index, reason in enumerate(reasons):
         if reason is None and len({splits[chunks[chunk_id].url] for chunk_id in gold[index]}) > 1:
             reasons[index] = CROSSES_SPLITS
@@ -110,6 +119,10 @@ def _own_fault(candidate: Candidate, chunk: Chunk, rate: float, max_copy_rate: f
         return TOO_LONG
     if is_generic(candidate.query):
         return GENERIC
+    if candidate.generator not in _FROM_THE_PAGE and is_foreign(candidate.query, chunk.passage, chunk.language):
+        return FOREIGN
+    if leans_on_its_passage(candidate, chunk):
+        return NOT_STANDALONE
     if n_words >= LONG_QUERY_WORDS and rate > max_copy_rate and not _is_the_authors_own(candidate, chunk):
         return COPIED
     return None
@@ -124,11 +137,11 @@ def _is_the_authors_own(candidate: Candidate, chunk: Chunk) -> bool:
 
 
 def _same_question(candidates: Sequence[Candidate], reasons: Sequence[str | None]) -> dict[str, list[int]]:
-    """Indices of the still unrejected candidates that ask the same, best style first."""
+    """Indices of the still unrejected candidates that ask the same in other forms or order, best style first."""
     asked: dict[str, list[int]] = defaultdict(list)
     for index, candidate in enumerate(candidates):
         if reasons[index] is None:
-            asked[normalise(candidate.query)].append(index)
+            asked[same_question_key(candidate.query)].append(index)
     for indices in asked.values():
         indices.sort(key=lambda i: (_STYLE_RANK.get(candidates[i].style, 99), candidates[i].pair_id))
     return asked
@@ -140,10 +153,11 @@ def _merge(
     chunks: Mapping[str, Chunk],
     gold: list[tuple[str, ...]],
     reasons: list[str | None],
+    max_answering_clusters: int,
 ) -> None:
     """One pair with every passage that answers the question, or none if too many do."""
     answering = {chunks[candidates[index].chunk_id].cluster_id for index in asked}
-    if len(answering) > MAX_ANSWERING_CLUSTERS:
+    if len(answering) > max_answering_clusters:
         for index in asked:
             reasons[index] = AMBIGUOUS
         return

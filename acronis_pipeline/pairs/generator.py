@@ -8,7 +8,6 @@ from acronis_pipeline import schemas
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.store import Store
 
-Style = Literal["question", "how-to", "definition", "error", "table", "title", "claim", "keyword", "comparison"]
 Task = Literal["question-passage", "search-passage", "statement-passage"]
 
 TASK_OF_STYLE: dict[str, Task] = {
@@ -19,8 +18,12 @@ TASK_OF_STYLE: dict[str, Task] = {
     "error": "search-passage",
     "table": "search-passage",
     "title": "search-passage",
+    "breadcrumb": "search-passage",
+    "link": "search-passage",
     "keyword": "search-passage",
     "claim": "statement-passage",
+    "cloze": "statement-passage",
+    "paraphrase": "statement-passage",
 }
 
 
@@ -37,6 +40,7 @@ class Chunk:
     passage: str
     cluster_id: str
     language: str
+    anchor: str | None = None
 
     @property
     def is_english(self) -> bool:
@@ -45,13 +49,23 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A query that a generator made from one chunk, before any filter."""
+    """A query that was made from one chunk, before any filter.
+
+    `also` are other chunks that answer it as well; `told_task` is the task that its generator had in mind, where the
+    style does not say it; `negatives` are texts that look like an answer and are none. `removed` is the sentence that
+    the query was made from, as it stands in the passage: training takes it out, or matching words would be all there
+    is to learn.
+    """
 
     query: str
     chunk_id: str
     style: str
     generator: str
     prompt_hash: str
+    also: tuple[str, ...] = ()
+    told_task: str | None = None
+    negatives: tuple[str, ...] = ()
+    removed: str = ""
 
     @property
     def pair_id(self) -> str:
@@ -59,17 +73,23 @@ class Candidate:
 
     @property
     def task(self) -> str:
-        return TASK_OF_STYLE.get(self.style, "question-passage")
+        return self.told_task or TASK_OF_STYLE.get(self.style, "question-passage")
 
 
 @dataclass(frozen=True)
 class LlmUsage:
-    """What a run asked of a model and paid for; cached answers cost nothing."""
+    """What a run asked of a model and paid for; cached answers cost nothing, retries may have.
+
+    `failures` counts requests and answers that gave nothing, by reason.
+    """
 
     requests: int = 0
-    cache_hits: int = 0
+    cached: int = 0
+    retries: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cost_usd: float = 0.0
+    failures: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,7 +98,6 @@ class Generation:
 
     candidates: tuple[Candidate, ...]
     failures: Mapping[str, int] = field(default_factory=dict)
-    usage: LlmUsage = LlmUsage()
 
 
 class Generator(Protocol):
@@ -99,7 +118,8 @@ class Generator(Protocol):
 
 def read_chunks(store: Store) -> tuple[Chunk, ...]:
     """Every chunk, in page order."""
-    columns = ["chunk_id", "url", "title", "heading_path", "ordinal", "text", "passage", "cluster_id", "language"]
+    columns = ["chunk_id", "url", "title", "heading_path", "ordinal", "text", "passage", "cluster_id", "language",
+               "anchor"]  # fmt: skip
     chunks = [
         Chunk(
             chunk_id=row["chunk_id"],
@@ -111,6 +131,7 @@ def read_chunks(store: Store) -> tuple[Chunk, ...]:
             passage=row["passage"] or row["text"] or "",
             cluster_id=row["cluster_id"] or row["chunk_id"],
             language=row["language"] or "en",
+            anchor=row["anchor"],
         )
         for row in store.read("chunks", schemas.CHUNKS, columns=columns).to_pylist()
     ]

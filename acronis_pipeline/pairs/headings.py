@@ -52,6 +52,7 @@ _EMPTY = phrase_set(
 """Generic headings that add nothing to what stands above them either."""
 
 
+_BREADCRUMB_WORDS = 12
 _FEW_WORDS = 2
 """A heading of more content words says enough by itself."""
 
@@ -140,6 +141,16 @@ def title_queries(title: str, heading_path: Sequence[str], site: frozenset[str] 
     if above and (is_generic(own) or len(content_words(own)) <= _FEW_WORDS):
         queries.append(_joined(own, above[-1]))
     return [query.lower() if pick(query, "lower", "as is") == "lower" else query for query in queries]
+
+
+def breadcrumb_query(title: str, heading_path: Sequence[str], site: frozenset[str] = frozenset()) -> str | None:
+    """The way to a section from the page's title down, every word once; None where there is no way to tell."""
+    trail = [cleaned for heading in (title, *heading_path) if (cleaned := clean(heading, site))]
+    told = [heading for heading in trail if normalise(heading) not in _EMPTY]
+    if len(told) < 2:
+        return None
+    kept = dict.fromkeys(word.lower() for heading in told for word in words(heading) if word.lower() not in STOP_WORDS)
+    return " ".join(kept) if 3 <= len(kept) <= _BREADCRUMB_WORDS else None
 
 
 def _joined(own: str, above: str) -> str:

@@ -2,24 +2,16 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from acronis_pipeline import schemas
+from acronis_pipeline.pairs.llm_request import Answer
 from acronis_pipeline.store import Store
 
 _TABLE = "llm_answers"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a model said to one request; `failure` says why it cannot be used, None if it can."""
-
-    content: str
-    failure: str | None
-    prompt_tokens: int
-    completion_tokens: int
+_WRITES_BETWEEN_COMPACTIONS = 256
+"""Every write leaves a small file; a write takes 3 ms at first and 4 ms after 400, merging the files .2 s."""
 
 
 class AnswerCache:
@@ -27,19 +19,28 @@ class AnswerCache:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._known: set[str] = set()
+        self._writes = 0
 
     def read(self, keys: Iterable[str]) -> dict[str, Answer]:
         """Those of the keys that have an answer."""
         wanted = set(keys)
+        if not wanted:
+            return {}
+        rows = self._store.read(_TABLE, schemas.LLM_ANSWERS).to_pylist()
+        self._known = {row["answer_key"] for row in rows}
         return {
             row["answer_key"]: Answer(row["content"], row["failure"], row["prompt_tokens"], row["completion_tokens"])
-            for row in self._store.read(_TABLE, schemas.LLM_ANSWERS).to_pylist()
+            for row in rows
             if row["answer_key"] in wanted
         }
 
-    def write(self, answers: Mapping[str, Answer], model: str) -> None:
-        if not answers:
+    def add(self, answers: Mapping[str, Answer], model: str) -> None:
+        """Keep answers that are not known yet; they survive a kill from here on."""
+        new = answers.keys() - self._known
+        if not new:
             return
+        self._known |= new
         now = dt.datetime.now(dt.UTC)
         rows = [
             {
@@ -52,5 +53,9 @@ class AnswerCache:
                 "answered_at": now,
             }
             for key, answer in answers.items()
+            if key in new
         ]
-        self._store.upsert(_TABLE, schemas.LLM_ANSWERS, pa.Table.from_pylist(rows, schema=schemas.LLM_ANSWERS))
+        self._store.append(_TABLE, schemas.LLM_ANSWERS, pa.Table.from_pylist(rows, schema=schemas.LLM_ANSWERS))
+        self._writes += 1
+        if self._writes % _WRITES_BETWEEN_COMPACTIONS == 0:
+            self._store.compact(_TABLE)

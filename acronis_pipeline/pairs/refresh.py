@@ -3,21 +3,25 @@
 import json
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from acronis_pipeline import schemas
+from acronis_pipeline.embedding import Embedder, load_base
 from acronis_pipeline.errors import EmptyCorpusError
 from acronis_pipeline.fingerprint import digest_rows
-from acronis_pipeline.pairs import filters, splits
+from acronis_pipeline.pairs import filters, imported, link_texts, llm_judge, round_trip, splits
 from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Generator, LlmUsage, read_chunks
+from acronis_pipeline.pairs.link_texts import LinkTextGenerator
 from acronis_pipeline.pairs.llm import LlmGenerator
+from acronis_pipeline.pairs.llm_session import LlmSession
 from acronis_pipeline.pairs.structural import StructuralGenerator
-from acronis_pipeline.settings import LlmSettings, PairSettings
+from acronis_pipeline.pairs.words import words
+from acronis_pipeline.settings import LlmSettings, ModelSettings, PairSettings
 from acronis_pipeline.store import Store
 
 _log = logging.getLogger(__name__)
@@ -26,11 +30,12 @@ _N_EXAMPLES = 12
 
 @dataclass(frozen=True)
 class Example:
-    """A kept pair for a person's eye."""
+    """A pair for a person's eye; `reason` is why it was rejected, None for a kept one."""
 
     query: str
     style: str
     split: str
+    reason: str | None
     title: str
     passage_start: str
 
@@ -39,8 +44,9 @@ class Example:
 class PairsResult:
     """What a refresh left in the pairs table, and what it took to get there.
 
-    `by_style`, `by_split` and `by_generator` count kept pairs; `added`, `removed` and `kept_unchanged` count rows of
-    the table, rejected ones included; `failures` counts chunks that gave no query, by reason.
+    `by_style`, `by_split` and `by_generator` count kept pairs, whose lengths and copy rates are `n_words` and
+    `copy_rates`; `added`, `removed` and `kept_unchanged` count rows of the table, rejected ones included; `failures`
+    counts chunks that gave no query, and imported pairs without their passage, by reason.
     """
 
     n_kept: int
@@ -57,16 +63,20 @@ class PairsResult:
     table_version: int
     data_version: str
     examples: tuple[Example, ...]
+    rejected_examples: tuple[Example, ...]
+    n_words: tuple[int, ...]
+    copy_rates: tuple[float, ...]
     llm: LlmUsage
     duration_s: float
 
 
-def refresh(store: Store, options: PairSettings, llm: LlmSettings) -> PairsResult:
+def refresh(store: Store, options: PairSettings, llm: LlmSettings, model: ModelSettings | None = None) -> PairsResult:
     """Make the pairs table follow the chunks table.
 
     Questions are generated for chunks that the configured generators have not asked yet; pairs whose chunk, generator
     or prompt is gone are retired. Filters and splits then judge all candidates anew, because what is ambiguous or a
-    near-duplicate depends on the whole corpus. One new version of the table, or none if nothing changed.
+    near-duplicate depends on the whole corpus. One new version of the table, or none if nothing changed. `model` names
+    the base of the round trip (`pairs.round_trip_k`).
 
     Raises
     ------
@@ -80,13 +90,22 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings) -> PairsResul
     if not chunks:
         raise EmptyCorpusError("no chunks to make questions from; crawl the site and materialize chunks first")
     before = _rows(store)
-    candidates, generations = _candidates(before, chunks, _generators(store, chunks, options, llm))
+    session = LlmSession(llm, store) if options.uses_llm else None
+    generated, generations = _candidates(before, chunks, _generators(store, chunks, options, session))
+    brought = imported.candidates(store, chunks)
+    candidates = sorted((*generated, *brought.candidates), key=lambda candidate: candidate.pair_id)
     groups = splits.page_groups(chunks)
     split_of = splits.refresh(store, groups, options)
     by_id = {chunk.chunk_id: chunk for chunk in chunks}
     benched = splits.benched(groups, split_of)
     asked = splits.gold_texts(store)
-    verdicts = filters.judge(candidates, by_id, split_of, benched, options.max_copy_rate, asked)
+    verdicts = filters.judge(
+        candidates, by_id, split_of, benched, options.max_copy_rate, asked, options.max_answering_clusters
+    )
+    if options.round_trip_k:
+        verdicts = round_trip.reject_lost(store, _base(model), verdicts, by_id, options.round_trip_k)
+    if session and options.judge == "llm":
+        verdicts = llm_judge.reject_unfit(session, verdicts, by_id)
     kept = [verdict for verdict in verdicts if verdict.reason is None]
     if not kept:
         reasons = dict(Counter(verdict.reason for verdict in verdicts))
@@ -102,17 +121,28 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings) -> PairsResul
         by_split=_counts(verdict.split for verdict in kept),
         by_generator=_counts(verdict.candidate.generator for verdict in kept),
         reject_reasons=_counts(verdict.reason for verdict in verdicts if verdict.reason),
-        failures=_counts(
-            reason for generation in generations for reason, n in generation.failures.items() for _ in range(n)
-        ),
+        failures=dict(sum((Counter(generation.failures) for generation in (*generations, brought)), Counter())),
         pages_by_split=_counts(split_of.values()),
         added=written.inserted,
         removed=written.deleted,
         kept_unchanged=len(verdicts) - written.inserted - written.updated,
         table_version=written.version,
-        data_version=digest_rows((v.candidate.pair_id, v.candidate.query, sorted(v.chunk_ids), v.split) for v in kept),
+        data_version=digest_rows(
+            (
+                v.candidate.pair_id,
+                v.candidate.query,
+                sorted(v.chunk_ids),
+                v.split,
+                v.candidate.removed,
+                *v.candidate.negatives,
+            )
+            for v in kept
+        ),
         examples=_examples(kept, by_id),
-        llm=_total(generation.usage for generation in generations),
+        rejected_examples=_examples([verdict for verdict in verdicts if verdict.reason], by_id),
+        n_words=tuple(len(words(verdict.candidate.query)) for verdict in kept),
+        copy_rates=tuple(verdict.copy_rate for verdict in kept),
+        llm=session.usage if session else LlmUsage(),
         duration_s=time.monotonic() - started,
     )
     _log.info("%d pairs kept, %d rejected in %.1f s: %s", result.n_kept, result.n_rejected, result.duration_s,
@@ -120,12 +150,21 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings) -> PairsResul
     return result
 
 
-def _generators(store: Store, chunks: Sequence[Chunk], options: PairSettings, llm: LlmSettings) -> list[Generator]:
+def _base(model: ModelSettings | None) -> Embedder:
+    settings = model or ModelSettings()  # pyright: ignore[reportCallIssue]
+    return load_base(settings.base, max_seq_length=512, device=settings.device, batch_size=settings.batch_size)
+
+
+def _generators(
+    store: Store, chunks: Sequence[Chunk], options: PairSettings, session: LlmSession | None
+) -> list[Generator]:
     generators: list[Generator] = []
     if options.generator in {"structural", "both"}:
-        generators.append(StructuralGenerator(chunks, options.max_per_chunk))
-    if options.generator in {"llm", "both"}:
-        generators.append(LlmGenerator(llm, store))
+        generators.append(StructuralGenerator(chunks, options.max_per_chunk, {**options.styles}))
+        if options.styles.get("link"):
+            generators.append(LinkTextGenerator(link_texts.read(store, chunks)))
+    if session and options.generator in {"llm", "both"}:
+        generators.append(LlmGenerator(session))
     return generators
 
 
@@ -138,7 +177,16 @@ def _candidates(
     generations: list[Generation] = []
     for generator in generators:
         known = [
-            Candidate(row["query"], row["chunk_ids"][0], row["style"], row["generator"], row["prompt_hash"])
+            Candidate(
+                query=row["query"],
+                chunk_id=row["chunk_ids"][0],
+                style=row["style"],
+                generator=row["generator"],
+                prompt_hash=row["prompt_hash"],
+                told_task=row["task"],
+                negatives=tuple(row["negatives"] or ()),
+                removed=row["removed"] or "",
+            )
             for row in before
             if row["generator"] == generator.name
             and row["prompt_hash"] == generator.prompt_hash
@@ -151,11 +199,11 @@ def _candidates(
         generations.append(generation)
         for candidate in (*known, *generation.candidates):
             found.setdefault(candidate.pair_id, candidate)
-    return sorted(found.values(), key=lambda candidate: candidate.pair_id), generations
+    return list(found.values()), generations
 
 
 def _rows(store: Store) -> list[dict[str, Any]]:
-    columns = ["query", "chunk_ids", "style", "generator", "prompt_hash"]
+    columns = ["query", "chunk_ids", "style", "task", "generator", "prompt_hash", "negatives", "removed"]
     return store.read("pairs", schemas.PAIRS, columns=columns).to_pylist()
 
 
@@ -173,26 +221,29 @@ def _table(verdicts: Sequence[filters.Verdict], chunks: Mapping[str, Chunk]) -> 
             "split": verdict.split,
             "status": "rejected" if verdict.reason else "kept",
             "reject_reason": verdict.reason,
+            "negatives": list(verdict.candidate.negatives),
+            "removed": verdict.candidate.removed,
             "copy_rate": verdict.copy_rate,
-            "scores": json.dumps({}),
+            "scores": json.dumps(dict(verdict.scores)),
         }
         for verdict in verdicts
     ]
     return pa.Table.from_pylist(rows, schema=schemas.PAIRS)
 
 
-def _examples(kept: Sequence[filters.Verdict], chunks: Mapping[str, Chunk]) -> tuple[Example, ...]:
-    """A few kept pairs of every style in turn; which ones depends on their ids only."""
-    by_style: dict[str, list[filters.Verdict]] = {}
-    for verdict in kept:
-        by_style.setdefault(verdict.candidate.style, []).append(verdict)
-    share = max(1, _N_EXAMPLES // len(by_style))
-    shown = [verdict for style in sorted(by_style) for verdict in by_style[style][:share]][:_N_EXAMPLES]
+def _examples(verdicts: Sequence[filters.Verdict], chunks: Mapping[str, Chunk]) -> tuple[Example, ...]:
+    """A few pairs of every style (rejected ones: every reason) in turn; which ones depends on their ids only."""
+    kinds: dict[str, list[filters.Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        kinds[verdict.reason or verdict.candidate.style].append(verdict)
+    turns = sorted((place, kind) for kind, found in kinds.items() for place in range(len(found)))
+    shown = [kinds[kind][place] for place, kind in turns[:_N_EXAMPLES]]
     return tuple(
         Example(
             verdict.candidate.query,
             verdict.candidate.style,
             verdict.split,
+            verdict.reason,
             chunks[verdict.candidate.chunk_id].title,
             " ".join(chunks[verdict.candidate.chunk_id].text.split())[:160],
         )
@@ -202,16 +253,3 @@ def _examples(kept: Sequence[filters.Verdict], chunks: Mapping[str, Chunk]) -> t
 
 def _counts(values: Any) -> dict[str, int]:
     return dict(Counter(values).most_common())
-
-
-def _total(usages: Any) -> LlmUsage:
-    total = LlmUsage()
-    for usage in usages:
-        total = replace(
-            total,
-            requests=total.requests + usage.requests,
-            cache_hits=total.cache_hits + usage.cache_hits,
-            prompt_tokens=total.prompt_tokens + usage.prompt_tokens,
-            completion_tokens=total.completion_tokens + usage.completion_tokens,
-        )
-    return total

@@ -1,14 +1,16 @@
 """Queries without a language model: from what a page offers itself.
 
 Titles and headings, questions that the page asks, instructions, definitions, table rows, error messages, statements
-turned into questions, and distinctive words. Deterministic. The rules that need grammar only fire on English; titles,
-tables, claims and keywords work in any language that puts spaces between its words.
+turned into questions, sentences without some of their words, and distinctive words. Deterministic. The rules that need
+grammar only fire on English; titles, tables, claims, clozes and keywords work in any language that puts spaces between
+its words.
 """
 
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.pairs import headings, rewriting, salience, tables
@@ -17,18 +19,27 @@ from acronis_pipeline.pairs.everyday_words import is_verb
 from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation
 from acronis_pipeline.pairs.phrases import as_typed, lower_start, names_in, pick
 from acronis_pipeline.pairs.sentences import reads_like_prose, sentences, stands_alone
+from acronis_pipeline.pairs.thinning import thinned
 from acronis_pipeline.pairs.words import content_words, is_spaceless, overlap, words
 
-VERSION = "1"
+VERSION = "2"
 """Raise it when the rules change: every chunk is then asked again."""
 
 _log = logging.getLogger(__name__)
 _SECTION_CHUNKS = 3
 """Chunks of one section that its heading points to; more would make the heading ambiguous."""
-_TURN = ("question", "how-to", "title", "claim", "question", "definition", "error", "table", "keyword")
-"""Styles in the order they choose; questions come twice, since only they can be tested on."""
+_CLOZES = 4
+"""Sentences of a chunk that are offered as cloze queries."""
 _ALIKE = 0.75
 """Queries of one chunk whose content words overlap this much (Jaccard) say the same."""
+
+
+class Offer(NamedTuple):
+    """A query that a chunk could be asked; `removed` is as in `Candidate`."""
+
+    query: str
+    style: str
+    removed: str = ""
 
 
 class StructuralGenerator:
@@ -40,13 +51,16 @@ class StructuralGenerator:
         Every chunk, new or not: keywords are weighed against all of them.
     max_per_chunk
         Most queries made from one chunk, spread over the styles.
+    styles
+        Weight of every style that is made.
     """
 
     name = "structural"
 
-    def __init__(self, corpus: Sequence[Chunk], max_per_chunk: int) -> None:
+    def __init__(self, corpus: Sequence[Chunk], max_per_chunk: int, styles: Mapping[str, float]) -> None:
         self._max_per_chunk = max_per_chunk
-        self.prompt_hash = digest(self.name, VERSION, str(max_per_chunk))[:16]
+        self._styles = {style: float(weight) for style, weight in styles.items() if weight > 0}
+        self.prompt_hash = digest(self.name, VERSION, str(max_per_chunk), repr(sorted(self._styles.items())))[:16]
         texts: dict[str, list[str]] = defaultdict(list)
         sections: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
         for chunk in corpus:
@@ -67,17 +81,19 @@ class StructuralGenerator:
             queries = self.queries(chunk)
             silent += not queries
             candidates += [
-                Candidate(query, chunk.chunk_id, style, self.name, self.prompt_hash) for query, style in queries
+                Candidate(query, chunk.chunk_id, style, self.name, self.prompt_hash, removed=removed)
+                for query, style, removed in queries
             ]
             if done % 2_000 == 0:
                 rate = done / (time.monotonic() - started)
                 _log.info("questions for %d of %d chunks, %.0f/s", done, len(chunks), rate)
         return Generation(tuple(candidates), {"nothing to ask": silent} if silent else {})
 
-    def queries(self, chunk: Chunk) -> list[tuple[str, str]]:
-        """At most `max_per_chunk` (query, style) pairs of one chunk, as different from each other as it allows."""
+    def queries(self, chunk: Chunk) -> list[Offer]:
+        """At most `max_per_chunk` queries of one chunk, as different from each other as it allows."""
         if is_spaceless(chunk.text):
-            return choose(list(self._from_headings(chunk)), self._max_per_chunk)
+            found = list(self._from_headings(chunk))
+            return choose([Offer(query, style) for query, style in found], self._max_per_chunk, self._styles)
         parts = parse(chunk.text)
         found = [
             *self._from_headings(chunk),
@@ -86,7 +102,8 @@ class StructuralGenerator:
             *self._from_tables(chunk, parts),
             *self._from_words(chunk, parts),
         ]
-        return choose([(query.strip(), style) for query, style in found], self._max_per_chunk)
+        offers = [Offer(query.strip(), style) for query, style in found] + self._clozes(chunk, parts)
+        return choose(offers, self._max_per_chunk, self._styles)
 
     def _context(self, chunk: Chunk) -> str:
         """The nearest heading that means something by itself."""
@@ -118,6 +135,8 @@ class StructuralGenerator:
             yield as_typed(question), "how-to"
         for query in headings.title_queries(chunk.title, chunk.heading_path, self._site):
             yield query, "title"
+        if trail := headings.breadcrumb_query(chunk.title, chunk.heading_path, self._site):
+            yield trail, "breadcrumb"
 
     def _from_questions(self, chunk: Chunk, parts: Parts) -> Iterator[tuple[str, str]]:
         """Questions in the text: FAQ entries that are no headings, headings inside the chunk, bold lines."""
@@ -162,6 +181,17 @@ class StructuralGenerator:
             if query := salience.phrase_query(text, self._weights):
                 yield query, "keyword"
 
+    def _clozes(self, chunk: Chunk, parts: Parts) -> list[Offer]:
+        """Sentences without a part of their words, as customers would have them, whatever the language.
+
+        The choice is by hash: those that say most would all be of one kind.
+        """
+        whole = sorted(dict.fromkeys(self._any_sentences(parts)), key=lambda sentence: digest(chunk.chunk_id, sentence))
+        return [
+            Offer(thinned(sentence).lower(), "cloze", sentence if sentence in chunk.passage else "")
+            for sentence in whole[:_CLOZES]
+        ]
+
     def _whole_sentences(self, blocks: tuple[Block, ...]) -> list[str]:
         """Sentences that stand alone, most distinctive first."""
         found = [
@@ -194,22 +224,23 @@ def in_context(question: str, context: str, few: int = 3) -> str:
     return f"{question.removesuffix('?')} in {lower_start(context, frozenset())}{mark}"
 
 
-def choose(candidates: Sequence[tuple[str, str]], limit: int) -> list[tuple[str, str]]:
-    """At most `limit` of a chunk's candidates: the styles take turns, and no two say the same.
+def choose(offers: Sequence[Offer], limit: int, weights: Mapping[str, float]) -> list[Offer]:
+    """At most `limit` of a chunk's offers: the styles take turns by weight, and no two say the same.
 
-    Within a style the order of `candidates` counts. The same candidates always give the same choice.
+    A style's turn comes when it has had least for its weight, so weights are shares where every style has enough to
+    offer. Among equals and within a style the order of `weights` and `offers` counts: the same offers always give the
+    same choice.
     """
-    waiting: dict[str, deque[str]] = {style: deque() for style in _TURN}
-    for query, style in candidates:
-        if len(words(query)) >= 2:
-            waiting[style].append(query)
-    chosen: list[tuple[str, str]] = []
-    while any(waiting.values()):
-        for style in _TURN:
-            query = waiting[style].popleft() if waiting[style] else None
-            if query is None or any(overlap(query, other) >= _ALIKE for other, _ in chosen):
-                continue
-            chosen.append((query, style))
-            if len(chosen) == limit:
-                return chosen
+    waiting: dict[str, deque[Offer]] = {style: deque() for style in weights}
+    for offer in offers:
+        if offer.style in waiting and len(words(offer.query)) >= 2:
+            waiting[offer.style].append(offer)
+    chosen: list[Offer] = []
+    taken = dict.fromkeys(weights, 0)
+    while len(chosen) < limit and any(waiting.values()):
+        style = min((s for s in weights if waiting[s]), key=lambda s: (taken[s] + 1) / weights[s])
+        offer = waiting[style].popleft()
+        if not any(overlap(offer.query, other.query) >= _ALIKE for other in chosen):
+            chosen.append(offer)
+            taken[style] += 1
     return chosen

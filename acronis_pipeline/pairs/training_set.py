@@ -29,6 +29,9 @@ def load_dataset(store: Store) -> RetrievalDataset:
         gold = tuple(chunk_id for chunk_id in row["chunk_ids"] if chunk_id in by_id)
         if gold:  # the chunks may have moved on since the pairs were made
             group = groups[by_id[gold[0]].url]
-            questions[row["split"]].append(Question(row["pair_id"], row["query"], gold, group, row["style"]))
+            negatives = tuple(row["negatives"] or ())
+            questions[row["split"]].append(
+                Question(row["pair_id"], row["query"], gold, group, row["style"], negatives, row["removed"] or "")
+            )
     passages = tuple(Passage(chunk.chunk_id, chunk.passage, chunk.cluster_id, chunk.url) for chunk in chunks)
     return RetrievalDataset(passages, **{split: tuple(found) for split, found in questions.items()})

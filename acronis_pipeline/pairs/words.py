@@ -74,6 +74,23 @@ def overlap(left: str, right: str) -> float:
     return len(a & b) / len(a | b) if a | b else 1.0
 
 
+def same_question_key(query: str) -> str:
+    """Equal for queries that differ in order, stop words and forms only ("Restoring a file", "restore files").
+
+    Queries with fewer than three content words are only equal word by word: so little would merge what differs.
+    """
+    stems = {stem(word) for word in content_words(unicodedata.normalize("NFKC", query))}
+    return " ".join(sorted(stems)) if len(stems) >= 3 else normalise(query)
+
+
+def stem(word: str) -> str:
+    """A lower-case word without its English ending: "restoring", "restored", "restores" → "restor"."""
+    for ending in ("ies", "ing", "ied", "ed", "es", "s", "y", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 4 and not word.endswith("ss"):
+            return word[: -len(ending)]
+    return word
+
+
 def is_spaceless(text: str) -> bool:
     """Whether the text is mostly in a script without spaces between words, where words cannot be told apart."""
     found = words(text)

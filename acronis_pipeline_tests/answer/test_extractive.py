@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from acronis_pipeline.answer.extractive import quotable, quote
 from acronis_pipeline_tests.answer.passages import hit
 
-words = st.from_regex(r"[a-z]{2,8}", fullmatch=True)
+words = st.from_regex(r"[a-z]{6,8}", fullmatch=True)  # longer than any abbreviation
 plain_sentences = st.builds(
     lambda first, rest: f"{first.capitalize()} {' '.join(rest)}.", words, st.lists(words, min_size=2, max_size=8)
 )

@@ -1,26 +1,41 @@
-"""A server that speaks enough of the OpenAI protocol for the tests, over real HTTP."""
+"""A server that speaks enough of the OpenAI protocol for the tests, over real HTTP: completions, files and batches."""
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = tuple[int, dict[str, Any]]
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
+"""Status, body (text is sent as it is, anything else as JSON) and further headers."""
+
 Behaviour = Callable[[dict[str, Any], int], Answer]
 """What to answer to a request body that is the n-th (from 1) for its passage."""
 
 
 class FakeOpenAI:
-    """Counts requests per passage; `behaviour` decides each answer."""
+    """Counts requests per passage; `behaviour` decides each answer, those in a batch included.
+
+    `answered` holds the passage and the time of every completion that was sent in full.
+    """
 
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
         self.requests: list[dict[str, Any]] = []
+        self.answered: list[tuple[str, float]] = []
+        self.most_at_once = 0
         self.keys: set[str | None] = set()
         self.url = ""
+        self.files: dict[str, str] = {}
+        self.batches: dict[str, dict[str, Any]] = {}
+        self.looks_until_done = 1
+        self.has_batches = True
+        self.fails_batches = False
         self._seen: dict[str, int] = {}
+        self._at_once = 0
         self._lock = threading.Lock()
 
     def answer(self, body: dict[str, Any], key: str | None) -> Answer:
@@ -30,7 +45,49 @@ class FakeOpenAI:
             self.keys.add(key)
             self._seen[passage] = self._seen.get(passage, 0) + 1
             nth = self._seen[passage]
-        return self.behaviour(body, nth)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            return self.behaviour(body, nth)
+        finally:
+            with self._lock:
+                self._at_once -= 1
+
+    def note_sent(self, body: dict[str, Any], status: int) -> None:
+        if status == 200:
+            self.answered.append((body["messages"][-1]["content"], time.time()))
+
+    def create_batch(self, body: dict[str, Any], key: str | None) -> dict[str, Any]:
+        number = len(self.batches) + 1
+        output: list[str] = []
+        for line in self.files[body["input_file_id"]].splitlines():
+            request = json.loads(line)
+            status, answer, *_ = self.answer(request["body"], key)
+            response = {"status_code": status, "request_id": "r", "body": answer}
+            output.append(json.dumps({"id": "l", "custom_id": request["custom_id"], "response": response}))
+        self.files[f"file-out{number}"] = "\n".join(reversed(output))  # a batch keeps no order
+        batch = {
+            "id": f"batch_{number}",
+            "object": "batch",
+            "endpoint": body["endpoint"],
+            "input_file_id": body["input_file_id"],
+            "completion_window": "24h",
+            "status": "failed" if self.fails_batches else "in_progress",
+            "created_at": int(time.time()),
+            "metadata": body.get("metadata"),
+            "request_counts": {"total": len(output), "completed": 0, "failed": 0},
+            "looks": 0,
+        }
+        self.batches[batch["id"]] = batch
+        return batch
+
+    def look_at_batch(self, batch_id: str) -> dict[str, Any] | None:
+        batch = self.batches.get(batch_id)
+        if batch:
+            batch["looks"] += 1
+            if batch["looks"] >= self.looks_until_done:
+                batch |= {"status": "completed", "output_file_id": f"file-out{batch_id.removeprefix('batch_')}"}
+        return batch
 
 
 def completion(content: str, **choice: Any) -> Answer:
@@ -46,11 +103,12 @@ def completion(content: str, **choice: Any) -> Answer:
 
 
 def questions(*texts: str) -> Answer:
-    return completion(json.dumps({"questions": [{"question": text, "style": "question"} for text in texts]}))
+    entries = [{"number": number, "question": text} for number, text in enumerate(texts, start=1)]
+    return completion(json.dumps({"questions": entries}))
 
 
-def error(status: int, message: str = "broken") -> Answer:
-    return status, {"error": {"message": message, "type": "server_error"}}
+def error(status: int, message: str = "broken", headers: dict[str, str] | None = None) -> Answer:
+    return status, {"error": {"message": message, "type": "server_error"}}, headers or {}
 
 
 @contextmanager
@@ -59,16 +117,49 @@ def serving(behaviour: Behaviour) -> Iterator[FakeOpenAI]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, data = fake.answer(body, self.headers.get("Authorization"))
-            payload = json.dumps(data).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
+            data = self.rfile.read(int(self.headers["Content-Length"]))
+            key = self.headers.get("Authorization")
+            if self.path.endswith("/files") and not fake.has_batches:
+                self._send(404, {"error": {"message": "no such path"}})
+            elif self.path.endswith("/files"):
+                file_id = f"file-in{len(fake.files) + 1}"
+                fake.files[file_id] = _uploaded(self.headers["Content-Type"], data)
+                self._send(200, {"id": file_id, "object": "file", "purpose": "batch", "filename": "requests.jsonl"})
+            elif self.path.endswith("/batches"):
+                self._send(200, fake.create_batch(json.loads(data), key))
+            else:
+                body = json.loads(data)
+                status, answer, *headers = fake.answer(body, key)
+                self._send(status, answer, *headers)
+                fake.note_sent(body, status)
+
+        def do_GET(self) -> None:
+            *_, kind, name = self.path.split("?")[0].strip("/").split("/")
+            if name == "content":
+                self._send(200, fake.files[kind])
+            elif name == "batches":
+                found = sorted(fake.batches.values(), key=lambda batch: batch["id"], reverse=True)
+                self._send(200, {"object": "list", "data": found, "has_more": False})
+            elif batch := fake.look_at_batch(name):
+                self._send(200, batch)
+            else:
+                self._send(404, {"error": {"message": "no such batch"}})
+
+        def _send(self, status: int, answer: Any, headers: dict[str, str] | None = None) -> None:
+            payload = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+            try:
+                self.send_response(status)
+                for name, value in (headers or {}).items():
+                    self.send_header(name, value)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(payload)))
+                self.end_headers()
+                self.wfile.write(payload)
+            except OSError:  # the client timed out, or was killed
+                self.close_connection = True
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             return
@@ -83,3 +174,9 @@ def serving(behaviour: Behaviour) -> Iterator[FakeOpenAI]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _uploaded(content_type: str, data: bytes) -> str:
+    """Content of the file in a multipart form."""
+    form = BytesParser().parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + data)
+    return next(part.get_payload(decode=True).decode() for part in form.get_payload() if part.get_filename())  # pyright: ignore

@@ -19,8 +19,10 @@ def judge(
     return filters.judge(candidates, {one.chunk_id: one for one in chunks}, splits, benched, max_copy_rate=0.9)
 
 
-def pages(n: int, **changes: str) -> list[Chunk]:
-    return [chunk(f"Text of page number {k}.", url=f"https://docs.example/{k}", **changes) for k in range(n)]
+def pages(n: int, cluster_id: str | None = None) -> list[Chunk]:
+    return [
+        chunk(f"Text of page number {k}.", url=f"https://docs.example/{k}", cluster_id=cluster_id) for k in range(n)
+    ]
 
 
 def reasons(verdicts: Sequence[filters.Verdict]) -> list[str | None]:
@@ -49,7 +51,7 @@ def test_a_heading_that_is_a_question_may_stand_in_its_passage():
 
 def test_one_question_that_few_passages_answer_becomes_one_pair_with_all_of_them():
     chunks = pages(3)
-    verdicts = judge([ask("How do I restore?", one) for one in chunks], chunks)
+    verdicts = judge([ask("How do I restore a mailbox?", one) for one in chunks], chunks)
     kept = [verdict for verdict in verdicts if verdict.reason is None]
     assert len(kept) == 1
     assert set(kept[0].chunk_ids) == {one.chunk_id for one in chunks}
@@ -59,12 +61,14 @@ def test_one_question_that_few_passages_answer_becomes_one_pair_with_all_of_them
 
 def test_a_question_that_many_passages_answer_is_ambiguous():
     chunks = pages(4)
-    assert set(reasons(judge([ask("how do i restore", one) for one in chunks], chunks))) == {filters.AMBIGUOUS}
+    assert set(reasons(judge([ask("how do i restore a mailbox", one) for one in chunks], chunks))) == {
+        filters.AMBIGUOUS
+    }
 
 
 def test_near_duplicates_of_the_source_are_gold_too_and_count_as_one_answer():
     chunks = pages(5, cluster_id="same")
-    (first, *_) = verdicts = judge([ask("how do i restore", one) for one in chunks], chunks)
+    (first, *_) = verdicts = judge([ask("how do i restore a mailbox", one) for one in chunks], chunks)
     kept = next(verdict for verdict in verdicts if verdict.reason is None)
     assert len(kept.chunk_ids) == 5
     assert first.reason in {None, filters.MERGED}
@@ -112,3 +116,27 @@ def test_test_pages_keep_questions_and_train_pages_keep_everything():
 def test_a_test_page_that_offers_no_question_keeps_what_it_has():
     (one,) = pages(1)
     assert reasons(judge([ask("aufbewahrung der sicherungen", one, "title")], [one], {one.url: "test"})) == [None]
+
+
+def test_questions_that_differ_in_form_and_order_only_are_one():
+    one = chunk("Text.", heading_path=["Mailboxes"])
+    found = reasons(
+        judge([ask("restoring a deleted mailbox", one), ask("How to restore deleted mailboxes?", one)], [one])
+    )
+    assert sorted(map(str, found)) == sorted(["None", filters.MERGED])
+
+
+def test_how_many_passages_may_answer_one_question_is_a_setting():
+    chunks = pages(3)
+    by_id, splits = {one.chunk_id: one for one in chunks}, {one.url: "train" for one in chunks}
+    asked = [ask("how do I restore a mailbox", one) for one in chunks]
+    strict = filters.judge(asked, by_id, splits, frozenset(), 0.9, max_answering_clusters=2)
+    assert set(reasons(strict)) == {filters.AMBIGUOUS}
+
+
+def test_a_generated_question_in_another_language_than_its_passage_is_rejected():
+    (one,) = pages(1)
+    foreign = Candidate(
+        "Wie stelle ich ein gelöschtes Postfach wieder her, bitte?", one.chunk_id, "question", "llm", "h"
+    )
+    assert reasons(judge([foreign, ask("Which one fits?", one)], [one])) == [filters.FOREIGN, filters.NOT_STANDALONE]

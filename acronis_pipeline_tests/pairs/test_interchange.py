@@ -1,99 +1,117 @@
+"""Formats of other tools: what is written is read again, and what is broken is named."""
+
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from acronis_pipeline.dataset import Question, RetrievalDataset, singletons
-from acronis_pipeline.errors import DatasetError
-from acronis_pipeline.pairs.interchange import dataset_from_llama_index, read_llama_index, write_llama_index
+from acronis_pipeline.errors import DatasetError, OutputError
+from acronis_pipeline.pairs import beir, llama_index
+from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery
+from acronis_pipeline.pairs.labelled_datasets import read
 
-
-def write(path: Path, n: int, *, prefix: str = "question", per_passage: int = 2) -> Path:
-    data = {
-        "queries": {f"q{i}": f"{prefix} number {i}" for i in range(n)},
-        "corpus": {f"c{i}": f"passage {prefix} {i}" for i in range(n // per_passage + 1)},
-        "relevant_docs": {f"q{i}": [f"c{i // per_passage}"] for i in range(n)},
-        "mode": "text",
-    }
-    path.write_text(json.dumps(data), "utf-8")
-    return path
+_texts = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1).filter(str.strip)
+_ids = st.text("abc-123", min_size=1)
+_metadata = st.dictionaries(st.sampled_from(["style", "url"]), _texts)
 
 
-def test_a_round_trip_loses_nothing(tmp_path: Path):
-    dataset = RetrievalDataset(
-        singletons([("c1", "über backups"), ("c2", "restore")]),
-        train=(Question("q1", "what?", ("c1", "c2"), "g"),),
-        test=(Question("q2", "wie?", ("c2",), "g"),),
-    )
-    write_llama_index(dataset, tmp_path / "out" / "all.json")
-    assert read_llama_index(tmp_path / "out" / "all.json") == (
-        {"q1": "what?", "q2": "wie?"},
-        {"c1": "über backups", "c2": "restore"},
-        {"q1": ["c1", "c2"], "q2": ["c2"]},
-    )
-    write_llama_index(dataset, tmp_path / "test.json", split="test")
-    assert list(read_llama_index(tmp_path / "test.json")[0]) == ["q2"]
+@st.composite
+def labelled(draw: st.DrawFn, grades: tuple[int, ...] = (1,), titles: st.SearchStrategy[str] | None = None):
+    title = st.just("") if titles is None else titles
+    corpus = draw(st.dictionaries(_ids, st.builds(LabelledPassage, _texts, title, _metadata), min_size=1, max_size=4))
+    judged = st.dictionaries(st.sampled_from(sorted(corpus)), st.sampled_from(grades), min_size=1)
+    split = st.sampled_from(["train", "validation", "test"])
+    queries = st.builds(LabelledQuery, _texts, judged, split, _metadata)
+    return LabelledData(draw(st.dictionaries(_ids, queries, min_size=1, max_size=4)), corpus)
 
 
-def test_questions_that_share_a_passage_stay_in_one_split(tmp_path: Path):
-    train, test = dataset_from_llama_index(
-        write(tmp_path / "t.json", 60, per_passage=3), write(tmp_path / "e.json", 8, prefix="other")
-    )
-    trained = {chunk_id for question in train.train for chunk_id in question.chunk_ids}
-    validated = {chunk_id for question in train.validation for chunk_id in question.chunk_ids}
-    assert len(train.validation) == 6
-    assert not trained & validated
-    assert (len(test.test), test.train) == (8, ())
+_quick = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
-def test_the_split_depends_on_the_seed_only(tmp_path: Path):
-    train, test = write(tmp_path / "t.json", 60), write(tmp_path / "e.json", 8, prefix="other")
-    assert dataset_from_llama_index(train, test) == dataset_from_llama_index(train, test)
-    assert dataset_from_llama_index(train, test)[0] != dataset_from_llama_index(train, test, seed=1)[0]
+@_quick
+@given(data=labelled())
+def test_a_llama_index_round_trip_loses_nothing(data: LabelledData, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("set")
+    llama_index.write_folder(data, folder)
+    assert read(folder) == data
 
 
-def test_questions_of_the_evaluation_are_not_trained_on(tmp_path: Path):
-    train, _ = dataset_from_llama_index(write(tmp_path / "t.json", 20), write(tmp_path / "e.json", 5))
-    assert len(train.train) + len(train.validation) == 15
-    with pytest.raises(DatasetError, match="every question also stands in"):
-        dataset_from_llama_index(tmp_path / "e.json", tmp_path / "t.json")
+@_quick
+@given(data=labelled(grades=(1, 2), titles=st.sampled_from(["", "Guide > Restore"])))
+def test_a_beir_round_trip_loses_nothing(data: LabelledData, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("set")
+    beir.write_folder(data, folder)
+    assert read(folder) == data
 
 
-def test_evaluation_alone_trains_on_nothing(tmp_path: Path):
-    train, test = dataset_from_llama_index(None, write(tmp_path / "e.json", 4))
-    assert train == RetrievalDataset(())
-    assert len(test.test) == 4
+def test_what_llama_index_writes_is_read(tmp_path: Path):
+    """Only its own three keys and the mode, as `EmbeddingQAFinetuneDataset.save_json` writes them."""
+    content = {"queries": {"q": "?"}, "corpus": {"c": "t"}, "relevant_docs": {"q": ["c"]}, "mode": "text"}
+    (tmp_path / "val_dataset.json").write_text(json.dumps(content), "utf-8")
+    assert read(tmp_path).queries["q"] == LabelledQuery("?", {"c": 1}, "validation")
 
 
-GOOD = {"queries": {"q": "?q"}, "corpus": {"c": "text"}, "relevant_docs": {"q": ["c"]}}
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A good BEIR folder."""
+    data = LabelledData({"q": LabelledQuery("how long?", {"c": 1}, "test")}, {"c": LabelledPassage("nightly")})
+    beir.write_folder(data, tmp_path)
+    return tmp_path
+
+
+def append(name: str, line: str) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text((path.read_text("utf-8") if path.exists() else "") + line + "\n", "utf-8")
+
+    return spoil
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("spoil", "complaint"),
     [
-        ("{", "is not JSON"),
-        ("[]", "holds a list"),
-        (json.dumps({k: v for k, v in GOOD.items() if k != "corpus"}), "'corpus' is missing"),
-        (json.dumps(GOOD | {"queries": {}}), "'queries' is empty"),
-        (json.dumps(GOOD | {"queries": ["q"]}), "'queries' is a list"),
-        (json.dumps(GOOD | {"corpus": {"c": 3}}), "corpus\\['c'\\] is not a text"),
-        (json.dumps(GOOD | {"relevant_docs": {"q": ["x"]}}), "names 'x', which is not in the corpus"),
-        (json.dumps(GOOD | {"relevant_docs": {"q": []}}), "query 'q' has no relevant_docs"),
-        (json.dumps(GOOD | {"relevant_docs": {}}), "query 'q' has no relevant_docs"),
-        (json.dumps({"queries": {"q": "?"}, "corpus": {"c": "t"}}), "'relevant_docs' is missing"),
+        (append("corpus.jsonl", "{"), r"corpus.jsonl:2 is not JSON"),
+        (append("corpus.jsonl", '{"_id": "c", "text": "twice"}'), r"corpus.jsonl:2 needs an '_id' of its own"),
+        (append("queries.jsonl", '{"_id": "x", "text": " "}'), r"queries.jsonl:2 has no 'text'"),
+        (append("qrels/test.tsv", "q\tnone\t1"), r"test.tsv:3: passage 'none' is not in the folder"),
+        (append("qrels/test.tsv", "none\tc\t1"), r"test.tsv:3: query 'none' is not in the folder"),
+        (append("qrels/test.tsv", "q c 1"), r"test.tsv:3 holds"),
+        (append("qrels/train.tsv", "q\tc\t1"), r"test.tsv:2: query 'q' is judged in train too"),
+        (lambda folder: (folder / "queries.jsonl").unlink(), r"queries.jsonl: no such file"),
+        (lambda folder: (folder / "qrels" / "test.tsv").unlink(), r"qrels judges no query as answered"),
     ],
 )
-def test_a_broken_file_is_named_with_what_is_wrong(tmp_path: Path, content: str, complaint: str):
-    path = tmp_path / "broken.json"
-    path.write_text(content, "utf-8")
-    with pytest.raises(DatasetError, match=complaint) as caught:
-        read_llama_index(path)
-    assert str(path) in str(caught.value)
+def test_a_broken_beir_folder_is_named_with_file_and_line(folder: Path, spoil: Callable[[Path], None], complaint: str):
+    spoil(folder)
+    with pytest.raises(DatasetError, match=complaint):
+        read(folder)
 
 
-def test_a_missing_or_binary_file_is_named(tmp_path: Path):
-    with pytest.raises(DatasetError, match="no such file"):
-        read_llama_index(tmp_path / "none.json")
-    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DatasetError, match="cannot be read"):
-        read_llama_index(tmp_path / "binary.json")
+def test_a_query_judged_irrelevant_everywhere_is_left_out(folder: Path, caplog: pytest.LogCaptureFixture):
+    append("queries.jsonl", '{"_id": "x", "text": "why?"}')(folder)
+    append("qrels/test.tsv", "x\tc\t0")(folder)
+    assert list(read(folder).queries) == ["q"]
+    assert "1 of 2 queries have no relevant passage" in caplog.text
+
+
+def test_an_empty_folder_is_no_dataset(tmp_path: Path):
+    with pytest.raises(DatasetError, match=r"holds no train\*\.json"):
+        read(tmp_path)
+
+
+def test_a_query_in_two_files_of_a_folder_is_refused(tmp_path: Path):
+    content = {"queries": {"q": "?"}, "corpus": {"c": "t"}, "relevant_docs": {"q": ["c"]}}
+    for name in ("train.json", "test.json"):
+        (tmp_path / name).write_text(json.dumps(content), "utf-8")
+    with pytest.raises(DatasetError, match="'q' stands in another split too"):
+        read(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file/set"):
+        beir.write_folder(LabelledData({}, {}), tmp_path / "file" / "set")

@@ -1,0 +1,63 @@
+"""Which language model is asked, where, and with which key."""
+
+import os
+from base64 import b64encode
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from acronis_pipeline.errors import GeneratorError
+from acronis_pipeline.settings import ENV_PREFIX, LlmSettings
+
+OPENAI = "OpenAI"
+
+
+def require_configured(settings: LlmSettings) -> tuple[str, str]:
+    """Model and key of the configured endpoint; local servers that ask for no key get a placeholder.
+
+    Raises
+    ------
+    GeneratorError
+        If no model is named, or OpenAI itself is to be asked and there is no key.
+    """
+    if not settings.model:
+        raise GeneratorError(
+            f"no language model is named; set {ENV_PREFIX}LLM__MODEL, or choose pairs.generator=structural"
+        )
+    key = settings.api_key.get_secret_value() if settings.api_key else os.environ.get("OPENAI_API_KEY", "")
+    if not key and settings.base_url is None:
+        raise GeneratorError(
+            f"no key for OpenAI; set {ENV_PREFIX}LLM__API_KEY or OPENAI_API_KEY, "
+            f"or {ENV_PREFIX}LLM__BASE_URL for another endpoint"
+        )
+    return settings.model, key or "none"  # the client insists on a key
+
+
+def name_of(settings: LlmSettings) -> str:
+    """The endpoint as messages, logs and tables show it: without user, password and query."""
+    return _without_secrets(settings.base_url) if settings.base_url else OPENAI
+
+
+def client_options(settings: LlmSettings) -> dict[str, Any]:
+    """Arguments for an OpenAI client.
+
+    A user and password in the address go into a header: the HTTP library logs every address it asks.
+
+    Raises
+    ------
+    GeneratorError
+        As `require_configured`.
+    """
+    _, key = require_configured(settings)
+    options = {"api_key": key, "timeout": settings.timeout_s}
+    if settings.base_url is None:
+        return options
+    parts = urlsplit(settings.base_url)
+    if parts.username is not None:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        options["default_headers"] = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"}
+    return options | {"base_url": _without_secrets(settings.base_url)}
+
+
+def _without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -1,0 +1,73 @@
+"""Reading what a language model wrote: JSON among chatter, cut off, or no JSON at all."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_NUMBERED_LINE = re.compile(r"^\s*(\d{1,2})\s*[.):]\s+(\S.*)$", re.MULTILINE)
+_OPENING = re.compile(r"[{\[]")
+
+Entry = TypeVar("Entry", bound=BaseModel)
+
+
+def entries(content: str, entry: type[Entry], *, text_field: str) -> list[Entry] | None:
+    """The entries of an answer that fit `entry`; None if the answer holds no list of entries.
+
+    Tolerates reasoning, fences and chatter around the JSON, a list without its object, plain strings, entries that do
+    not fit (left out one by one), a list that was cut off (its whole entries count), and a numbered list in plain text.
+    A missing `number` is the entry's position.
+
+    Parameters
+    ----------
+    text_field
+        The field of `entry` that a plain string or a numbered line stands for.
+    """
+    content = _THINKING.sub("", content)
+    loose: list[Any] = []
+    for value in _json_values(content):
+        if (found := _list_in(value)) is not None:
+            fitting = _fitting(found, entry, text_field)
+            return None if found and not fitting else fitting
+        loose.append(value)
+    lines = [{"number": int(number), text_field: text} for number, text in _NUMBERED_LINE.findall(content)]
+    return _fitting(loose, entry, text_field) or _fitting(lines, entry, text_field) or None
+
+
+def _json_values(content: str) -> Iterator[Any]:
+    """Every complete JSON object or array in a text that is not part of another."""
+    decoder = json.JSONDecoder()
+    start = 0
+    while match := _OPENING.search(content, start):
+        try:
+            value, start = decoder.raw_decode(content, match.start())
+        except json.JSONDecodeError:
+            start = match.start() + 1
+        else:
+            yield value
+
+
+def _list_in(value: Any) -> list[Any] | None:
+    if isinstance(value, list):
+        return value
+    return next((part for part in value.values() if isinstance(part, list)), None)
+
+
+def _fitting(values: list[Any], entry: type[Entry], text_field: str) -> list[Entry]:
+    read = (_read(value, entry, position, text_field) for position, value in enumerate(values, start=1))
+    return [value for value in read if value is not None]
+
+
+def _read(value: Any, entry: type[Entry], position: int, text_field: str) -> Entry | None:
+    if isinstance(value, str):
+        value = {text_field: value}
+    if not isinstance(value, dict):
+        return None
+    known = {name: value[name] for name in entry.model_fields if name in value}
+    try:
+        return entry.model_validate({"number": position} | known)
+    except ValidationError:
+        return None

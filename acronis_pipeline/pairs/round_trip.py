@@ -1,0 +1,76 @@
+"""Round-trip consistency: does the untouched base find a query's own passage again, roughly?
+
+Near-duplicates count as one place, and the passage needs to be among the first k only: asking for rank one would keep
+what the base knows already and throw away what there is to learn. Dai et al.: Promptagator, ICLR 2023.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.pairs.filters import Verdict
+from acronis_pipeline.pairs.generator import Chunk
+from acronis_pipeline.store import Store
+from acronis_pipeline.vectors import embed_passages
+
+LOST = "the base does not find its passage again"
+
+_log = logging.getLogger(__name__)
+_BLOCK = 512
+"""Queries scored at once: 20 MB over 10,000 passages."""
+
+
+def reject_lost(
+    store: Store, embedder: Embedder, verdicts: Sequence[Verdict], chunks: Mapping[str, Chunk], k: int
+) -> list[Verdict]:
+    """The verdicts, with those kept ones rejected whose best gold cluster is not among the first `k` of the base.
+
+    Every kept verdict carries its rank as score `round_trip_rank`. Passages come from the store's vector cache, where
+    the index will look for them too.
+    """
+    started = time.monotonic()
+    asked = [index for index, verdict in enumerate(verdicts) if verdict.reason is None]
+    ids = list(chunks)
+    passage_vectors = embed_passages(store, embedder, [chunks[chunk_id].passage for chunk_id in ids])
+    query_vectors = embedder.encode_queries([verdicts[index].candidate.query for index in asked])
+    gold = [{chunks[chunk_id].cluster_id for chunk_id in verdicts[index].chunk_ids} for index in asked]
+    found = ranks(query_vectors, passage_vectors, [chunks[chunk_id].cluster_id for chunk_id in ids], gold)
+    judged = list(verdicts)
+    for index, rank in zip(asked, found, strict=True):
+        scores = {**verdicts[index].scores, "round_trip_rank": rank}
+        judged[index] = replace(verdicts[index], scores=scores, reason=LOST if rank > k else None)
+    lost = sum(rank > k for rank in found)
+    _log.info("round trip: %d of %d queries lost, %.1f s", lost, len(asked), time.monotonic() - started)
+    return judged
+
+
+def ranks(
+    query_vectors: np.ndarray, passage_vectors: np.ndarray, clusters: Sequence[str], gold: Sequence[set[str]]
+) -> list[int]:
+    """1-based rank of each query's best gold cluster among all clusters, each at the place of its best passage.
+
+    Parameters
+    ----------
+    query_vectors, passage_vectors
+        Shapes (n_queries, dimension) and (n_passages, dimension), L2-normalised.
+    clusters
+        Cluster of every passage.
+    gold
+        Clusters that answer each query, at least one of which is among `clusters`.
+    """
+    names, index = np.unique(np.asarray(clusters, dtype=object).astype(str), return_inverse=True)
+    column = {str(name): position for position, name in enumerate(names)}
+    order = np.argsort(index, kind="stable")
+    starts = np.searchsorted(index[order], np.arange(len(names)))
+    found: list[int] = []
+    for start in range(0, len(query_vectors), _BLOCK):
+        scores = query_vectors[start : start + _BLOCK] @ passage_vectors[order].T
+        best = np.maximum.reduceat(scores, starts, axis=1)
+        for row, answers in zip(best, gold[start : start + _BLOCK], strict=True):
+            own = max(row[column[cluster]] for cluster in answers if cluster in column)
+            found.append(int(np.sum(row > own)) + 1)
+    return found

@@ -1,0 +1,39 @@
+"""Passages that came with a question as wrong answers: who is contrasted with them, and that training knows of them."""
+
+import pytest
+
+from acronis_pipeline.dataset import Passage, Question, RetrievalDataset
+from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.finetune.examples import Questions, digest_of, prepare
+
+PASSAGES = ("Restore files from the console.", "Licences are renewed every year.")
+ANSWERS = (((0,),), ((1,),))
+
+
+def questions(*negatives: tuple[str, ...]) -> Questions:
+    return Questions(("how to restore", "price"), ANSWERS, (0, 1), ("question",) * 2, negatives)
+
+
+def test_a_wrong_passage_counts_against_its_own_question_only(base: Embedder) -> None:
+    from acronis_pipeline.finetune.contrastive_training import contrastive_loss
+
+    def loss(asked: Questions, batch: list[int]) -> float:
+        return contrastive_loss(base.model, asked, PASSAGES, batch, 30.0).item()
+
+    plain, with_twin = questions(), questions(("Restore files from the console!",), ())
+    assert loss(with_twin, [0]) > loss(plain, [0]) + 0.2
+    assert loss(with_twin, [1]) == pytest.approx(loss(plain, [1]), abs=1e-5)
+    assert loss(with_twin, [0, 1]) - loss(plain, [0, 1]) == pytest.approx(loss(with_twin, [0]) / 2, abs=0.1)
+
+
+def test_wrong_passages_are_part_of_the_training_data() -> None:
+    def dataset(*negatives: str) -> RetrievalDataset:
+        asked = [Question(f"q{n}", f"question {n}", (f"p{n % 2}",), "g", negatives=negatives) for n in range(8)]
+        corpus = tuple(Passage(f"p{n}", text, f"p{n}", "u") for n, text in enumerate(PASSAGES))
+        return RetrievalDataset(corpus, tuple(asked), tuple(asked[:4]))
+
+    examples = prepare(dataset("never"))
+    assert examples.train.negatives_of(3) == ("never",)
+    assert examples.train.take([3]).negatives_of(0) == ("never",)
+    assert examples.passages == PASSAGES
+    assert digest_of(dataset("never")) != digest_of(dataset())

@@ -1,0 +1,35 @@
+"""Settings, sessions and well-behaved answers for the tests of the language model's side."""
+
+import re
+from typing import Any
+
+from pydantic import SecretStr
+
+from acronis_pipeline.pairs.generator import Chunk, Generation, LlmUsage
+from acronis_pipeline.pairs.llm import LlmGenerator
+from acronis_pipeline.pairs.llm_session import LlmSession
+from acronis_pipeline.settings import LlmSettings
+from acronis_pipeline.store import Store
+from acronis_pipeline_tests.pairs import fake_openai as fake
+
+KEY = "sk-very-secret"
+
+
+def settings(url: str | None = None, **changes: Any) -> LlmSettings:
+    values = {"base_url": url, "model": "fake", "api_key": SecretStr(KEY), "timeout_s": 5.0, "max_retries": 1}
+    return LlmSettings(**(values | changes))
+
+
+def generate(store: Store, chunks: list[Chunk], url: str, **changes: Any) -> tuple[Generation, LlmUsage]:
+    session = LlmSession(settings(url, **changes), store)
+    generation = LlmGenerator(session).generate(chunks)
+    return generation, session.usage
+
+
+def number_of(body: dict[str, Any]) -> str:
+    match = re.search(r"node(\d+)", body["messages"][-1]["content"])
+    return match[1] if match else ""
+
+
+def ask_about_node(body: dict[str, Any], nth: int) -> fake.Answer:
+    return fake.questions(f"which console changes box {number_of(body)}?", f"who looks after vault {number_of(body)}?")
