@@ -1,7 +1,8 @@
 """One crawl in a process of its own, measured: `measured` starts it, `main` is what runs there.
 
 The child crawls with the function that the asset and the command line call, and prints its result with the seconds and
-CPU seconds of the crawl alone; its peak memory is that of the whole process, imports included.
+CPU seconds of the crawl alone, the processes that read its pages included (`readers_cpu_s` of it); its peak memory is
+that of the whole process, imports included, without those readers (up to two).
 """
 
 import argparse
@@ -76,13 +77,22 @@ def main() -> None:
     site = {"url": options.url, "concurrency": options.concurrency, "max_pages": 100_000}
     settings = load_settings(options.data, site={**site, "full_sweep_days": 0} if options.full else site)
     store = Store(settings.store_uri)
-    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF)
+    started, before_s = time.monotonic(), _cpu_s(resource.RUSAGE_SELF)
     result = crawl(store, settings.site, journal_dir=settings.crawl_dir)
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    took = {"crawl_s": round(time.monotonic() - started, 2), "crawl_cpu_s": round(cpu_s, 2)}
+    readers_cpu_s = _cpu_s(resource.RUSAGE_CHILDREN)
+    took = {
+        "crawl_s": round(time.monotonic() - started, 2),
+        "crawl_cpu_s": round(_cpu_s(resource.RUSAGE_SELF) - before_s + readers_cpu_s, 2),
+        "readers_cpu_s": round(readers_cpu_s, 2),
+        "largest_reader_peak_rss_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _KIB / 1e6, 1),
+    }
     counts = {name: value for name, value in dataclasses.asdict(result).items() if name != "examples"}
     print(json.dumps({**took, **counts}))
+
+
+def _cpu_s(whose: int) -> float:
+    usage = resource.getrusage(whose)
+    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":

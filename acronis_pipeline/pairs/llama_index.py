@@ -25,13 +25,12 @@ def read_folder(folder: Path) -> LabelledData:
     DatasetError
         If there is none, one is not what its format says, or two of them disagree about a text.
     """
-    found = [(path, _split_of(path)) for path in sorted(folder.glob("*.json"))]
-    files: list[tuple[Path, Split]] = [(path, split) for path, split in found if split]
-    if not files:
-        raise DatasetError(f"{folder} holds no train*.json, val*.json or test*.json; name one file, or a BEIR folder")
     queries: dict[str, LabelledQuery] = {}
     corpus: dict[str, LabelledPassage] = {}
-    for path, split in files:
+    for path in sorted(folder.glob("*.json")):
+        split = _split_of(path)
+        if split is None:
+            continue
         data = read_file(path, split=split)
         for query_id, query in data.queries.items():
             if query_id in queries:
@@ -40,6 +39,8 @@ def read_folder(folder: Path) -> LabelledData:
         for passage_id, passage in data.corpus.items():
             if corpus.setdefault(passage_id, passage).text != passage.text:
                 raise DatasetError(f"{path}: corpus[{passage_id!r}] has another text in another split; rename one")
+    if not queries:
+        raise DatasetError(f"{folder} holds no train*.json, val*.json or test*.json; name one file, or a BEIR folder")
     return LabelledData(queries, corpus)
 
 
