@@ -84,7 +84,6 @@ def main() -> None:
         "crawl_s": round(time.monotonic() - started, 2),
         "crawl_cpu_s": round(_cpu_s(resource.RUSAGE_SELF) - before_s + readers_cpu_s, 2),
         "readers_cpu_s": round(readers_cpu_s, 2),
-        "largest_reader_peak_rss_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _KIB / 1e6, 1),
     }
     counts = {name: value for name, value in dataclasses.asdict(result).items() if name != "examples"}
     print(json.dumps({**took, **counts}))

@@ -3,6 +3,7 @@
 import posixpath
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import quote, unquote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 from w3lib.url import safe_url_string
@@ -13,6 +14,13 @@ from acronis_pipeline.settings import PageFormat, SiteSettings
 MAX_URL_CHARS = 2_000
 """Longer addresses come from link loops, not from people."""
 
+_MAX_REMEMBERED = 8_192
+"""Spellings of addresses that are not plain: navigation repeats its links on every page. Some 3 MB, 32 MB at worst."""
+
+_PLAIN = re.compile(
+    r"https?://(?=[^/]{1,63}/)[a-z0-9]+(?:[.-][a-z0-9]+)*(?::(?:[1-9]\d{3}|[1-5]\d{4}))?(?:/[\w~-][\w.~-]*)*/?", re.ASCII
+)
+"""Addresses that are spelt as `canonical` spells them, of the kind that most links are."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _TRACKING = re.compile(
@@ -54,9 +62,19 @@ def canonical(url: str, base: str | None = None, *, drop: re.Pattern[str] | None
     several of one name keep their order, which may matter. The path keeps its trailing slash or lack of one and its
     `index.html`: servers answer differently, so only their answers tell (see `spellings`). Idempotent.
     """
+    if len(url) <= MAX_URL_CHARS and _PLAIN.fullmatch(url):
+        return url
     try:
-        joined = urljoin(base, url.strip()) if base else url.strip()
-        parts = urlsplit(safe_url_string(joined))
+        return _respelt(urljoin(base, url.strip()) if base else url.strip(), drop)
+    except ValueError:
+        return None
+
+
+@lru_cache(_MAX_REMEMBERED)
+def _respelt(url: str, drop: re.Pattern[str] | None) -> str | None:
+    """`canonical` of an address that stands for itself."""
+    try:
+        parts = urlsplit(safe_url_string(url))
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
@@ -177,13 +195,15 @@ class Scope:
 
     def is_same_site(self, url: str) -> bool:
         """Whether a canonical address is on the site's host and port."""
+        if url.startswith(f"{self.scheme}://{self.netloc}/"):
+            return True
         parts = urlsplit(url)
         return parts.netloc == self.netloc and (parts.scheme == self.scheme or parts.port is None)
 
     def canonical(self, url: str, base: str | None = None) -> str | None:
         """Canonical spelling, with the site's own scheme for addresses of the site."""
         spelt = canonical(url, base, drop=self.drop)
-        if spelt is None or not self.is_same_site(spelt):
+        if spelt is None or spelt.startswith(f"{self.scheme}:") or not self.is_same_site(spelt):
             return spelt
         return urlunsplit(urlsplit(spelt)._replace(scheme=self.scheme))
 
