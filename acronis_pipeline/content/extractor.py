@@ -1,8 +1,8 @@
 """`extract` in processes of their own: beside the GIL, and out of reach of markup that crashes or hangs a parser.
 
 Started with `python -m` and fed through pipes, not by `multiprocessing`: that would run the caller's `__main__` again,
-which in a notebook, an orchestrator's worker or an unguarded script is somebody else's program. A process takes 0.1 s to
-start and some 40 MB, and ends with its pipe, however the caller ends.
+which in a notebook, an orchestrator's worker or an unguarded script is somebody else's program. A process takes 0.1 s
+to start and some 35 MB, and ends with its pipe, however the caller ends.
 """
 
 import contextlib

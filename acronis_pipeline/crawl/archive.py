@@ -73,10 +73,7 @@ class Archive:
     def validators(self, url: str) -> dict[str, str]:
         """Headers that make asking conditional: an answer of 304 must leave something to go by."""
         visit = self.known.visits.get(url)
-        if visit is None or self._settled(url, visit) is None:
-            return {}
-        headers = {"If-None-Match": visit["etag"], "If-Modified-Since": visit["last_modified"]}
-        return {name: value for name, value in headers.items() if value}
+        return self.known.validators(url) if visit and self._settled(url, visit) else {}
 
     def repeated(self, url: str) -> Recorded | None:
         """What a 304 repeats; None if nothing that it could repeat is on record."""

@@ -20,11 +20,11 @@ from acronis_pipeline.crawl.page import EMPTY_WITHOUT_SCRIPTS, LOGIN_WALL
 from acronis_pipeline.crawl.plan import History, mode_of
 from acronis_pipeline.crawl.render import advice, renderer
 from acronis_pipeline.crawl.result import CrawlResult
+from acronis_pipeline.crawl.scope import Scope
 from acronis_pipeline.crawl.session import Session, arrive, start_on_record
 from acronis_pipeline.crawl.site_files import SiteFiles
 from acronis_pipeline.crawl.tables import CRAWLS, PAGES, Row, write
 from acronis_pipeline.crawl.tally import Tally
-from acronis_pipeline.crawl.urls import Scope
 from acronis_pipeline.errors import AcronisPipelineError, SiteError
 from acronis_pipeline.fingerprint import digest, digest_rows
 from acronis_pipeline.settings import SiteSettings
@@ -126,7 +126,7 @@ class Course:
 
     async def _walk(self, this: Run, known: Known) -> tuple[Session, Crawler]:
         known_start = start_on_record(self._store, self._site) if this.mode == "changes" else None
-        async with arrive(self._site, self._files, known_start=known_start) as session:
+        async with arrive(self._site, self._files, validators=known.validators, known_start=known_start) as session:
             _log.info(
                 "crawl: %d pages in sitemaps, %g s between requests",
                 len(session.sitemap.pages),

@@ -1,7 +1,6 @@
 """Walking through a site: workers take addresses, ask or go by the record, and queue where the answers lead."""
 
 import asyncio
-import logging
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
@@ -12,6 +11,7 @@ from acronis_pipeline.crawl.agenda import KNOWN, Agenda
 from acronis_pipeline.crawl.archive import Archive
 from acronis_pipeline.crawl.fetch import Answer, Ask, FetchError, RedirectRefusedError
 from acronis_pipeline.crawl.frontier import Target
+from acronis_pipeline.crawl.health import Health
 from acronis_pipeline.crawl.journal import Run
 from acronis_pipeline.crawl.reader import Reader
 from acronis_pipeline.crawl.render import Renderer
@@ -22,14 +22,10 @@ from acronis_pipeline.crawl.tally import Tally
 from acronis_pipeline.crawl.verdict import Verdict
 from acronis_pipeline.settings import SiteSettings
 
-_log = logging.getLogger(__name__)
-
-MAX_FAILURES_IN_A_ROW = 25
-"""After so many pages without one answer the site is taken to be down; asking on would only hurt it and us."""
-
+_LOOK_UP_S = 0.05
+"""While no visit ends: one may have come to wait for its PDF, which makes room for another."""
 _TRIES_PER_PAGE = 4
 """Addresses asked for, at most, per page of the budget: endless calendars of noindex pages must end too."""
-_SILENCE = frozenset({"timeout", "connection", "host not found", "TLS"})
 
 
 class Crawler:
@@ -42,7 +38,6 @@ class Crawler:
     only
         The addresses to ask for beside what is new behind them; None asks for the whole site.
 
-    `stopped` tells whether the site went silent, so that absence means nothing.
     """
 
     def __init__(
@@ -56,9 +51,8 @@ class Crawler:
         only: Collection[str] | None = None,
         renderer: Renderer | None = None,
     ) -> None:
-        self.stopped = False
         self._site, self._session, self._archive, self._run, self._tally = site, session, archive, run, tally
-        self._watch = Watch()
+        self._watch, self._health = Watch(), Health()
         self._agenda = Agenda(site, session, archive, only, tally, self._watch)
         self._reader = Reader(site, session, archive, renderer)
         self._spellings = Spellings((url, archive.known.content_hash(url)) for url in archive.known.live())
@@ -71,7 +65,6 @@ class Crawler:
         self._done: set[str] = set()
         self._waiting: dict[str, list[tuple[Target, str]]] = {}
         self._tries = 0
-        self._failures_in_a_row = 0
         self._budget = site.max_pages - self._agenda.n_left_alone
 
     async def run(self) -> None:
@@ -91,6 +84,11 @@ class Crawler:
             self._reader.close()
 
     @property
+    def stopped(self) -> bool:
+        """Whether the site went silent, so that absence means nothing."""
+        return self._health.silent
+
+    @property
     def complete(self) -> bool:
         """Whether everything was asked for that there was."""
         return not self.stopped and "page budget" not in self._tally.skipped
@@ -102,19 +100,21 @@ class Crawler:
     # Asking
 
     async def _work_off(self) -> None:
-        """Empty the queue with `site.concurrency` workers; a worker's page may still fill what others found empty."""
+        """Empty the queue with `site.concurrency` visits at once; one's page may still fill what others found empty."""
         active: set[asyncio.Task[None]] = set()
         try:
             while self._agenda or active:
                 await self._agenda.follow_recorded()
-                while len(active) < self._site.concurrency and not self._agenda.lists_are_due:
+                while len(active) < self._n_at_once and not self._agenda.lists_are_due:
                     target = self._agenda.frontier.pop()
                     if target is None:
                         break
                     if self._may_ask(target) and not self._answered_already(target):
                         active.add(asyncio.create_task(self._visit(target)))
                 if active:
-                    finished, active = await asyncio.wait(active, return_when=asyncio.FIRST_COMPLETED)
+                    finished, active = await asyncio.wait(
+                        active, timeout=_LOOK_UP_S, return_when=asyncio.FIRST_COMPLETED
+                    )
                     for task in finished:
                         task.result()
                 await self._archive.save_if_due()
@@ -123,6 +123,11 @@ class Crawler:
             for task in active:
                 task.cancel()
             await asyncio.gather(*active, return_exceptions=True)
+
+    @property
+    def _n_at_once(self) -> int:
+        """Visits under way; those that wait for a PDF to be read, which can take a minute, do not count."""
+        return self._site.concurrency + min(self._reader.n_pdfs_waiting, self._site.concurrency)
 
     def _may_ask(self, target: Target) -> bool:
         if self._out_of_budget(target.url):
@@ -161,7 +166,7 @@ class Crawler:
             ask = replace(self._ask, hop=partial(self._agenda.hop, trail))
             answer = await self._session.fetcher.get(target.url, ask)
         except RedirectRefusedError as refused:
-            self._note_health(answered=True)
+            self._health.answered()
             if refused.reason == page.SOFT_404:
                 self._conclude(target.url, Verdict("refused", page.SOFT_404))
                 self._settle(target.url, *trail)
@@ -172,22 +177,16 @@ class Crawler:
             self._redirect([target.url, *trail], Verdict("redirect", reason, refused.target, status))
             self._settle(target.url, *trail)
         except FetchError as error:
-            self._note_health(answered=error.reason not in _SILENCE)
+            self._health.failed(error)
             self._conclude(target.url, Verdict("failed", error.reason))
             self._settle(target.url)
         else:
-            self._note_health(answered=answer.status < 500 and answer.status != 429)
+            self._health.answered(answer.status)
             if answer.url != target.url:
                 status = 301 if answer.moved_for_good else 302
                 self._redirect([target.url, *trail[:-1]], Verdict("redirect", None, answer.url, status))
             await self._take(target, answer)
             self._settle(target.url, *trail)
-
-    def _note_health(self, *, answered: bool) -> None:
-        self._failures_in_a_row = 0 if answered else self._failures_in_a_row + 1
-        if self._failures_in_a_row == MAX_FAILURES_IN_A_ROW:
-            self.stopped = True
-            _log.warning("crawl: no answer from %d pages in a row; stopping here", MAX_FAILURES_IN_A_ROW)
 
     async def _take(self, target: Target, answer: Answer) -> None:
         url = answer.url

@@ -1,9 +1,7 @@
 """One request done well: paced, retried, capped in time and size, redirects followed by hand."""
 
 import asyncio
-import email.utils
 import logging
-import random
 import ssl
 import time
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from urllib.parse import urldefrag, urljoin
 
 import httpx2
 
+from acronis_pipeline.crawl import retries
 from acronis_pipeline.crawl.guard import GuardedTransport, HostNotFoundError, PrivateAddressError
 from acronis_pipeline.crawl.pace import Pace
 from acronis_pipeline.settings import SiteSettings
@@ -24,17 +23,13 @@ _log = logging.getLogger(__name__)
 MAX_REDIRECTS = 5
 BEGINNING_BYTES = 1_024
 """Of a body, to tell by what it is (see `Ask.cap`)."""
-MAX_RETRY_AFTER_S = 120.0
-"""A server that wants to be left alone for longer gets its wish: the page fails now and is asked again next crawl."""
 
 _ENCODINGS = ("gzip", "deflate")
 """One of them at a time: encodings in layers exist to multiply a small body into an endless one, and Brotli that was
 not asked for would pass as text."""
 _DRAINED_BYTES = 65_536
-_FIRST_BACKOFF_S = 0.5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PERMANENT = frozenset({301, 308})
-_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class FetchError(Exception):
@@ -187,18 +182,18 @@ class Fetcher:
                 if last or error.reason not in {"timeout", "connection"}:
                     raise
                 _log.debug("%s: %s, trying again", url, error)
-                await asyncio.sleep(_backoff_s(attempt))
+                await asyncio.sleep(retries.backoff_s(attempt))
                 continue
-            if answer.status not in _RETRIED:
+            if answer.status not in retries.STATUSES:
                 return answer
-            asked_s = retry_after_s(answer.headers.get("retry-after"))
-            if asked_s is not None and asked_s <= MAX_RETRY_AFTER_S:
+            asked_s = retries.retry_after_s(answer.headers.get("retry-after"))
+            if asked_s is not None and asked_s <= retries.MAX_RETRY_AFTER_S:
                 # The host is busy, not this page: everyone waits.
                 self.pace.hold(asked_s)
-            if last or (asked_s or 0.0) > MAX_RETRY_AFTER_S:
+            if last or (asked_s or 0.0) > retries.MAX_RETRY_AFTER_S:
                 return answer
             if asked_s is None:
-                await asyncio.sleep(_backoff_s(attempt))
+                await asyncio.sleep(retries.backoff_s(attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _once(self, url: str, ask: Ask) -> Answer:
@@ -281,25 +276,6 @@ async def _spare_connection(response: httpx2.Response) -> None:
 def _announced_bytes(response: httpx2.Response) -> int:
     length = response.headers.get("content-length", "")
     return int(length) if length.isascii() and length.isdigit() else 0
-
-
-def retry_after_s(header: str | None) -> float | None:
-    """Seconds that a Retry-After header (a number or a date) asks for; None if it says nothing usable."""
-    if header is None:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def _backoff_s(attempt: int) -> float:
-    """Doubling, with jitter so that workers that failed together do not come back together."""
-    return _FIRST_BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5)
 
 
 def _caused_by_tls(error: BaseException | None) -> bool:

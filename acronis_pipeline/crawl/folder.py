@@ -21,7 +21,7 @@ import httpx2
 from acronis_pipeline.crawl.fetch import Answer, Ask, FetchError
 from acronis_pipeline.crawl.formats import media_type_of_file
 from acronis_pipeline.crawl.pace import Pace
-from acronis_pipeline.crawl.urls import Scope
+from acronis_pipeline.crawl.scope import Scope
 from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
 

@@ -36,11 +36,12 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
     """
 
     def __init__(self, *, private_host: str | None, max_connections: int) -> None:
+        context = httpx2.create_ssl_context()
         # Proxies from the environment would connect in our place, past the guard.
-        super().__init__(trust_env=False)
+        super().__init__(verify=context, trust_env=False)
         # httpx2 has no parameter for the network backend, httpcore2's pool has.
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(),
+            ssl_context=context,
             max_connections=max_connections,
             max_keepalive_connections=max_connections,
             keepalive_expiry=15.0,

@@ -9,9 +9,9 @@ from urllib.parse import urljoin
 from acronis_pipeline import schemas
 from acronis_pipeline.content import extract
 from acronis_pipeline.crawl import page_versions
+from acronis_pipeline.crawl.scope import Scope
 from acronis_pipeline.crawl.spellings import key
 from acronis_pipeline.crawl.tables import CHANGES, PAGES, VISITS
-from acronis_pipeline.crawl.urls import Scope
 from acronis_pipeline.errors import UnknownPageError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store, quoted, timestamp

@@ -4,8 +4,14 @@ import datetime as dt
 from collections import defaultdict
 
 from acronis_pipeline import schemas
+from acronis_pipeline.crawl.plan import History
 from acronis_pipeline.crawl.tables import CHANGES, CRAWLS, LINK_LISTS, PAGES, VERSIONS, VISITS
 from acronis_pipeline.store import Store
+
+KEEP_CRAWLS = 1_000
+"""Summaries of the newest crawls, three years of nights or a week of a busy sensor's runs."""
+KEEP_SWEEPS = 10
+"""At least: the last of them say whether lastmod is believed and when the next is due."""
 
 _SITE_FILES = "site_files"
 
@@ -13,6 +19,7 @@ _SITE_FILES = "site_files"
 def tidy(store: Store, *, keep_versions: int) -> None:
     """After any crawl: no page keeps more contents than `keep_versions`, and no table more files than it needs."""
     _trim(store, keep_versions)
+    _trim_crawls(store)
     for table in (PAGES, VERSIONS, CHANGES, VISITS, LINK_LISTS, CRAWLS, _SITE_FILES):
         store.compact(table)
 
@@ -43,3 +50,12 @@ def _trim(store: Store, keep_versions: int) -> None:
     # The current content may be an old one: pages go back to what they were.
     doomed = [v for kept in by_page.values() for _, _, v in sorted(kept, reverse=True)[keep_versions:]]
     store.delete(VERSIONS, schemas.PAGE_VERSIONS, doomed)
+
+
+def _trim_crawls(store: Store) -> None:
+    if store.count(CRAWLS) <= KEEP_CRAWLS:
+        return
+    crawls = History.of(store).crawls
+    sweeps = [crawl for crawl in crawls if crawl.get("mode") == "sweep"]
+    kept = {crawl["crawl_id"] for crawl in (*crawls[:KEEP_CRAWLS], *sweeps[:KEEP_SWEEPS])}
+    store.delete(CRAWLS, schemas.CRAWLS, {crawl["crawl_id"] for crawl in crawls} - kept)

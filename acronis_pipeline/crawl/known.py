@@ -65,3 +65,9 @@ class Known:
     def title(self, url: str) -> str | None:
         """Of a known page."""
         return cast(str | None, self.pages.value(url, "title"))
+
+    def validators(self, url: str) -> dict[str, str]:
+        """Headers that ask for an address only if it changed since the last visit."""
+        visit = self.visits.get(url) or {}
+        headers = {"If-None-Match": visit.get("etag"), "If-Modified-Since": visit.get("last_modified")}
+        return {name: value for name, value in headers.items() if value}

@@ -10,9 +10,9 @@ from acronis_pipeline.crawl.fetch import Answer
 from acronis_pipeline.crawl.formats import ALL_FORMATS, BINARY, LOG, NOT_READ, Formats, NotAPageError
 from acronis_pipeline.crawl.languages import ALL_LANGUAGES, Languages
 from acronis_pipeline.crawl.languages import OTHER_LANGUAGE as OTHER_LANGUAGE
+from acronis_pipeline.crawl.scope import Scope
 from acronis_pipeline.crawl.soft404 import NOTHING_LEARNT, SoftNotFound
 from acronis_pipeline.crawl.soft404 import SOFT_404 as SOFT_404
-from acronis_pipeline.crawl.urls import Scope
 from acronis_pipeline.crawl.walls import EMPTY_WITHOUT_SCRIPTS as EMPTY_WITHOUT_SCRIPTS
 from acronis_pipeline.crawl.walls import LOGIN_WALL as LOGIN_WALL
 from acronis_pipeline.crawl.walls import NESTED_TOO_DEEPLY, hidden_by, is_nested_too_deeply

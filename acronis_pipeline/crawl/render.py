@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from acronis_pipeline.crawl.fetch import Answer, Ask, Fetcher, FetchError, RedirectRefusedError
 from acronis_pipeline.crawl.folder import FolderFetcher
 from acronis_pipeline.crawl.robots import Robots
-from acronis_pipeline.crawl.urls import Scope, canonical
+from acronis_pipeline.crawl.scope import Scope
+from acronis_pipeline.crawl.urls import canonical
 from acronis_pipeline.crawl.walls import EMPTY_WITHOUT_SCRIPTS
 from acronis_pipeline.errors import SettingsError
 from acronis_pipeline.settings import SiteSettings

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from protego import Protego
 
 from acronis_pipeline.crawl.fetch import Ask, Fetcher, FetchError, RedirectRefusedError
+from acronis_pipeline.crawl.scope import Scope
 from acronis_pipeline.crawl.site_files import SiteFile, SiteFiles, anywhere
-from acronis_pipeline.crawl.urls import Scope
 from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +19,22 @@ from acronis_pipeline.crawl.guard import HostNotFoundError, private_host
 from acronis_pipeline.crawl.languages import Languages
 from acronis_pipeline.crawl.pace import Pace
 from acronis_pipeline.crawl.robots import Robots
+from acronis_pipeline.crawl.scope import Scope
 from acronis_pipeline.crawl.site_files import SiteFiles
 from acronis_pipeline.crawl.sitemap import Sitemap
 from acronis_pipeline.crawl.soft404 import NOTHING_LEARNT, SoftNotFound
 from acronis_pipeline.crawl.tables import VISITS
-from acronis_pipeline.crawl.urls import Scope
 from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store, quoted
 
 _log = logging.getLogger(__name__)
+
+Validators = Callable[[str], dict[str, str]]
+
+
+def _none(url: str) -> dict[str, str]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,12 @@ class Session:
 
 @asynccontextmanager
 async def arrive(
-    site: SiteSettings, files: SiteFiles, *, known_start: str | None = None, until: float | None = None
+    site: SiteSettings,
+    files: SiteFiles,
+    *,
+    validators: Validators = _none,
+    known_start: str | None = None,
+    until: float | None = None,
 ) -> AsyncIterator[Session]:
     """Connect to a site and read its robots.txt and sitemaps, or list a folder.
 
@@ -61,6 +72,8 @@ async def arrive(
     ----------
     files
         What is kept of these; the caller saves it.
+    validators
+        Headers that ask for the start page only if it changed: where it is is all that matters here.
     known_start
         Where the start page was found to be, see `start_on_record`. Then it is not asked for, nor is a robots.txt
         that is fresh enough.
@@ -91,7 +104,7 @@ async def arrive(
         pace.delay_s = max(site.delay_s, robots.delay_s)
         start = None
         if site.follow_links:
-            start = known_start or await _locate_start(fetcher, scope, robots, site)
+            start = known_start or await _locate_start(fetcher, scope, robots, site, validators)
         scope = scope.moved_to(start, site) if start else scope
         only_named = bool(site.sitemaps) and not site.follow_links
         sitemap = await sitemaps.load(
@@ -129,14 +142,16 @@ def start_on_record(store: Store, site: SiteSettings) -> str | None:
     return None
 
 
-async def _locate_start(fetcher: Fetcher, scope: Scope, robots: Robots, site: SiteSettings) -> str | None:
+async def _locate_start(
+    fetcher: Fetcher, scope: Scope, robots: Robots, site: SiteSettings, validators: Validators
+) -> str | None:
     """Where the start page is after its redirects; its own errors show when the crawl asks for it like any page."""
     asked = scope.canonical(site.url) or site.url
     if not robots.allows(asked):
         return None
     try:
         # The body is read although it is not used: hanging up on it would cost the connection.
-        answer = await fetcher.get(asked, Ask(hop=scope.redirect, reads=Formats.of(site).reads))
+        answer = await fetcher.get(asked, Ask(scope.redirect, validators, Formats.of(site).reads))
     except RedirectRefusedError as error:
         raise SiteError(
             f"{site.url} redirects to {error.target}, which is another site; set site.url to the one you mean"
@@ -146,7 +161,7 @@ async def _locate_start(fetcher: Fetcher, scope: Scope, robots: Robots, site: Si
             f"{site.url} cannot be fetched ({error}); check the address (site.url) and the network"
         ) from error
     scope = scope.moved_to(answer.url, site)
-    if answer.status == 200 and not urlsplit(answer.url).path.startswith(scope.prefix):
+    if answer.status in {200, 304} and not urlsplit(answer.url).path.startswith(scope.prefix):
         raise SiteError(
             f"{site.url} leads to {answer.url}, which is not below {scope.prefix}; set site.url to the page you mean, "
             "or site.path_prefix"

@@ -14,8 +14,8 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] -- a C ext
 
 from acronis_pipeline.crawl.fetch import Ask, Fetcher, FetchError, RedirectRefusedError
 from acronis_pipeline.crawl.robots import Robots
+from acronis_pipeline.crawl.scope import Scope
 from acronis_pipeline.crawl.site_files import SiteFile, SiteFiles, anywhere, unpacked
-from acronis_pipeline.crawl.urls import Scope
 from acronis_pipeline.site_address import path_of
 
 _log = logging.getLogger(__name__)

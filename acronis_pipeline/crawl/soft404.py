@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from acronis_pipeline.content import Content, extract
 from acronis_pipeline.crawl.charset import decode_html
 from acronis_pipeline.crawl.fetch import Ask, Fetcher, FetchError, RedirectRefusedError
-from acronis_pipeline.crawl.urls import Scope
+from acronis_pipeline.crawl.scope import Scope
 from acronis_pipeline.fingerprint import digest
 
 _log = logging.getLogger(__name__)
@@ -128,13 +128,16 @@ async def learn(fetcher: Fetcher, scope: Scope, allows: Callable[[str], bool], s
 
 def says_not_found(content: Content) -> bool:
     """Whether a short page's title or first heading is, as a whole, the sentence "page not found" in some language."""
+    n_words = len(content.markdown.split(maxsplit=_MAX_WORDS))
+    if n_words > _MAX_WORDS:
+        return False
     believed_up_to = 0
     for title in (content.title, *(heading.text for heading in content.headings[:1])):
         if any(_plain(part) in _SENTENCES for part in (title, *_TITLE_PARTS.split(title))):
             believed_up_to = _MAX_WORDS
         elif "404" in title and not _plain(title):
             believed_up_to = max(believed_up_to, _MAX_WORDS_OF_NUMBER)
-    return believed_up_to > 0 and len(content.markdown.split()) <= believed_up_to
+    return believed_up_to > 0 and n_words <= believed_up_to
 
 
 def _triples(content: Content, url: str) -> frozenset[int]:

@@ -21,6 +21,8 @@ MAX_SAME_SEGMENT = 3
 """`/en/shop/en/help/en/shop/en/`: a link without its leading slash, followed again and again."""
 MAX_PARAMETERS = 8
 """Pages have one to four parameters; filters of a shop are added one by one."""
+MIN_SIMILAR_URLS = 1_000
+"""Allowed at least unless `site.max_similar_urls` says otherwise: a smaller page budget ends by itself."""
 MAX_PATTERNS = 50_000
 """Patterns counted at most (some 10 MB). What comes after is not counted; the page budget ends it too."""
 
@@ -42,7 +44,9 @@ class Traps:
     """
 
     def __init__(self, site: SiteSettings) -> None:
-        self._limits = {TOO_MANY_VARIANTS: site.max_query_variants, TOO_MANY_ALIKE: site.max_similar_urls}
+        # A knowledge base of numbered articles looks like a calendar; half of a budget is left for what is neither.
+        alike = site.max_similar_urls or max(MIN_SIMILAR_URLS, site.max_pages // 2)
+        self._limits = {TOO_MANY_VARIANTS: site.max_query_variants, TOO_MANY_ALIKE: alike}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._warned: set[tuple[str, str]] = set()
 

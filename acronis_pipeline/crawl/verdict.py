@@ -7,7 +7,7 @@ from acronis_pipeline.crawl import page
 from acronis_pipeline.crawl.fetch import Answer
 from acronis_pipeline.crawl.formats import NOT_READ, Formats
 from acronis_pipeline.crawl.page import Reading
-from acronis_pipeline.crawl.urls import Scope
+from acronis_pipeline.crawl.scope import Scope
 
 Outcome = Literal["page", "redirect", "alias", "refused", "failed"]
 

@@ -49,8 +49,10 @@ class SiteSettings(Group):
     max_query_variants: int = Field(
         100, ge=1, description="Of one path, with two or more query parameters, unless the sitemap lists them."
     )
-    max_similar_urls: int = Field(
-        1_000, ge=1, description="That differ in numbers and ids only, unless the sitemap lists them."
+    max_similar_urls: int | None = Field(
+        None,
+        ge=1,
+        description="That differ in numbers and ids only, beside the sitemap's; by default half of `max_pages`.",
     )
     sitemaps: tuple[str, ...] = Field((), description="Addresses of sitemaps that robots.txt does not name.")
     robots_cache_h: float = Field(

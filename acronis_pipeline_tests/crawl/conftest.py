@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from acronis_pipeline.crawl import fetch, live_pages
+from acronis_pipeline.crawl import live_pages, retries
 from acronis_pipeline.crawl.page_versions import html_of
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
@@ -50,4 +50,4 @@ def html(store: Store, site: Website, live: Rows) -> Html:
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "_FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(retries, "FIRST_BACKOFF_S", 0.01)

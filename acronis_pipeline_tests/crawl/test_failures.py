@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from acronis_pipeline.crawl import crawl, page
-from acronis_pipeline.crawl import crawler as crawler_module
+from acronis_pipeline.crawl import crawl, health, page
 from acronis_pipeline.errors import SettingsError, SiteError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
@@ -84,7 +83,7 @@ def test_a_server_that_wants_hours_is_left_alone(site: Website, store: Store, se
 def test_a_site_that_falls_silent_is_not_asked_on(
     site: Website, store: Store, settings: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crawler_module, "MAX_FAILURES_IN_A_ROW", 3)
+    monkeypatch.setattr(health, "MAX_FAILURES_IN_A_ROW", 3)
     site.page("/", *(f"/{number}" for number in range(30)))
     for number in range(30):
         site.routes[f"/{number}"] = Reply(500)

@@ -13,8 +13,8 @@ from acronis_pipeline.crawl.fetch import Answer, Ask, FetchError
 from acronis_pipeline.crawl.folder import FolderFetcher, address, scan
 from acronis_pipeline.crawl.probe import probe
 from acronis_pipeline.crawl.running import run
+from acronis_pipeline.crawl.scope import Scope
 from acronis_pipeline.crawl.source import resolved
-from acronis_pipeline.crawl.urls import Scope
 from acronis_pipeline.errors import SettingsError, SiteError
 from acronis_pipeline.settings import SiteSettings, load_settings
 from acronis_pipeline.store import Store

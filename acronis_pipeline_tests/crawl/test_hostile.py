@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from acronis_pipeline.crawl import crawl, fetch
+from acronis_pipeline.crawl import crawl, fetch, retries
 from acronis_pipeline.crawl.fetch import Answer, Ask, Fetcher, FetchError, RedirectRefusedError
 from acronis_pipeline.crawl.pace import Pace
-from acronis_pipeline.crawl.urls import Scope
+from acronis_pipeline.crawl.scope import Scope
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
@@ -421,9 +421,9 @@ def test_a_storm_of_429_slows_the_crawl_down_and_ends_it(
 
 
 def test_back_off_doubles_with_jitter() -> None:
-    waits = [[fetch._backoff_s(attempt) for _ in range(200)] for attempt in range(4)]
+    waits = [[retries.backoff_s(attempt) for _ in range(200)] for attempt in range(4)]
     for attempt, drawn in enumerate(waits):
-        usual = fetch._FIRST_BACKOFF_S * 2**attempt
+        usual = retries.FIRST_BACKOFF_S * 2**attempt
         assert all(0.5 * usual <= wait_s <= 1.5 * usual for wait_s in drawn)
         assert len(set(drawn)) > 100
 

@@ -8,8 +8,9 @@ import pytest
 
 from acronis_pipeline import schemas
 from acronis_pipeline import store as store_module
-from acronis_pipeline.crawl import archive, crawl
+from acronis_pipeline.crawl import archive, crawl, housekeeping
 from acronis_pipeline.crawl.page_versions import html_of
+from acronis_pipeline.crawl.plan import History
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
@@ -82,3 +83,15 @@ def test_writes_are_few_however_many_pages(
     assert store.version("pages") <= 6
     contents = {row["url"]: row["content_hash"] for row in store.read("pages", schemas.PAGES).to_pylist()}
     assert len(html_of(store, contents)) == 51
+
+
+def test_summaries_of_old_crawls_go_but_not_the_last_sweeps(
+    site: Website, store: Store, settings: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "KEEP_CRAWLS", 3)
+    monkeypatch.setattr(housekeeping, "KEEP_SWEEPS", 1)
+    site.page("/")
+    for only in (None, None, *[[site.url]] * 4):
+        crawl(store, settings(), only=only)
+    kept = [past["mode"] for past in History.of(store).crawls]
+    assert kept == ["changes", "changes", "changes", "sweep"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from acronis_pipeline import schemas
-from acronis_pipeline.crawl import course, crawl, crawler, housekeeping
+from acronis_pipeline.crawl import course, crawl, crawler, health, housekeeping
 from acronis_pipeline.crawl.journal import opened
 from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
@@ -285,7 +285,7 @@ def test_a_crawl_killed_at_the_very_end_is_finished_without_a_request(
 def test_a_site_that_fell_silent_is_gone_on_with_where_it_did(
     site: Website, store: Store, settings: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crawler, "MAX_FAILURES_IN_A_ROW", 2)
+    monkeypatch.setattr(health, "MAX_FAILURES_IN_A_ROW", 2)
     paths = [f"/{n}" for n in range(8)]
     site.page("/", *paths)
     for path in paths:

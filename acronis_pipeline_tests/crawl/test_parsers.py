@@ -10,8 +10,9 @@ import pytest
 
 from acronis_pipeline.crawl import robots, sitemap
 from acronis_pipeline.crawl.charset import decode_html
-from acronis_pipeline.crawl.fetch import Answer, retry_after_s
+from acronis_pipeline.crawl.fetch import Answer
 from acronis_pipeline.crawl.page import header_directives
+from acronis_pipeline.crawl.retries import retry_after_s
 from acronis_pipeline.settings import SiteSettings
 
 SITE = SiteSettings(url="http://h.example/", max_crawl_delay_s=5.0)  # pyright: ignore[reportCallIssue]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from acronis_pipeline import schemas
-from acronis_pipeline.crawl import crawl, crawler, last_site_version
+from acronis_pipeline.crawl import crawl, health, last_site_version
 from acronis_pipeline.crawl.page_versions import html_of
 from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
@@ -199,7 +199,7 @@ def test_an_outage_changes_nothing(site: Website, store: Store, settings: Build,
 def test_absence_means_nothing_once_the_site_fell_silent(
     site: Website, store: Store, settings: Build, live: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crawler, "MAX_FAILURES_IN_A_ROW", 3)
+    monkeypatch.setattr(health, "MAX_FAILURES_IN_A_ROW", 3)
     paths = [f"/{number}" for number in range(8)]
     site.page("/", *paths)
     for path in paths:
@@ -210,3 +210,14 @@ def test_absence_means_nothing_once_the_site_fell_silent(
         site.routes[path] = Reply(503)
     crawl(store, settings(retries=0, concurrency=1, gone_after=1))
     assert live().keys() == {"/", *paths}
+
+
+def test_the_start_page_too_is_asked_for_conditionally(site: Website, store: Store, settings: Build) -> None:
+    site.page("/", "/a")
+    site.page("/a")
+    crawl(store, settings())
+    site.forget()
+    crawl(store, settings())
+    asked = [request for request in site.requests if request.path == "/"]
+    assert asked
+    assert all("if-none-match" in request.headers for request in asked)

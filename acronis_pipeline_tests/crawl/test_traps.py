@@ -60,6 +60,12 @@ def test_articles_of_one_parameter_are_no_filters() -> None:
     assert not any(refused([f"/article?id={n}" for n in range(500)], max_query_variants=10))
 
 
+def test_numbered_articles_may_take_half_of_the_page_budget() -> None:
+    articles = [f"/article/{n}" for n in range(1_501)]
+    assert refused(articles, max_pages=3_000)[1_499:] == [None, traps.TOO_MANY_ALIKE]
+    assert refused(articles, max_pages=10)[999:1_001] == [None, traps.TOO_MANY_ALIKE]
+
+
 def test_ids_of_all_kinds_are_alike() -> None:
     urls = ["/o/3f2504e0-4f89-11d3-9a0c-0305e82c3301", "/o/12", "/o/d41d8cd98f00b204e9800998ecf8427e"]
     assert refused(urls, max_similar_urls=1)[1:] == [traps.TOO_MANY_ALIKE] * 2

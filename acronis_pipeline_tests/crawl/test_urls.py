@@ -1,11 +1,14 @@
 import string
 from random import Random
+from urllib.parse import urljoin
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acronis_pipeline.crawl.urls import MAX_URL_CHARS, Scope, canonical
+from acronis_pipeline.crawl import urls
+from acronis_pipeline.crawl.scope import Scope
+from acronis_pipeline.crawl.urls import MAX_URL_CHARS, canonical
 from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
 
@@ -108,6 +111,30 @@ def test_sessions_and_dots_in_the_path_leave_nothing_to_remove(pieces: list[str]
 def test_canonical_is_idempotent(tail: str, head: str) -> None:
     once = canonical(head + tail)
     assert once is None or canonical(once) == once
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["http", "https", "HTTP", "ftp"]),
+    st.sampled_from(["h.example", "a-b.h.example", "a--b", "h.example.", "-h", "127.0.0.1", "xn--a", "x" * 64, ""])
+    | st.from_regex(r"[a-z0-9.-]{0,70}", fullmatch=True),
+    st.sampled_from(["", ":80", ":443", ":8080", ":0443", ":59999", ":65535", ":65536", ":8"]),
+    st.lists(
+        st.sampled_from(["/", "/a", "/A.b", "/.", "/..", "/...", "/.well-known", "/~x", "/a_-", "/%41", "/é", ";sid=1"])
+    ),
+)
+def test_the_short_way_spells_as_the_long_one(scheme: str, host: str, port: str, path: list[str]) -> None:
+    url = f"{scheme}://{host}{port}{''.join(path)}"
+    assert canonical(url) == urls._respelt(url, None)
+    if urls._PLAIN.fullmatch(url):
+        assert urls._respelt(urljoin("http://other.example/a/b", url), None) == url
+
+
+def test_what_most_links_are_like_is_plain() -> None:
+    plain = ["https://h.example/docs/en-us/", "http://127.0.0.1:40123/a_b/c.html", "https://h.example/"]
+    urls._respelt.cache_clear()
+    assert [canonical(url) for url in plain] == plain
+    assert urls._respelt.cache_info().misses == 0
 
 
 def test_scope_is_the_folder_of_the_start_page() -> None:
