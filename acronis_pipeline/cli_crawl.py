@@ -62,7 +62,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show what the last crawls did, what is held, what is due, and whether a crawl was interrupted."""
-    from acronis_pipeline.crawl.status import status as look
+    from acronis_pipeline.crawl.inspect.status import status as look
 
     settings = load_settings(data)
     found = look(_held(settings), settings.site, settings.crawl_dir, n_crawls=last)
@@ -75,7 +75,7 @@ def status(
 @app.command()
 def history(url: UrlArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Show when a page appeared, changed, went and came back, and which of its versions are kept."""
-    from acronis_pipeline.crawl.history import find_page, versions
+    from acronis_pipeline.crawl.inspect.history import find_page, versions
 
     settings = load_settings(data)
     store = _held(settings)
@@ -101,8 +101,8 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Show how the text of a page differs between two of its versions, by default the last two."""
-    from acronis_pipeline.crawl.history import diff as compare
-    from acronis_pipeline.crawl.history import find_page
+    from acronis_pipeline.crawl.inspect.history import diff as compare
+    from acronis_pipeline.crawl.inspect.history import find_page
 
     settings = load_settings(data)
     store = _held(settings)
@@ -123,7 +123,7 @@ def changes(
     as_json: JsonOption = False,
 ) -> None:
     """List the pages that appeared, changed, went or came back, newest first."""
-    from acronis_pipeline.crawl.history import changes_since, moment
+    from acronis_pipeline.crawl.inspect.history import changes_since, moment
 
     found = changes_since(_held(load_settings(data)), moment(since) if since else None)
     if as_json:

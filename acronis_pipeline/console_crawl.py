@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from acronis_pipeline.crawl.history import Change, Diff, Version
+    from acronis_pipeline.crawl.inspect.history import Change, Diff, Version
+    from acronis_pipeline.crawl.inspect.status import PastCrawl, Status, UnfinishedCrawl
     from acronis_pipeline.crawl.result import CrawlResult
-    from acronis_pipeline.crawl.status import PastCrawl, Status, UnfinishedCrawl
 
 _DIFF_COLOURS = {"+": typer.colors.GREEN, "-": typer.colors.RED, "@": typer.colors.CYAN}
 _COUNTS = ("n_live", "new", "changed", "returned", "missing", "gone", "trusted", "requests", "not_modified")
@@ -21,7 +21,7 @@ _COUNTS = ("n_live", "new", "changed", "returned", "missing", "gone", "trusted",
 
 def print_result(result: CrawlResult) -> None:
     """What a crawl did, in sentences."""
-    from acronis_pipeline.crawl.summary import sentences
+    from acronis_pipeline.crawl.inspect.summary import sentences
 
     for sentence in sentences(result):
         typer.echo(sentence)
@@ -29,7 +29,7 @@ def print_result(result: CrawlResult) -> None:
 
 def print_status(status: Status) -> None:
     """Pages, the last crawls in a table, what is due, and how much is stored."""
-    from acronis_pipeline.crawl.summary import reasons
+    from acronis_pipeline.crawl.inspect.summary import reasons
 
     echo = typer.echo
     site = f"{status.crawls[0].site_url}: " if status.crawls else ""

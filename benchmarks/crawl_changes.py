@@ -20,8 +20,8 @@ from typing import Any
 import crawl_child
 from crawl_site import serving
 
-from acronis_pipeline.crawl.history import changes_since
-from acronis_pipeline.crawl.plan import History
+from acronis_pipeline.crawl.inspect.history import changes_since
+from acronis_pipeline.crawl.walk.plan import History
 from acronis_pipeline.settings import load_settings
 from acronis_pipeline.store import Store
 

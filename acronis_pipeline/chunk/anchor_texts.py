@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from acronis_pipeline import schemas
 from acronis_pipeline.content import Content
-from acronis_pipeline.crawl.urls import canonical
+from acronis_pipeline.crawl.judge.urls import canonical
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.store import Store
 

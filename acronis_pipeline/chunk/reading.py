@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from acronis_pipeline import content, schemas
 from acronis_pipeline.content import Content
-from acronis_pipeline.crawl.page_versions import html_of
+from acronis_pipeline.crawl.memory.page_versions import html_of
 from acronis_pipeline.store import Store
 
 _log = logging.getLogger(__name__)

@@ -1,13 +1,8 @@
 """raw_pages: from a website to the `pages` table, politely and again and again.
 
-`crawl` takes in what changed since the last time; `probe.probe` says cheaply whether there is anything to take in.
-
-Getting answers: `source` (what kind of site it is), `session` (arriving at it), `fetch` (one request), `folder` (files
-in its place), `pace`, `guard` (private networks), `robots`, `sitemap`, `urls` (spelling and scope). Reading them:
-`charset`, `formats`, `page`, `verdict`. Going through a site: `course` (from
-beginning to end), `plan` (sweep or less), `crawler`, `agenda`, `frontier`, `reader`, `lastmod`, `absences`.
-Remembering: `known`, `archive`, `rows`, `journal` (safe from a kill), `tables`, `page_versions`, `housekeeping`.
-Telling: `tally`, `result`.
+`crawl` takes in what changed since the last time; `watch.probe.probe` says cheaply whether there is anything to take
+in. A crawl gets answers (`site`), tells what they are (`judge`), goes from one to the next (`walk`) and remembers
+(`memory`); `watch` looks for changes between crawls, `inspect` shows what became of it all.
 """
 
 from collections.abc import Collection
@@ -16,12 +11,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from acronis_pipeline import schemas
-from acronis_pipeline.crawl import journal
-from acronis_pipeline.crawl.course import Course
-from acronis_pipeline.crawl.plan import History
+from acronis_pipeline.crawl.memory import journal
+from acronis_pipeline.crawl.memory.tables import PAGES
 from acronis_pipeline.crawl.result import CrawlResult
-from acronis_pipeline.crawl.source import resolved
-from acronis_pipeline.crawl.tables import PAGES
+from acronis_pipeline.crawl.site.source import resolved
+from acronis_pipeline.crawl.walk.course import Course
+from acronis_pipeline.crawl.walk.plan import History
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 

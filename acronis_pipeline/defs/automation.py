@@ -5,8 +5,8 @@ import time
 import dagster as dg
 
 from acronis_pipeline import sample_site
-from acronis_pipeline.crawl.changes import SiteChanges, signature
-from acronis_pipeline.crawl.probe import probe
+from acronis_pipeline.crawl.watch.changes import SiteChanges, signature
+from acronis_pipeline.crawl.watch.probe import probe
 from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.chunks import chunks
 from acronis_pipeline.defs.lancedb_index import lancedb_index

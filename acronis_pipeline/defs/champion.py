@@ -3,7 +3,7 @@
 import dagster as dg
 
 from acronis_pipeline import gold, pairs
-from acronis_pipeline.crawl.urls import canonical
+from acronis_pipeline.crawl.judge.urls import canonical
 from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.eval_report import eval_report
 from acronis_pipeline.defs.recipes import RECIPES

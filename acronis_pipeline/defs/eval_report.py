@@ -3,7 +3,7 @@
 import dagster as dg
 
 from acronis_pipeline import evaluate, gold, pairs
-from acronis_pipeline.crawl.urls import canonical
+from acronis_pipeline.crawl.judge.urls import canonical
 from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.gold_questions import gold_questions
 from acronis_pipeline.defs.lancedb_index import lancedb_index

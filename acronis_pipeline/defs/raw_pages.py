@@ -6,12 +6,13 @@ import dagster as dg
 from pydantic import Field
 
 from acronis_pipeline import chunk, sample_site, schemas
-from acronis_pipeline.crawl import VERSION, CrawlResult, crawl, live_pages, summary
-from acronis_pipeline.crawl.plan import History
-from acronis_pipeline.crawl.plots import changes_over_time
-from acronis_pipeline.crawl.status import PastCrawl, past_crawls
-from acronis_pipeline.crawl.tables import PAGES
-from acronis_pipeline.crawl.walls import EMPTY_WITHOUT_SCRIPTS, LOGIN_WALL
+from acronis_pipeline.crawl import VERSION, CrawlResult, crawl, live_pages
+from acronis_pipeline.crawl.inspect import summary
+from acronis_pipeline.crawl.inspect.plots import changes_over_time
+from acronis_pipeline.crawl.inspect.status import PastCrawl, past_crawls
+from acronis_pipeline.crawl.judge.walls import EMPTY_WITHOUT_SCRIPTS, LOGIN_WALL
+from acronis_pipeline.crawl.memory.tables import PAGES
+from acronis_pipeline.crawl.walk.plan import History
 from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.settings import Settings

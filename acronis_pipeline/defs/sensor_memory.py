@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from acronis_pipeline.crawl.changes import signature
+from acronis_pipeline.crawl.watch.changes import signature
 from acronis_pipeline.fingerprint import digest
 
 MAX_TOKENS = 250

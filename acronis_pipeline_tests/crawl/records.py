@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from acronis_pipeline import schemas
 from acronis_pipeline.content import extract
-from acronis_pipeline.crawl.page_versions import TABLE, version_id
+from acronis_pipeline.crawl.memory.page_versions import TABLE, version_id
 from acronis_pipeline.store import Store
 
 SITE = "https://docs.example.com/"

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from acronis_pipeline.crawl import crawl, health, page
+from acronis_pipeline.crawl import crawl
+from acronis_pipeline.crawl.judge import page
+from acronis_pipeline.crawl.site import health
 from acronis_pipeline.errors import SettingsError, SiteError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store

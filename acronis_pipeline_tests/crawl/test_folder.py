@@ -9,12 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from acronis_pipeline.crawl import crawl, live_pages
-from acronis_pipeline.crawl.fetch import Answer, Ask, FetchError
-from acronis_pipeline.crawl.folder import FolderFetcher, address, scan
-from acronis_pipeline.crawl.probe import probe
+from acronis_pipeline.crawl.judge.scope import Scope
 from acronis_pipeline.crawl.running import run
-from acronis_pipeline.crawl.scope import Scope
-from acronis_pipeline.crawl.source import resolved
+from acronis_pipeline.crawl.site.fetch import Answer, Ask, FetchError
+from acronis_pipeline.crawl.site.folder import FolderFetcher, address, scan
+from acronis_pipeline.crawl.site.source import resolved
+from acronis_pipeline.crawl.watch.probe import probe
 from acronis_pipeline.errors import SettingsError, SiteError
 from acronis_pipeline.settings import SiteSettings, load_settings
 from acronis_pipeline.store import Store
@@ -165,7 +165,7 @@ def test_a_file_that_grows_while_it_is_read_costs_itself_only(
                 stream.write("more\n")
         return state
 
-    monkeypatch.setattr("acronis_pipeline.crawl.folder.os.fstat", fstat)
+    monkeypatch.setattr("acronis_pipeline.crawl.site.folder.os.fstat", fstat)
     result = crawl(store, of(docs))
     assert result.failed == {"changed while it was read": 1}
     assert pages(store, docs).keys() == {"a.md"}

@@ -9,8 +9,8 @@ import pytest
 
 from acronis_pipeline.content.pdf import PdfLimits
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.fetch import Answer
-from acronis_pipeline.crawl.formats import Formats, NotAPageError
+from acronis_pipeline.crawl.judge.formats import Formats, NotAPageError
+from acronis_pipeline.crawl.site.fetch import Answer
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.content.pdf_maker import Put, make, paragraph

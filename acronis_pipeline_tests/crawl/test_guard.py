@@ -4,7 +4,7 @@ import ipaddress
 import httpx2
 import pytest
 
-from acronis_pipeline.crawl.guard import (
+from acronis_pipeline.crawl.site.guard import (
     GuardedTransport,
     HostNotFoundError,
     PrivateAddressError,

@@ -5,11 +5,11 @@ import datetime as dt
 import pytest
 
 from acronis_pipeline import schemas
-from acronis_pipeline.crawl.history import changes_since, diff, find_page, moment, versions
-from acronis_pipeline.crawl.journal import Run, opened
-from acronis_pipeline.crawl.plan import History
-from acronis_pipeline.crawl.plots import changes_over_time
-from acronis_pipeline.crawl.status import past_crawls, status
+from acronis_pipeline.crawl.inspect.history import changes_since, diff, find_page, moment, versions
+from acronis_pipeline.crawl.inspect.plots import changes_over_time
+from acronis_pipeline.crawl.inspect.status import past_crawls, status
+from acronis_pipeline.crawl.memory.journal import Run, opened
+from acronis_pipeline.crawl.walk.plan import History
 from acronis_pipeline.errors import UnknownPageError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store

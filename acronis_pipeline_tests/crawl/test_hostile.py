@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from acronis_pipeline.crawl import crawl, fetch, retries
-from acronis_pipeline.crawl.fetch import Answer, Ask, Fetcher, FetchError, RedirectRefusedError
-from acronis_pipeline.crawl.pace import Pace
-from acronis_pipeline.crawl.scope import Scope
+from acronis_pipeline.crawl import crawl
+from acronis_pipeline.crawl.judge.scope import Scope
+from acronis_pipeline.crawl.site import fetch, retries
+from acronis_pipeline.crawl.site.fetch import Answer, Ask, Fetcher, FetchError, RedirectRefusedError
+from acronis_pipeline.crawl.site.pace import Pace
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
@@ -414,7 +415,7 @@ def test_a_storm_of_429_slows_the_crawl_down_and_ends_it(
 ) -> None:
     site.page("/", *(f"/{number}" for number in range(200)))
     site.otherwise = lambda request: Reply(404 if "no-such-page" in request.path or "." in request.path else 429)
-    monkeypatch.setattr("acronis_pipeline.crawl.pace._FIRST_EXTRA_DELAY_S", 0.001)
+    monkeypatch.setattr("acronis_pipeline.crawl.site.pace._FIRST_EXTRA_DELAY_S", 0.001)
     result = crawl(store, settings(retries=1, concurrency=4))
     assert result.failed["site stopped answering"] > 150
     assert site.asked().total() < 100

@@ -8,9 +8,10 @@ import pytest
 
 from acronis_pipeline import schemas
 from acronis_pipeline import store as store_module
-from acronis_pipeline.crawl import archive, crawl, housekeeping
-from acronis_pipeline.crawl.page_versions import html_of
-from acronis_pipeline.crawl.plan import History
+from acronis_pipeline.crawl import crawl
+from acronis_pipeline.crawl.memory import archive, housekeeping
+from acronis_pipeline.crawl.memory.page_versions import html_of
+from acronis_pipeline.crawl.walk.plan import History
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Html, Rows

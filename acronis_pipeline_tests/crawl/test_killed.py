@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from acronis_pipeline import schemas
-from acronis_pipeline.crawl import course, crawl, crawler, health, housekeeping
-from acronis_pipeline.crawl.journal import opened
+from acronis_pipeline.crawl import crawl
+from acronis_pipeline.crawl.memory import housekeeping
+from acronis_pipeline.crawl.memory.journal import opened
+from acronis_pipeline.crawl.site import health
+from acronis_pipeline.crawl.walk import course, crawler
 from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
@@ -74,7 +77,9 @@ def tables(store: Store) -> dict[str, list[dict[str, Any]]]:
 _SCRIPT = f"""
 import sys
 from pathlib import Path
-from acronis_pipeline.crawl import archive, crawl, crawler
+from acronis_pipeline.crawl.memory import archive
+from acronis_pipeline.crawl import crawl
+from acronis_pipeline.crawl.walk import crawler
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 archive.BATCH_VISITS = 7

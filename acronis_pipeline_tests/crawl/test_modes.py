@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.lastmod import latest, vouches
+from acronis_pipeline.crawl.walk.lastmod import latest, vouches
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Html, Rows

@@ -8,11 +8,11 @@ import time
 import httpx2
 import pytest
 
-from acronis_pipeline.crawl import robots, sitemap
-from acronis_pipeline.crawl.charset import decode_html
-from acronis_pipeline.crawl.fetch import Answer
-from acronis_pipeline.crawl.page import header_directives
-from acronis_pipeline.crawl.retries import retry_after_s
+from acronis_pipeline.crawl.judge.charset import decode_html
+from acronis_pipeline.crawl.judge.page import header_directives
+from acronis_pipeline.crawl.site import robots, sitemap
+from acronis_pipeline.crawl.site.fetch import Answer
+from acronis_pipeline.crawl.site.retries import retry_after_s
 from acronis_pipeline.settings import SiteSettings
 
 SITE = SiteSettings(url="http://h.example/", max_crawl_delay_s=5.0)  # pyright: ignore[reportCallIssue]

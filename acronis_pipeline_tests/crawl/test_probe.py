@@ -9,8 +9,8 @@ import pytest
 
 from acronis_pipeline import schemas
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.changes import SiteChanges
-from acronis_pipeline.crawl.probe import probe
+from acronis_pipeline.crawl.watch.changes import SiteChanges
+from acronis_pipeline.crawl.watch.probe import probe
 from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store

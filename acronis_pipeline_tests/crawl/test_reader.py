@@ -8,8 +8,10 @@ import pytest
 
 from acronis_pipeline.content import pdf
 from acronis_pipeline.content.extractor import Extractors
-from acronis_pipeline.crawl import crawl, page, reader
-from acronis_pipeline.crawl.fetch import Answer
+from acronis_pipeline.crawl import crawl
+from acronis_pipeline.crawl.judge import page
+from acronis_pipeline.crawl.site.fetch import Answer
+from acronis_pipeline.crawl.walk import reader
 from acronis_pipeline.errors import SettingsError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store

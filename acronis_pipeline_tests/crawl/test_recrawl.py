@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from acronis_pipeline import schemas
-from acronis_pipeline.crawl import crawl, health, last_site_version
-from acronis_pipeline.crawl.page_versions import html_of
+from acronis_pipeline.crawl import crawl, last_site_version
+from acronis_pipeline.crawl.memory.page_versions import html_of
+from acronis_pipeline.crawl.site import health
 from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store

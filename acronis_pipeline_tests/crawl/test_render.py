@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.crawl import crawl, render
+from acronis_pipeline.crawl import crawl
+from acronis_pipeline.crawl.site import render
 from acronis_pipeline.errors import SettingsError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store

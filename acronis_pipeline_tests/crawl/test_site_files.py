@@ -9,8 +9,8 @@ import pytest
 
 from acronis_pipeline import schemas
 from acronis_pipeline.crawl import running
-from acronis_pipeline.crawl.session import Session, arrive
-from acronis_pipeline.crawl.site_files import TABLE, SiteFiles
+from acronis_pipeline.crawl.site.session import Session, arrive
+from acronis_pipeline.crawl.site.site_files import TABLE, SiteFiles
 from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 
 from acronis_pipeline.content import Content, extract
-from acronis_pipeline.crawl import soft404
-from acronis_pipeline.crawl.fetch import Fetcher
-from acronis_pipeline.crawl.pace import Pace
-from acronis_pipeline.crawl.scope import Scope
-from acronis_pipeline.crawl.soft404 import SoftNotFound, says_not_found
+from acronis_pipeline.crawl.judge import soft404
+from acronis_pipeline.crawl.judge.scope import Scope
+from acronis_pipeline.crawl.judge.soft404 import SoftNotFound, says_not_found
+from acronis_pipeline.crawl.site.fetch import Fetcher
+from acronis_pipeline.crawl.site.pace import Pace
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline_tests.crawl.website import PROSE, Reply, Website
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acronis_pipeline.crawl import traps
-from acronis_pipeline.crawl.traps import Traps
+from acronis_pipeline.crawl.judge import traps
+from acronis_pipeline.crawl.judge.traps import Traps
 from acronis_pipeline.settings import SiteSettings
 
 

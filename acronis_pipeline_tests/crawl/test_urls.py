@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acronis_pipeline.crawl import urls
-from acronis_pipeline.crawl.scope import Scope
-from acronis_pipeline.crawl.urls import MAX_URL_CHARS, canonical
+from acronis_pipeline.crawl.judge import urls
+from acronis_pipeline.crawl.judge.scope import Scope
+from acronis_pipeline.crawl.judge.urls import MAX_URL_CHARS, canonical
 from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
 

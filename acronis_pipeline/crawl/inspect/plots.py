@@ -1,0 +1,67 @@
+"""A picture of what crawls found, as PNG bytes."""
+
+import datetime as dt
+from collections import Counter
+from typing import Any
+
+from acronis_pipeline.crawl.inspect.history import changes_since
+from acronis_pipeline.crawl.inspect.status import past_crawls
+from acronis_pipeline.crawl.walk.plan import History
+from acronis_pipeline.figures import canvas, png
+from acronis_pipeline.store import Store
+
+DAYS = 60
+"""Shown at most: what is older says little about whether crawling goes well now."""
+
+_COLOURS = {"new": "#2e7d4f", "changed": "#1f5fa8", "returned": "#7a5ea8", "gone": "#b3413a"}
+
+
+def changes_over_time(store: Store) -> bytes:
+    """How many pages were live after each crawl, and how many were new, changed, returned or gone on each day.
+
+    The first crawl's pages, which are all new, are left out of the second picture: they would dwarf what came after.
+
+    Raises
+    ------
+    ValueError
+        If there was no crawl yet.
+    """
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    crawls = past_crawls(History.of(store))
+    if not crawls:
+        raise ValueError("there was no crawl yet")
+    end, first_done = crawls[0].finished_at, crawls[-1].finished_at
+    begin = max(first_done, end - dt.timedelta(days=DAYS))
+    shown = [crawl for crawl in crawls if crawl.finished_at >= begin]
+    days = [begin.date() + dt.timedelta(days=n) for n in range((end.date() - begin.date()).days + 1)]
+    figure, (pages, bars) = canvas(9.5, 3.2, columns=2)
+    pages.plot([crawl.finished_at for crawl in shown], [crawl.count("n_live") for crawl in shown], "o-", ms=3)
+    pages.set_ylim(bottom=0)
+    pages.set_title("live pages after each crawl", fontsize=10)
+    later = changes_since(store, begin)
+    _stack(bars, days, Counter((change.what, change.seen_at.date()) for change in later))
+    bars.set_title("page changes by day", fontsize=10)
+    for axes in (pages, bars):
+        locator = AutoDateLocator(minticks=1, maxticks=6)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.set_xlim(days[0] - dt.timedelta(days=1), days[-1] + dt.timedelta(days=2))
+        axes.grid(axis="y", alpha=0.3)
+    return png(figure)
+
+
+def _stack(axes: Any, days: list[dt.date], counts: Counter[tuple[str, dt.date]]) -> None:
+    """Bars a day, what went below zero."""
+    tops = [0] * len(days)
+    for what, colour in _COLOURS.items():
+        values = [counts[what, day] for day in days]
+        label = f"{what} ({sum(values):,})"
+        if what == "gone":
+            axes.bar(days, [-value for value in values], color=colour, label=label)
+            continue
+        axes.bar(days, values, bottom=tops, color=colour, label=label)
+        tops = [top + value for top, value in zip(tops, values, strict=True)]
+    axes.axhline(0, color="#444444", linewidth=0.8)
+    axes.margins(y=0.25)  # room for the legend
+    axes.legend(loc="upper left", frameon=False, ncols=2, fontsize=8)

@@ -1,0 +1,1 @@
+"""What a crawl knows and keeps: `known` from before, `archive` what is learnt, `journal` safe from a kill, `tables`."""
