@@ -91,3 +91,31 @@ def import_pairs(
     if len(taken.unmatched) > 10:
         typer.echo(f"  … and {len(taken.unmatched) - 10} more (--json lists all)")
     typer.echo("They are filtered and split with the others when synthetic_pairs is materialized next.")
+
+
+@app.command(name="imports")
+def list_imports(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List the collections that were imported."""
+    from acronis_pipeline.pairs import imported
+    from acronis_pipeline.store import Store
+
+    known = imported.sources(Store(load_settings(data).store_uri))
+    if as_json:
+        print_json(known)
+        return
+    for source, n_pairs in known.items():
+        typer.echo(f"{n_pairs:>7} pairs  {source}")
+    if not known:
+        typer.echo("nothing was imported")
+
+
+@app.command()
+def forget(
+    source: Annotated[str, typer.Argument(help="As `pairs imports` lists it.")], data: DataOption = None
+) -> None:
+    """Remove an imported collection."""
+    from acronis_pipeline.pairs import imported
+    from acronis_pipeline.store import Store
+
+    n_pairs = imported.forget(Store(load_settings(data).store_uri), source)
+    typer.echo(f"{n_pairs} pairs of {source} forgotten; they go when synthetic_pairs is materialized next")

@@ -184,6 +184,8 @@ IMPORTED_PAIRS = pa.schema(
         pa.field("passage_ids", pa.list_(pa.string())),  # as in the file
         pa.field("passages", pa.list_(pa.string())),  # their texts, to find them again where the ids are not ours
         pa.field("style", pa.string()),
+        pa.field("removed", pa.string()),  # as in PAIRS
+        pa.field("negatives", pa.list_(pa.string())),  # as in PAIRS
         pa.field("source", pa.string()),
         pa.field("imported_at", _TIME),
     ]

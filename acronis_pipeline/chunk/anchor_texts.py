@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from acronis_pipeline import schemas
 from acronis_pipeline.content import Content
-from acronis_pipeline.crawl.judge.urls import canonical
+from acronis_pipeline.crawl.judge.urls import canonical, plain_path
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.store import Store
 
@@ -26,7 +26,7 @@ def rows(content: Content, url: str, forwarded: Mapping[str, str]) -> list[dict[
     host = urlsplit(url).netloc
     found: dict[str, dict[str, Any]] = {}
     for reference in content.references:
-        asked = canonical(reference.target)
+        asked = canonical(reference.target) or _file(reference.target)
         target = forwarded.get(asked, asked) if asked else None
         if target is None or urlsplit(target).netloc != host or (target == url and not reference.fragment):
             continue
@@ -43,6 +43,11 @@ def rows(content: Content, url: str, forwarded: Mapping[str, str]) -> list[dict[
             },
         )
     return list(found.values())
+
+
+def _file(target: str) -> str | None:
+    """Address of a local file as pages have it."""
+    return f"file://{plain_path(urlsplit(target).path)}" if target.startswith("file:") else None
 
 
 def forwarding(store: Store) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from selectolax.lexbor import LexborNode
 
@@ -47,7 +47,7 @@ def read(nodes: Iterable[LexborNode], base: str) -> tuple[Reference, ...]:
     for node in nodes:
         for link in node.css("a[href]"):
             href = link.attributes["href"] or ""
-            target = absolute(base, href)
+            target = absolute(base, href) or _in_the_same_folder(base, href)
             text = " ".join(link.text().split()).strip(" .,:;»›→¶#")
             if target is None or not describes(text):
                 continue
@@ -55,6 +55,15 @@ def read(nodes: Iterable[LexborNode], base: str) -> tuple[Reference, ...]:
             own_words = title if describes(title) and title.casefold() != text.casefold() else None
             found[Reference(target, urlsplit(urljoin(base, href.strip())).fragment or None, text, own_words)] = None
     return tuple(found)
+
+
+def _in_the_same_folder(base: str, href: str) -> str | None:
+    """`href` resolved against a local file; None if it leads elsewhere, or the page is none."""
+    try:
+        target = urldefrag(urljoin(base, href.strip())).url
+    except ValueError:
+        return None
+    return target if base.startswith("file:") and target.startswith("file:") else None
 
 
 def describes(text: str) -> bool:

@@ -8,7 +8,9 @@ from acronis_pipeline.errors import EmptyCorpusError
 from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery
 from acronis_pipeline.store import Store
 
-_OF_QUERY = ("url", "style", "task", "generator", "prompt_hash", "status", "reject_reason", "copy_rate")
+_OF_QUERY = (
+    "url", "style", "task", "generator", "prompt_hash", "status", "reject_reason", "copy_rate", "removed", "negatives",
+)  # fmt: skip
 _OF_PASSAGE = ("url", "title", "heading_path", "anchor", "ordinal", "cluster_id", "language", "n_tokens")
 
 
@@ -40,4 +42,4 @@ def _passage(row: dict[str, Any]) -> LabelledPassage:
 
 
 def _given(row: dict[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
-    return {column: row[column] for column in columns if row[column] is not None}
+    return {column: row[column] for column in columns if row[column] not in (None, "", [])}

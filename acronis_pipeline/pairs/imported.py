@@ -13,7 +13,7 @@ from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.pairs.generator import TASK_OF_STYLE, Candidate, Chunk, Generation, read_chunks
 from acronis_pipeline.pairs.labelled import LabelledData
 from acronis_pipeline.pairs.words import words
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, quoted
 
 TABLE = "imported_pairs"
 GENERATOR = "imported"
@@ -56,6 +56,8 @@ def take_in(store: Store, data: LabelledData, *, source: str) -> ImportResult:
             "passage_ids": list(query.relevant),
             "passages": [data.corpus[passage_id].passage for passage_id in query.relevant],
             "style": _style(query.metadata.get("style")),
+            "removed": _text(query.metadata.get("removed")),
+            "negatives": _texts(query.metadata.get("negatives")),
             "source": source,
             "imported_at": now,
         }
@@ -95,9 +97,41 @@ def candidates(store: Store, chunks: Sequence[Chunk]) -> Generation:
             failures[NOT_FOUND] += 1
             continue
         first, *also = dict.fromkeys(found)
-        candidate = Candidate(row["query"], first, row["style"], GENERATOR, digest(row["source"])[:20], tuple(also))
+        candidate = Candidate(
+            query=row["query"],
+            chunk_id=first,
+            style=row["style"],
+            generator=GENERATOR,
+            prompt_hash=digest(row["source"])[:20],
+            also=tuple(also),
+            negatives=tuple(row["negatives"]),
+            removed=row["removed"],
+        )
         made[candidate.pair_id] = candidate
     return Generation(tuple(made.values()), dict(failures))
+
+
+def sources(store: Store) -> dict[str, int]:
+    """Imported collections by name, with the number of their pairs."""
+    names = store.read(TABLE, schemas.IMPORTED_PAIRS, columns=["source"]).column("source").to_pylist()
+    return dict(sorted(Counter(names).items()))
+
+
+def forget(store: Store, source: str) -> int:
+    """Remove an imported collection; returns how many pairs it had.
+
+    Raises
+    ------
+    DatasetError
+        If there is none of that name.
+    """
+    known = sources(store)
+    if source not in known:
+        there = ", ".join(known) or "none at all"
+        raise DatasetError(f"no collection {source!r} was imported; there is {there}")
+    rows = store.read(TABLE, schemas.IMPORTED_PAIRS, columns=["import_id"], where=f"source = {quoted(source)}")
+    store.delete(TABLE, schemas.IMPORTED_PAIRS, rows.column("import_id").to_pylist())
+    return known[source]
 
 
 class _Corpus:
@@ -140,3 +174,11 @@ def _shingles(text: str) -> Iterator[tuple[str, ...]]:
 
 def _style(told: object) -> str:
     return told if isinstance(told, str) and told in TASK_OF_STYLE else "question"
+
+
+def _text(told: object) -> str:
+    return told if isinstance(told, str) else ""
+
+
+def _texts(told: object) -> list[str]:
+    return [text for text in told if isinstance(text, str)] if isinstance(told, list) else []

@@ -5,6 +5,7 @@ What the format has no place for goes under an extra key `metadata`, which Llama
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from acronis_pipeline.errors import DatasetError
 from acronis_pipeline.files import write_text
 from acronis_pipeline.pairs.labelled import SPLITS, LabelledData, LabelledPassage, LabelledQuery, Split
 
+_GRADES = "grades"
 _STEMS: dict[str, Split] = {
     "train": "train", "val": "validation", "dev": "validation", "test": "test",
 }  # fmt: skip
@@ -59,7 +61,7 @@ def read_file(path: Path, *, split: Split | None = None) -> LabelledData:
     of_queries, of_corpus = _mapping(metadata.get("queries")), _mapping(metadata.get("corpus"))
     return LabelledData(
         {
-            query_id: LabelledQuery(text, relevant[query_id], split, _mapping(of_queries.get(query_id)))
+            query_id: _graded(LabelledQuery(text, relevant[query_id], split, _mapping(of_queries.get(query_id))))
             for query_id, text in queries.items()
         },
         {
@@ -90,11 +92,23 @@ def _write(queries: Mapping[str, LabelledQuery], corpus: Mapping[str, LabelledPa
         "relevant_docs": {key: list(query.relevant) for key, query in queries.items()},
         "mode": "text",
         "metadata": {
-            "queries": {key: dict(query.metadata) for key, query in queries.items() if query.metadata},
+            "queries": {key: told for key, query in queries.items() if (told := _told(query))},
             "corpus": {key: dict(passage.metadata) for key, passage in corpus.items() if passage.metadata},
         },
     }
     write_text(path, json.dumps(content, ensure_ascii=False, indent=1))
+
+
+def _told(query: LabelledQuery) -> dict[str, Any]:
+    """What the format has no place for: grades other than 1, passages judged irrelevant among them."""
+    graded = any(grade != 1 for grade in query.judged.values())
+    return {**query.metadata, _GRADES: dict(query.judged)} if graded else dict(query.metadata)
+
+
+def _graded(query: LabelledQuery) -> LabelledQuery:
+    metadata = dict(query.metadata)
+    grades = _mapping(metadata.pop(_GRADES, None))
+    return replace(query, judged=grades, metadata=metadata) if query.judged.keys() <= grades.keys() else query
 
 
 def _split_of(path: Path) -> Split | None:

@@ -5,12 +5,19 @@ import pytest
 
 from acronis_pipeline import schemas
 from acronis_pipeline.chunk import refresh
+from acronis_pipeline.crawl import crawl
+from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.chunk.builders import SITE, budget, counter, html_page, put_pages
 
 PLANS = """<h1>Plans</h1><p>To get data back, see <a href="restore#disks" title="Bare metal">restoring whole disks</a>,
 read more <a href="restore">here</a>, or <a href="old">how plans began</a>, or ask
 <a href="https://forum.example.org/">the forum</a>. Also <a href="#top">the top of it all</a>.</p>"""
+
+PLANS_IN_MARKDOWN = """# Plans
+
+A plan runs every night. What to do [when a disk dies](./the%20restore.md#disks) is told elsewhere.
+"""
 
 
 @pytest.fixture
@@ -51,6 +58,19 @@ def test_links_between_pages_are_kept_with_section_and_title(store: Store):
         "how plans began": ("history", None, None),
         "the top of it all": ("plans", "top", None),
     }
+
+
+def test_links_between_files_of_a_folder_are_kept(tmp_path: Path):
+    store, folder = Store(str(tmp_path / "db")), tmp_path / "my docs"
+    folder.mkdir()
+    (folder / "plans.md").write_text(PLANS_IN_MARKDOWN)
+    (folder / "the restore.md").write_text("# Restore\n\n## Disks\n\nBoot the machine from the rescue medium first.\n")
+    crawl(store, SiteSettings.model_validate({"url": str(folder)}))
+    refresh(store, budget(256), counter())
+    (row,) = store.read("anchor_texts", schemas.ANCHOR_TEXTS).to_pylist()
+    targets = store.read("chunks", schemas.CHUNKS, columns=["url", "anchor"]).to_pylist()
+    assert row["text"] == "when a disk dies"
+    assert {"url": row["target_url"], "anchor": row["target_fragment"]} in targets
 
 
 def test_nothing_changed_writes_nothing(store: Store):

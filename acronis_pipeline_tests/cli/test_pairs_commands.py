@@ -40,6 +40,9 @@ def test_what_is_exported_can_be_imported(command: Command, copied: FinishedRun,
     assert command("pairs", "export", tmp_path / "set", "--format", layout, *data).code == 0
     taken = json.loads(command("pairs", "import", tmp_path / "set", *data, "--json").out)
     assert taken["n_pairs"] == taken["n_matched"] > 0
+    assert json.loads(command("pairs", "imports", *data, "--json").out) == {"set": taken["n_pairs"]}
+    assert command("pairs", "forget", "set", *data).code == 0
+    assert_one_line_error(command("pairs", "forget", "set", *data), "'set'", "none at all")
 
 
 def test_commands_without_pairs_say_what_to_do(command: Command, tmp_path: Path):

@@ -22,6 +22,11 @@ def kept(store: Store) -> set[tuple[str, str, tuple[str, ...]]]:
     return {(row["query"], row["split"], tuple(sorted(row["chunk_ids"]))) for row in rows}
 
 
+def removed_sentences(store: Store) -> set[tuple[str, str]]:
+    rows = store.read("pairs", schemas.PAIRS, where="status = 'kept'").to_pylist()
+    return {(row["query"], row["removed"]) for row in rows if row["removed"]}
+
+
 @pytest.mark.parametrize("layout", [llama_index, beir])
 def test_what_is_exported_and_imported_elsewhere_is_the_same(store: Store, tmp_path: Path, layout):
     chunks = site(30)
@@ -34,6 +39,7 @@ def test_what_is_exported_and_imported_elsewhere_is_the_same(store: Store, tmp_p
     assert (taken.n_pairs, taken.unmatched) == (len(kept(store)), ())
     refresh(other, IMPORTED, LLM)
     assert kept(other) == kept(store)
+    assert removed_sentences(other) == removed_sentences(store) != set()
     layout.write_folder(exporting.labelled(other), tmp_path / "again")
     first, again = (labelled_datasets.read(tmp_path / name) for name in ("set", "again"))
     assert again.corpus == first.corpus
