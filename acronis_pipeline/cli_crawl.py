@@ -1,5 +1,6 @@
 """`acronis-pipeline crawl …`: crawl by hand, and see what crawls did and what became of a page."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from acronis_pipeline import console_crawl
 from acronis_pipeline.cli_options import DataOption, JsonOption, print_json
-from acronis_pipeline.errors import EmptyCorpusError
+from acronis_pipeline.errors import EmptyCorpusError, SiteDownError
 from acronis_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ UrlArgument = Annotated[str, typer.Argument(help="Address of a page, as pasted f
 def run(
     site: Annotated[
         str | None,
-        typer.Option(help="Start page, or `sample`; the data folder's site by default.", show_default=False),
+        typer.Option(
+            help="Start page, sitemap, folder, or `sample`; the data folder's site by default.", show_default=False
+        ),
     ] = None,
     data: DataOption = None,
     full: Annotated[bool, typer.Option("--full", help="Ask for every page, whatever the sitemap says of it.")] = False,
@@ -40,13 +43,21 @@ def run(
     from acronis_pipeline.site_profile import remembering
     from acronis_pipeline.store import Store
 
-    profile = {"site": {"url": site}} if site else {}
+    profile = {"site": {"url": site}} if site is not None else {}
     settings = load_settings(data, **profile)
-    with remembering(settings, profile), sample_site.serving(settings.site) as served:
-        asked = served.model_copy(update={"full_sweep_days": 0}) if full else served
-        result = crawl(
-            Store(settings.store_uri), asked, journal_dir=settings.crawl_dir, accept_vanished=accept_vanished
-        )
+    if site is None and not settings.profile_file.exists():
+        typer.echo(f"crawling {settings.site.url}, the site of the settings; --site URL names another", err=True)
+    try:
+        with remembering(settings, profile), sample_site.serving(settings.site) as served:
+            asked = served.model_copy(update={"full_sweep_days": 0}) if full else served
+            result = crawl(
+                Store(settings.store_uri), asked, journal_dir=settings.crawl_dir, accept_vanished=accept_vanished
+            )
+    except SiteDownError as error:
+        if not Store(settings.store_uri).count("pages"):
+            raise
+        typer.echo(f"error: {error}; the pages stay as they were", err=True)
+        raise typer.Exit(_OUTAGE) from error
     if as_json:
         print_json(vars(result))
     else:
@@ -58,14 +69,26 @@ def run(
 @app.command()
 def status(
     last: Annotated[int, typer.Option(help="How many crawls to show.", min=1)] = 10,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="List the addresses that gave no page instead, by reason.")
+    ] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the last crawls did, what is held, what is due, and whether a crawl was interrupted."""
+    """Show what the last crawls did, what is held, what is due, and whether a crawl is at work or was interrupted."""
+    from acronis_pipeline.crawl.inspect.failures import failures
     from acronis_pipeline.crawl.inspect.status import status as look
 
     settings = load_settings(data)
-    found = look(_held(settings), settings.site, settings.crawl_dir, n_crawls=last)
+    store = _held(settings, or_begun=True)
+    if failed:
+        groups = failures(store)
+        if as_json:
+            print_json([asdict(group) for group in groups])
+        else:
+            console_crawl.print_failures(groups)
+        return
+    found = look(store, settings.site, settings.crawl_dir, n_crawls=last)
     if as_json:
         print_json(console_crawl.status_as_json(found))
     else:
@@ -100,7 +123,7 @@ def diff(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how the text of a page differs between two of its versions, by default the last two."""
+    """Show how the text of a page differs between two of its versions, by default the last two that differ."""
     from acronis_pipeline.crawl.inspect.history import diff as compare
     from acronis_pipeline.crawl.inspect.history import find_page
 
@@ -132,10 +155,16 @@ def changes(
         console_crawl.print_changes(found)
 
 
-def _held(settings: Settings) -> "Store":
-    """The data folder's store, if something was crawled into it; opening a store makes its folder."""
+def _held(settings: Settings, *, or_begun: bool = False) -> "Store":
+    """The data folder's store, if something was crawled into it; opening a store makes its folder.
+
+    With `or_begun`, also if a first crawl is at work or was interrupted before it wrote anything.
+    """
+    from acronis_pipeline.crawl.memory import journal
     from acronis_pipeline.store import Store
 
+    if or_begun and journal.has_begun(settings.crawl_dir):
+        return Store(settings.store_uri)
     store = Store(settings.store_uri) if settings.lancedb_uri or Path(settings.store_uri).is_dir() else None
     if store is None or not store.exists("pages"):
         raise EmptyCorpusError(

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from acronis_pipeline.crawl.inspect.failures import Failures
     from acronis_pipeline.crawl.inspect.history import Change, Diff, Version
     from acronis_pipeline.crawl.inspect.status import PastCrawl, Status, UnfinishedCrawl
     from acronis_pipeline.crawl.result import CrawlResult
 
 _DIFF_COLOURS = {"+": typer.colors.GREEN, "-": typer.colors.RED, "@": typer.colors.CYAN}
+_ADDRESSES_SHOWN = 10
 _COUNTS = ("n_live", "new", "changed", "returned", "missing", "gone", "trusted", "requests", "not_modified")
 
 
@@ -28,9 +30,7 @@ def print_result(result: CrawlResult) -> None:
 
 
 def print_status(status: Status) -> None:
-    """Pages, the last crawls in a table, what is due, and how much is stored."""
-    from acronis_pipeline.crawl.inspect.summary import reasons
-
+    """Pages, what is under way or due, what went wrong, the last crawls in a table, and how much is stored."""
     echo = typer.echo
     site = f"{status.crawls[0].site_url}: " if status.crawls else ""
     echo(
@@ -38,21 +38,49 @@ def print_status(status: Status) -> None:
         f"{status.n_gone:,} gone (kept)"
     )
     echo(f"next crawl that asks for every page: {_due(status)}")
+    if status.at_work and not status.unfinished:
+        echo("at work now: a crawl that has just begun, or is about to end")
     for crawl in status.unfinished:
         echo(_unfinished(crawl))
+    if status.attempts:
+        newest, n = status.attempts[0], len(status.attempts)
+        since = f" ({n} times since the last crawl)" if n > 1 else ""
+        echo(f"site down at {_time(newest.at)} UTC{since}: {newest.why}")
+    for crawl in status.crawls:
+        if crawl.outage:
+            echo(f"! {_time(crawl.started_at)} was taken for an outage: {crawl.outage}")
     echo()
+    _print_crawls(status)
+    echo()
+    _print_aligned([(table.name, f"{table.rows:,} rows", _size(table.size_bytes)) for table in status.tables], left=1)
+
+
+def print_failures(groups: Sequence[Failures]) -> None:
+    """Reasons with their counts, and some addresses of each."""
+    if not groups:
+        typer.echo("no address failed or was refused when it was last asked for")
+    for group in groups:
+        typer.echo(f"{group.outcome}: {group.reason} ({len(group.addresses):,})")
+        for failure in group.addresses[:_ADDRESSES_SHOWN]:
+            held = "  (held, stays as it was)" if failure.held else ""
+            typer.echo(f"    {_time(failure.asked_at)}  {failure.url}{held}")
+        if len(group.addresses) > _ADDRESSES_SHOWN:
+            typer.echo(f"    and {len(group.addresses) - _ADDRESSES_SHOWN:,} more; --json lists all")
+
+
+def _print_crawls(status: Status) -> None:
+    from acronis_pipeline.crawl.inspect.summary import reasons
+
+    if not status.crawls:
+        typer.echo("no crawl has finished yet")
+        return
     head = ("crawl (UTC)", "mode", "live", "new", "changed", "returned", "missing", "gone", "failed", "not asked")
     rows = [(*head, "requests", "304", "seconds"), *map(_crawl_row, status.crawls)]
     _print_aligned(rows, left=2)
-    for crawl in status.crawls:
-        if crawl.outage:
-            echo(f"\n{_time(crawl.started_at)} taken for an outage: {crawl.outage}")
-    if status.crawls:
-        newest = status.crawls[0]
-        echo(f"\nfailed in the last crawl: {reasons(newest.failed) or 'none'}")
-        echo(f"not taken in: {reasons(newest.skipped) or 'none'}")
-    echo()
-    _print_aligned([(table.name, f"{table.rows:,} rows", _size(table.size_bytes)) for table in status.tables], left=1)
+    newest = status.crawls[0]
+    remedy = "; `crawl status --failed` says which" if newest.failed else ""
+    typer.echo(f"\nfailed in the last crawl: {reasons(newest.failed) or 'none'}{remedy}")
+    typer.echo(f"not taken in: {reasons(newest.skipped) or 'none'}")
 
 
 def print_history(url: str, versions: Sequence[Version]) -> None:
@@ -62,7 +90,7 @@ def print_history(url: str, versions: Sequence[Version]) -> None:
         change = version.change
         words = "" if version.n_words is None else f"{version.n_words:,} words"
         kept = words or ("not kept" if change.has_content else "")
-        typer.echo(f"{version.number:>4}  {_time(change.seen_at)}  {change.what:<8}  {kept}".rstrip())
+        typer.echo(f"{version.number or '':>4}  {_time(change.seen_at)}  {change.what:<8}  {kept}".rstrip())
 
 
 def print_diff(diff: Diff) -> None:
@@ -116,7 +144,8 @@ def _crawl_row(crawl: PastCrawl) -> tuple[str, ...]:
     found = [f"{crawl.count(name):,}" for name in _COUNTS]
     failed = f"{sum(crawl.failed.values()):,}"
     seconds = f"{crawl.counts.get('duration_s', 0.0):.0f}"
-    return (_time(crawl.started_at), crawl.mode, *found[:6], failed, *found[6:], seconds)
+    mode = f"{crawl.mode} !" if crawl.outage else crawl.mode
+    return (_time(crawl.started_at), mode, *found[:6], failed, *found[6:], seconds)
 
 
 def _print_aligned(rows: Sequence[tuple[str, ...]], *, left: int) -> None:

@@ -20,6 +20,10 @@ class SiteError(AcronisPipelineError):
     """The website cannot be crawled as configured: unreachable, forbidden, or without a single page."""
 
 
+class SiteDownError(SiteError):
+    """The website does not answer now; it may later."""
+
+
 class UnknownPageError(AcronisPipelineError):
     """An address, a version of a page or a date that nothing on record belongs to."""
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from acronis_pipeline.errors import GeneratorError
-from acronis_pipeline.pairs.llm_endpoint import client_options, name_of, require_configured
+from acronis_pipeline.pairs.llm_endpoint import client_options, name_of, require_configured, without_key
 from acronis_pipeline.retrieve import Hit
 from acronis_pipeline.settings import LlmSettings
 
@@ -41,7 +41,8 @@ def write(question: str, hits: Sequence[Hit], llm: LlmSettings) -> str:
             ],
         )
     except openai.OpenAIError as error:
-        raise _no_answer(llm, " ".join(str(error).split())[:200]) from error
+        # Not chained: Dagster and log files keep causes, and some servers repeat the key.
+        raise _no_answer(llm, without_key(" ".join(str(error).split()), llm)[:200]) from None
     # Some servers report trouble with status 200 and a body that the client does not recognise.
     if not completion.choices:
         raise _no_answer(llm, "status 200 with no answer in it")

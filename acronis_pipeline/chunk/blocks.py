@@ -132,12 +132,24 @@ def _block(lines: list[str], in_fence: bool) -> Block:
         closed = len(lines) > 1 and lines[-1].strip().startswith(("```", "~~~"))
         fence = re.match(r"[`~]+", lines[0].strip())
         closing = lines[-1] if closed or not fence else fence[0]
-        return Block("code", tuple(lines[1 : -1 if closed else None]), opening=lines[0], closing=closing)
+        return Block("code", tuple(_commands(lines[1 : -1 if closed else None])), opening=lines[0], closing=closing)
     if _LIST_ITEM.match(lines[0]):
         return Block("list", tuple(_items(lines)))
     if len(lines) > 2 and "|" in lines[0] and _TABLE_RULE.match(lines[1].strip()):
         return Block("table", tuple(lines[2:]), opening="\n".join(lines[:2]))
     return Block("paragraph", ("\n".join(lines),))
+
+
+def _commands(lines: list[str]) -> Iterator[str]:
+    """Lines of code; what a backslash continues stays with what continues it, and a comment with what it is about."""
+    command: list[str] = []
+    for line in lines:
+        command.append(line)
+        if not line.rstrip().endswith("\\") and not line.lstrip().startswith(("# ", "// ")):
+            yield "\n".join(command)
+            command = []
+    if command:
+        yield "\n".join(command)
 
 
 def _items(lines: list[str]) -> Iterator[str]:

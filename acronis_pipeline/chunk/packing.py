@@ -13,6 +13,8 @@ from acronis_pipeline.chunk.blocks import Block, cells
 
 _FULL_ENOUGH = 0.5
 """A text may end early, at the end of a block, once it holds this share of what would fit."""
+_STUMP = 1 / 3
+"""Share of a code block's text below which its last part means little by itself."""
 _SHRINK = 0.85
 _SMALLEST = 4
 _JOINTS_TOKENS = 8
@@ -95,7 +97,8 @@ def pack(blocks: Sequence[Block], budget: Budget) -> list[str]:
     if budget.fits(rendered(whole)):
         return [rendered(whole)]
     pieces = [piece for number, block in enumerate(blocks) for piece in _pieces(block, number, budget)]
-    return [rendered(group) for group in _without_small_tail(_groups(pieces, budget), budget)]
+    groups = _with_even_code(_groups(pieces, budget), budget)
+    return [rendered(group) for group in _without_small_tail(groups, budget)]
 
 
 def rendered(pieces: Sequence[Piece]) -> str:
@@ -127,8 +130,16 @@ def _pieces(block: Block, number: int, budget: Budget) -> Iterator[Piece]:
     for piece in pieces:
         if around + piece.n_tokens + _JOINTS_TOKENS <= budget.max_tokens or budget.fits(rendered([piece])):
             yield piece
+        elif block.kind == "code" and "\n" in piece.text:
+            # A command over many lines that fits nowhere whole.
+            lines = _measured([replace(piece, text=line) for line in piece.text.split("\n")], budget)
+            yield from (part for line in lines for part in _fitting(line, budget))
         else:
             yield from _measured(_cut(piece, budget), budget)
+
+
+def _fitting(piece: Piece, budget: Budget) -> list[Piece]:
+    return [piece] if budget.fits(rendered([piece])) else _measured(_cut(piece, budget), budget)
 
 
 def _measured(pieces: Sequence[Piece], budget: Budget) -> list[Piece]:
@@ -235,6 +246,23 @@ def _best_break(pieces: Sequence[Piece], start: int, end: int) -> int:
     while end > start + 1 and pieces[end - 1].leads_in:
         end -= 1
     return end
+
+
+def _with_even_code(groups: list[list[Piece]], budget: Budget) -> list[list[Piece]]:
+    """Where code is cut, lines move on to a last part that would only be its closing brackets."""
+    evened = groups[:1]
+    for group in groups[1:]:
+        before = evened[-1]
+        number = group[0].block
+        while group[0].closing and len(before) > 1 and before[-1].block == number and before[-2].block == number:
+            here, there = (sum(len(piece.text) for piece in part if piece.block == number) for part in (before, group))
+            moved = [before[-1], *group]
+            if there >= _STUMP * (here + there) or not budget.fits(rendered(moved)):
+                break
+            before, group = before[:-1], moved
+        evened[-1] = before
+        evened.append(group)
+    return evened
 
 
 def _without_small_tail(groups: list[list[Piece]], budget: Budget) -> list[list[Piece]]:

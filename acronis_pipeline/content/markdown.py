@@ -15,6 +15,10 @@ _FENCE = re.compile(r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)*(`{3,}|~{3,})(.*)$")
 # Zero-width and soft-hyphen characters split words for a tokenizer and show nothing to a reader.
 _INVISIBLE = re.compile("[\u00ad\u200b\u200c\u200d\u2060\ufeff\x00-\x08\x0b-\x1f]")
 _EMPHASIS = re.compile(r"(\*\*|__|`|\*(?=\S)|(?<=\S)\*)")
+_HEADING_MARK = re.compile(r"[ \t]*(?:\[¶\]\([^)]*\)|¶)[ \t]*$")
+"""The sign that links to a heading, where the page was written with it."""
+_EMPTY_LINK = re.compile(r"(?<![!`\\])\[[ \t]*\]\((?:https?:|[/#.])[^()\s]*\)")
+"""What stays of a linked image, a build badge for one, once the image is gone."""
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!>|~<])")
 
 
@@ -52,6 +56,9 @@ def with_headings(markdown: str, anchors: Sequence[str | None]) -> tuple[str, tu
         marks = _MARKED.findall(line)
         line = _MARKED.sub("", line).rstrip() if marks else line
         match = None if in_fence else _HEADING.match(line)
+        if match and "¶" in line:
+            line = _HEADING_MARK.sub("", line)
+            match = _HEADING.match(line) or match
         if match and not plain_text(match[2]):
             continue
         if match:
@@ -111,11 +118,11 @@ def plain_text(inline: str) -> str:
 
 
 def normalised(markdown: str) -> str:
-    """Invisible characters gone, no-break spaces plain, trailing blanks and runs of empty lines collapsed."""
+    """Invisible characters and empty links gone, no-break spaces plain, blanks and runs of empty lines collapsed."""
     text = _INVISIBLE.sub("", without_marks(markdown)).replace("\u00a0", " ").replace("\u202f", " ")
     lines: list[str] = []
     for line, in_fence in lines_with_fences(text):
-        line = line.rstrip()
+        line = (line if in_fence else _EMPTY_LINK.sub("", line)).rstrip()
         if line or in_fence or (lines and lines[-1]):
             lines.append(line)
     return "\n".join(lines).strip("\n")

@@ -14,7 +14,8 @@ from acronis_pipeline.defs.raw_pages import fetching, raw_pages, website
 from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.defs.sensor_memory import Memory, clock
 from acronis_pipeline.defs.sensor_runs import CHANGES_TAG, Failure, active_run, has_succeeded, last_failure
-from acronis_pipeline.errors import SettingsError, SiteError
+from acronis_pipeline.defs.synthetic_pairs import synthetic_pairs
+from acronis_pipeline.errors import SiteError
 from acronis_pipeline.evaluate.champion import reigning
 from acronis_pipeline.settings import Settings
 from acronis_pipeline.store import Store
@@ -29,8 +30,8 @@ full_pipeline = dg.define_asset_job(
 )
 index_refresh = dg.define_asset_job(
     "index_refresh",
-    selection=dg.AssetSelection.assets(raw_pages, chunks, lancedb_index),
-    description="Take in what changed on the website and refresh the index of one recipe, without training.",
+    selection=dg.AssetSelection.assets(raw_pages, chunks, synthetic_pairs, lancedb_index),
+    description="Take in what changed on the website: passages, questions and the index of a recipe, without training.",
 )
 
 
@@ -41,35 +42,23 @@ def champion_recipe(store: Store) -> str | None:
 
 
 def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """`nightly_recrawl`: also the safety net for whatever the sensor missed.
+    """`nightly_recrawl`: also the safety net for whatever the sensor missed."""
 
-    Raises
-    ------
-    SettingsError
-        If cron expression or time zone cannot be understood.
-    """
-
+    @dg.schedule(
+        name="nightly_recrawl",
+        job=index_refresh,
+        cron_schedule=settings.automation.recrawl_cron,
+        execution_timezone=settings.automation.recrawl_timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Recrawls the site and refreshes the champion's index; does nothing before there is one.",
+    )
     def nightly_recrawl(store: StoreResource) -> dg.RunRequest | dg.SkipReason:
         recipe = champion_recipe(store.open())
         if recipe is None:
             return dg.SkipReason("no champion yet: materialize full_pipeline once")
         return dg.RunRequest(partition_key=recipe)
 
-    cron, timezone = settings.automation.recrawl_cron, settings.automation.recrawl_timezone
-    try:
-        return dg.schedule(
-            name="nightly_recrawl",
-            job=index_refresh,
-            cron_schedule=cron,
-            execution_timezone=timezone,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
-            description="Recrawls the site and refreshes the champion's index; does nothing before there is one.",
-        )(nightly_recrawl)
-    except dg.DagsterInvalidDefinitionError as error:
-        raise SettingsError(
-            f"automation.recrawl_cron = {cron!r}, automation.recrawl_timezone = {timezone!r}: "
-            f"{str(error).rstrip('.')}; write them as '0 3 * * *' and 'Europe/Zurich'"
-        ) from error
+    return nightly_recrawl
 
 
 def build_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -122,10 +111,11 @@ def _look(store: Store, settings: Settings, position: str) -> SiteChanges:
 def _answer(recipe: str, changes: SiteChanges, memory: Memory, failure: Failure | None, now: float) -> dg.SensorResult:
     """A run for what differs and for what a failed run left undone, or the reason why there is none."""
     due = memory.unsettled(changes.seen)
-    events: list[dg.AssetObservation] = []
-    if memory.observed is None or (due and changes.version != memory.observed):
-        events.append(_observation(changes))
-        memory = memory.model_copy(update={"observed": changes.version})
+    events: list[dg.AssetMaterialization] = []
+    # A first look at a site that is as it was taken in is no news: reported, it would make raw_pages look outdated.
+    if due and changes.version != memory.reported:
+        events.append(_site_version(changes))
+        memory = memory.model_copy(update={"reported": changes.version})
     if failure and now < failure.retry_at:
         reason = f"run {failure.run_id[:8]} failed ({failure.times} in a row); next try at {clock(failure.retry_at)}"
         return dg.SensorResult(skip_reason=reason, asset_events=events, cursor=memory.dump())
@@ -156,7 +146,12 @@ def _why_none(changes: SiteChanges) -> str:
     return f"unchanged: {looked_at}, {changes.n_sampled} pages asked, {changes.requests} requests{silent}"
 
 
-def _observation(changes: SiteChanges) -> dg.AssetObservation:
+def _site_version(changes: SiteChanges) -> dg.AssetMaterialization:
+    """The version of the website that raw_pages is to take in.
+
+    No AssetObservation: for an asset that Dagster cannot execute these enter what a run records as its input, but not
+    what that is compared with, and raw_pages would be out of date for ever.
+    """
     metadata = {
         "version": changes.version,
         "urls": changes.n_urls,
@@ -168,5 +163,4 @@ def _observation(changes: SiteChanges) -> dg.AssetObservation:
         "requests": changes.requests,
         "duration_s": round(changes.duration_s, 2),
     }
-    tags = {"dagster/data_version": changes.version}
-    return dg.AssetObservation(asset_key=website.key, tags=tags, metadata=metadata)
+    return dg.AssetMaterialization(website.key, metadata=metadata, tags={"dagster/data_version": changes.version})

@@ -22,6 +22,7 @@ from acronis_pipeline.store import Store
     owners=reporting.OWNERS,
     code_version=index.VERSION,
     pool="lancedb_writer",
+    op_tags={"dagster/priority": "1"},  # before the questions, which no search needs
 )
 def lancedb_index(
     context: dg.AssetExecutionContext, store: StoreResource, settings: dg.ResourceParam[Settings]

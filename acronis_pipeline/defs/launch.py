@@ -9,7 +9,7 @@ import dagster as dg
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.defs.recipes import RECIPES
-from acronis_pipeline.defs.recovery import fail_dead_runs, process_tags
+from acronis_pipeline.defs.recovery import watching_pools
 from acronis_pipeline.errors import CheckFailedError, RecipeError
 from acronis_pipeline.settings import Settings
 
@@ -48,13 +48,13 @@ def materialize(settings: Settings, recipes: Sequence[str]) -> Outcome:
             raise RecipeError(f"recipe {recipe!r} is unknown; known are {', '.join(known)}")
     started = time.monotonic()
     instance = open_instance(settings)
-    fail_dead_runs(instance)
     job = build_definitions(settings).resolve_job_def("full_pipeline")
     run_ids: list[str] = []
     changed: dict[str, None] = {}
     for index, recipe in enumerate(recipes):
         names = (_CORPUS if index == 0 else []) + _PER_RECIPE + (["champion"] if index == len(recipes) - 1 else [])
-        result = _execute(job, instance, recipe, names)
+        with watching_pools(instance):
+            result = _execute(job, instance, recipe, names)
         run_ids.append(result.run_id)
         changed |= dict.fromkeys(_changed_assets(result))
     return Outcome(tuple(run_ids), tuple(changed), time.monotonic() - started)
@@ -68,7 +68,6 @@ def _execute(
             run_config=_QUIET,
             instance=instance,
             partition_key=recipe,
-            tags=process_tags(),
             asset_selection=[dg.AssetKey(name) for name in names],
         )
     except dg.DagsterExecutionInterruptedError as interrupt:  # Dagster's word for Ctrl-C

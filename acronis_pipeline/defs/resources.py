@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from acronis_pipeline.defs import recovery
 from acronis_pipeline.settings import Settings
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker
@@ -11,6 +12,11 @@ class StoreResource(dg.ConfigurableResource):
     """The LanceDB database that holds every table."""
 
     uri: str
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        # Every asset needs the store, so every run comes by here before its first step, whoever launched it.
+        if context.run and context.instance:
+            recovery.begin(context.instance, context.run)
 
     def open(self) -> Store:
         return Store(self.uri)

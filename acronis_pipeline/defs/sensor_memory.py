@@ -41,20 +41,20 @@ class Asked(_Part):
 class Memory(_Part):
     """The cursor.
 
-    `position` is where sampling goes on, `observed` the last version of the site that was recorded. `settled` are
+    `position` is where sampling goes on, `reported` the last version of the site that was recorded. `settled` are
     differences that a successful run left (a page that answers 500, say), with the moment until which they are not
     asked for again.
     """
 
     position: str = ""
-    observed: str | None = None
+    reported: str | None = None
     asked: Asked | None = None
     settled: dict[str, float] = {}
     outage: Outage | None = None
 
     @classmethod
     def parse(cls, cursor: str | None) -> "Memory":
-        """One that cannot be read means that nothing is remembered: it costs an observation, at worst a run."""
+        """One that cannot be read means that nothing is remembered: it costs at worst a run."""
         try:
             return cls.model_validate_json(cursor) if cursor else cls()
         except ValidationError:
@@ -88,7 +88,8 @@ class Memory(_Part):
         if signature(self.unsettled(seen)) == self.asked.signature:
             still.append(self.asked.signature)
         settled = self.settled | dict.fromkeys(still, now + _SETTLED_FOR_S)
-        return forgotten.model_copy(update={"settled": dict(list(settled.items())[-MAX_TOKENS:])})
+        # One more than a set's tokens: its signature stands beside them.
+        return forgotten.model_copy(update={"settled": dict(list(settled.items())[-MAX_TOKENS - 1 :])})
 
     def unsettled(self, seen: Mapping[str, str]) -> dict[str, str]:
         """The differences worth a run."""

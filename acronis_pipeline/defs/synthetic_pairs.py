@@ -23,7 +23,7 @@ MIN_KEPT = 30
     kinds={"python", "lancedb"},
     owners=reporting.OWNERS,
     code_version=pairs.VERSION,
-    pool="lancedb_writer",
+    pool="pairs",  # of its own: a language model may take hours, and no index should wait for it
 )
 def synthetic_pairs(store: StoreResource, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """Questions with the passages that answer them, made from the site itself and split by page.

@@ -41,7 +41,7 @@ _KEEP_E = {"see", "free"}
 _EVERYDAY = {
     "acquire": ("get",),
     "configure": ("set up", "configure"),
-    "create": ("create", "make", "add"),
+    "create": ("create", "make"),
     "customize": ("change", "customize"),
     "delete": ("delete", "remove", "get rid of"),
     "deploy": ("install", "deploy"),
@@ -70,7 +70,7 @@ _EVERYDAY = {
     "restore": ("restore", "get back", "recover"),
     "retrieve": ("get", "find"),
     "select": ("choose", "pick"),
-    "specify": ("set", "choose"),
+    "specify": ("set", "specify"),
     "terminate": ("stop",),
     "troubleshoot": ("fix", "troubleshoot"),
     "uninstall": ("remove", "uninstall"),
@@ -78,9 +78,12 @@ _EVERYDAY = {
     "upgrade": ("upgrade", "update"),
     "utilize": ("use",),
     "validate": ("check",),
-    "verify": ("check", "make sure of"),
+    "verify": ("check", "verify"),
     "view": ("see", "look at", "find"),
 }
+
+
+_NO_OBJECT = word_set("from to into in on with as at by") | {""}
 
 
 def _gerund(verb: str) -> str:
@@ -120,7 +123,7 @@ def everyday(verb_phrase: str) -> str:
     choices = _EVERYDAY.get(verb.lower())
     if not choices:
         return verb_phrase
-    if verb.lower() in {"restore", "recover"} and rest.split(" ", 1)[0] in {"", "from", "to"}:
+    if verb.lower() in {"restore", "recover"} and rest.split(" ", 1)[0] in _NO_OBJECT:
         return verb_phrase
     chosen = choices[int(digest(verb_phrase)[:8], 16) % len(choices)]
     return f"{chosen} {rest}".strip()

@@ -1,18 +1,21 @@
 """Which candidates become pairs: every refusal has a reason, and a rejected pair stays in the table with it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from acronis_pipeline.pairs.generator import Candidate, Chunk
 from acronis_pipeline.pairs.headings import is_generic
 from acronis_pipeline.pairs.query_language import is_foreign
-from acronis_pipeline.pairs.standalone import leans_on_its_passage
-from acronis_pipeline.pairs.words import copy_rate, normalise, same_question_key, words
+from acronis_pipeline.pairs.site_words import SiteWords
+from acronis_pipeline.pairs.standalone import is_anchored, leans_on_its_passage
+from acronis_pipeline.pairs.words import content_words, copy_rate, normalise, same_question_key, words
 
 MIN_WORDS, MAX_WORDS = 2, 40
 _FROM_THE_PAGE = frozenset({"structural", "link_texts"})
 """Generators whose queries are made of the site's own words: their language needs no look."""
+_SHORT_QUERY_WORDS = 3
+"""Content words up to which a query is looked for in all passages: more of them rarely meet by chance."""
 LONG_QUERY_WORDS = 8
 """Shorter queries are names of things, which a passage about the thing cannot but contain."""
 
@@ -28,6 +31,8 @@ really type: titles, table rows and keywords.
 """
 _TYPED = REWORDED | {"title", "breadcrumb", "link", "table", "keyword"}
 _ALLOWED = {"test": REWORDED, "validation": _TYPED}
+_ENOUGH_QUERIES = 30
+"""With so many a split tells models apart, and does without pages that nothing is asked about."""
 
 TOO_SHORT = "too short"
 TOO_LONG = "too long"
@@ -100,12 +105,13 @@ def judge(
         tuple(dict.fromkeys((*first, *(twin for chunk_id in first for twin in clusters[chunks[chunk_id].cluster_id]))))
         for first in ((candidate.chunk_id, *candidate.also) for candidate in candidates)
     ]
+    own_split = [splits[chunks[candidate.chunk_id].url] for candidate in candidates]
+    _refuse_what_could_mean_many(candidates, chunks, own_split, reasons, benched, max_answering_clusters)
     for asked in _same_question(candidates, reasons).values():
         _merge(asked, candidates, chunks, gold, reasons, max_answering_clusters)
     for index, reason in enumerate(reasons):
         if reason is None and len({splits[chunks[chunk_id].url] for chunk_id in gold[index]}) > 1:
             reasons[index] = CROSSES_SPLITS
-    own_split = [splits[chunks[candidate.chunk_id].url] for candidate in candidates]
     _keep_evaluation_honest(candidates, chunks, own_split, reasons)
     return [Verdict(*row) for row in zip(candidates, gold, own_split, copied, reasons, strict=True)]
 
@@ -126,6 +132,37 @@ def _own_fault(candidate: Candidate, chunk: Chunk, rate: float, max_copy_rate: f
     if n_words >= LONG_QUERY_WORDS and rate > max_copy_rate and not _is_the_authors_own(candidate, chunk):
         return COPIED
     return None
+
+
+def _refuse_what_could_mean_many(
+    candidates: Sequence[Candidate],
+    chunks: Mapping[str, Chunk],
+    own_split: Sequence[str],
+    reasons: list[str | None],
+    benched: frozenset[str],
+    max_answering_clusters: int,
+) -> None:
+    """Refuse questions that many passages could be meant by, and evaluated ones that name nothing in particular.
+
+    People's own questions stand as they were asked.
+    """
+    standing = [
+        index
+        for index, candidate in enumerate(candidates)
+        if reasons[index] is None and candidate.generator != "imported" and candidate.style in REWORDED
+    ]
+    site = SiteWords(
+        (chunk for chunk in chunks.values() if chunk.url not in benched),
+        (candidates[index].query for index in standing),
+    )
+    for index in standing:
+        candidate, chunk = candidates[index], chunks[candidates[index].chunk_id]
+        n_told = len(set(content_words(candidate.query)))
+        could_mean_many = n_told == 0 or site.answered_by_more_than(max_answering_clusters, candidate.query, chunk)
+        if could_mean_many and 0 < n_told <= _SHORT_QUERY_WORDS:
+            reasons[index] = AMBIGUOUS
+        elif (could_mean_many or n_told < _SHORT_QUERY_WORDS) and own_split[index] in _ALLOWED:
+            reasons[index] = None if is_anchored(candidate, chunk, site) else NOT_STANDALONE
 
 
 def _is_the_authors_own(candidate: Candidate, chunk: Chunk) -> bool:
@@ -170,13 +207,20 @@ def _merge(
 def _keep_evaluation_honest(
     candidates: Sequence[Candidate], chunks: Mapping[str, Chunk], own_split: Sequence[str], reasons: list[str | None]
 ) -> None:
-    """Drop a style that its split does not evaluate on, on pages that offer an allowed one (see `REWORDED`)."""
+    """Drop a style that its split does not evaluate on (see `REWORDED`).
+
+    It stays on pages that offer no allowed one because there are no rules for their language, or, in English, as long
+    as the split has too few.
+    """
     served: set[str] = set()
+    n_allowed: Counter[str] = Counter()
     for candidate, split, reason in zip(candidates, own_split, reasons, strict=True):
         if reason is None and candidate.style in _ALLOWED.get(split, frozenset()):
             served.add(chunks[candidate.chunk_id].url)
+            n_allowed[split] += 1
     for index, (candidate, split) in enumerate(zip(candidates, own_split, strict=True)):
         if reasons[index] is not None or split not in _ALLOWED or candidate.style in _ALLOWED[split]:
             continue
-        if chunks[candidate.chunk_id].url in served:
+        chunk = chunks[candidate.chunk_id]
+        if chunk.url in served or (chunk.is_english and n_allowed[split] >= _ENOUGH_QUERIES):
             reasons[index] = NOT_TESTED_ON

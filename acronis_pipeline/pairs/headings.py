@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from acronis_pipeline.pairs.everyday_words import as_asker, base_of_gerund, is_also_a_noun, is_verb
-from acronis_pipeline.pairs.phrases import how_to, pick
-from acronis_pipeline.pairs.words import STOP_WORDS, content_words, normalise, phrase_set, words
+from acronis_pipeline.pairs.phrases import how_to, is_balanced, is_noun_phrase, pick
+from acronis_pipeline.pairs.words import STOP_WORDS, content_words, normalise, phrase_set, stem, word_set, words
 
 _NUMBERING = re.compile(
     r"^\s*(?:(?:step|chapter|section|part|appendix|q|question|faq)\s*\d*\s*[.:)]\s*|\d+(?:\.\d+)*[.)]?\s+|[#*•]+\s*)",
@@ -52,6 +52,9 @@ _EMPTY = phrase_set(
 """Generic headings that add nothing to what stands above them either."""
 
 
+_TRANSITIVE = word_set("specify set select choose configure create add define enable disable use")
+_PREPOSITIONS = word_set("after at before by during for from in on to via when while with without")
+_SMALL_WORDS = word_set("a an the and or of to in on at by for from with as into up per your my")
 _BREADCRUMB_WORDS = 12
 _FEW_WORDS = 2
 """A heading of more content words says enough by itself."""
@@ -109,10 +112,32 @@ def how_to_question(heading: str, context: str = "") -> str | None:
         return None
     if context and rest.lower() in {"it", "them", "this"}:
         rest = ""
-    phrase = as_asker(f"{base} {rest}".strip())
+    if rest.split(" ", 1)[0].lower() in {"it", "them", "this", "that", "these"}:
+        return None
+    if base in _TRANSITIVE and rest.split(" ", 1)[0].lower() in _PREPOSITIONS:
+        return None
+    phrase = as_asker(f"{base} {_in_base_forms(rest)}".strip())
     if context and not content_words(rest):
+        said = {stem(word) for word in content_words(context)}
+        if not is_noun_phrase(context) or said & {stem(base), stem(f"{base}{rest}".lower())}:
+            return None
         phrase = f"{phrase} {context}"
-    return how_to(phrase) if 2 <= len(words(phrase)) <= 14 else None
+    return how_to(phrase) if 2 <= len(words(phrase)) <= 14 and is_balanced(phrase) else None
+
+
+def _in_base_forms(rest: str) -> str:
+    """What follows the verb of a heading, as it goes on in a question.
+
+    Gerunds joined by "and" become what the first one became, and small words of a heading in title case small.
+    """
+    words_of_rest = rest.split(" ")
+    for index, word in enumerate(words_of_rest):
+        is_joined = words_of_rest[index - 1].lower() in {"and", "or"} if index else False
+        if is_joined and (base := base_of_gerund(word)):
+            words_of_rest[index] = base
+        elif word.lower() in _SMALL_WORDS:
+            words_of_rest[index] = word.lower()
+    return " ".join(words_of_rest)
 
 
 def _is_object(rest: str, *, plural_will_do: bool) -> bool:

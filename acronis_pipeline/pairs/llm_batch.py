@@ -71,17 +71,18 @@ class BatchRun:
         try:
             with openai.OpenAI(**client_options(self._settings), max_retries=self._settings.max_retries) as client:
                 yield from self._ask_all(client)
-        except openai.NotFoundError as error:
-            raise GeneratorError(
-                f"{self._endpoint} has no Batch API (HTTP 404); set {ENV_PREFIX}LLM__BATCH=false"
-            ) from error
+            return
         except openai.APIStatusError as error:
-            of_error(error.status_code, "", {}, now=0, endpoint=self._endpoint, model=self._model)
-            raise GeneratorError(f"{self._endpoint}: HTTP {error.status_code} from its Batch API; run again") from error
+            status = error.status_code
         except openai.OpenAIError as error:
             raise GeneratorError(
                 f"{self._endpoint} does not answer ({type(error).__name__}); run again: its batch is found again"
-            ) from error
+            ) from None
+        # Outside of `except`: an error raised in there would carry the server's words, which may repeat the key.
+        if status == 404:
+            raise GeneratorError(f"{self._endpoint} has no Batch API (HTTP 404); set {ENV_PREFIX}LLM__BATCH=false")
+        of_error(status, "", {}, now=0, endpoint=self._endpoint, model=self._model)
+        raise GeneratorError(f"{self._endpoint}: HTTP {status} from its Batch API; run again")
 
     def _ask_all(self, client: "OpenAI") -> Generator[Answers, None, None]:
         answered: set[str] = set()

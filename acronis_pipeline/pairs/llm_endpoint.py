@@ -9,6 +9,7 @@ from acronis_pipeline.errors import GeneratorError
 from acronis_pipeline.settings import ENV_PREFIX, LlmSettings
 
 OPENAI = "OpenAI"
+_NO_KEY = "none"
 
 
 def require_configured(settings: LlmSettings) -> tuple[str, str]:
@@ -29,7 +30,7 @@ def require_configured(settings: LlmSettings) -> tuple[str, str]:
             f"no key for OpenAI; set {ENV_PREFIX}LLM__API_KEY or OPENAI_API_KEY, "
             f"or {ENV_PREFIX}LLM__BASE_URL for another endpoint"
         )
-    return settings.model, key or "none"  # the client insists on a key
+    return settings.model, key or _NO_KEY  # the client insists on a key
 
 
 def name_of(settings: LlmSettings) -> str:
@@ -56,6 +57,12 @@ def client_options(settings: LlmSettings) -> dict[str, Any]:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         options["default_headers"] = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"}
     return options | {"base_url": _without_secrets(settings.base_url)}
+
+
+def without_key(text: str, settings: LlmSettings) -> str:
+    """The text of an endpoint that may repeat the key it was sent, without it."""
+    _, key = require_configured(settings)
+    return text.replace(key, "…") if key != _NO_KEY else text
 
 
 def _without_secrets(url: str) -> str:

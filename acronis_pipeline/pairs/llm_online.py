@@ -179,17 +179,19 @@ class OnlineRun:
             except openai.APIConnectionError:
                 return Outcome(failure="no connection", retryable=True)
             except openai.APIStatusError as error:
-                headers, text = error.response.headers, error.response.text
-                outcome = of_error(
-                    error.status_code, text, headers, now=time.time(), endpoint=self._endpoint, model=self._model
-                )
-                if outcome.message is not None and self._dialect.learn(body, outcome.message):
-                    continue
+                refusal = error.response
+            else:
+                outcome = of_success(read_body(response.content))
+                if outcome.answer:
+                    self._dialect.confirm(body)
                 return outcome
-            outcome = of_success(read_body(response.content))
-            if outcome.answer:
-                self._dialect.confirm(body)
-            return outcome
+            # Outside of `except`: an error raised in there would carry the server's words, which may repeat the key.
+            outcome = of_error(
+                refusal.status_code, refusal.text, refusal.headers,
+                now=time.time(), endpoint=self._endpoint, model=self._model,
+            )  # fmt: skip
+            if outcome.message is None or not self._dialect.learn(body, outcome.message):
+                return outcome
 
     def _settle(self, prompt: Prompt, outcome: Outcome) -> None:
         self._budget.settle(prompt, outcome.answer)

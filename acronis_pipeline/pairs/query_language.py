@@ -10,6 +10,9 @@ from collections import Counter
 from acronis_pipeline.pairs.words import normalise, words
 
 _SENTENCE_WORDS = 7
+_LETTERS = 40
+_MARGIN = 10.0
+"""Log-probability by which another language must beat the passage's: names of products tip a short query by less."""
 _SHARED = 0.5
 """A query that takes this share of its words from the passage is in its language, whatever it looks like."""
 
@@ -22,11 +25,13 @@ def is_foreign(query: str, passage: str, language: str) -> bool:
         return False
     if _script(query) != _script(passage):
         return True
-    if len(words(query)) < _SENTENCE_WORDS:
+    if len(words(query)) < _SENTENCE_WORDS or sum(letter.isalpha() for letter in query) < _LETTERS:
         return False
     import py3langid
 
-    return py3langid.classify(query)[0] not in {language.lower().split("-")[0], py3langid.classify(passage[:2_000])[0]}
+    scores = {name: float(score) for name, score in py3langid.rank(query)}
+    own = {language.lower().split("-")[0], py3langid.classify(passage[:2_000])[0]} & scores.keys()
+    return max(scores.values()) - max((scores[name] for name in own), default=float("-inf")) > _MARGIN
 
 
 def _script(text: str) -> str:

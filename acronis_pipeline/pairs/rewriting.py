@@ -9,16 +9,21 @@ import re
 
 from acronis_pipeline.pairs import question_rules as rules
 from acronis_pipeline.pairs.everyday_words import as_asker
-from acronis_pipeline.pairs.phrases import lower_start
+from acronis_pipeline.pairs.phrases import is_balanced, lower_start
 from acronis_pipeline.pairs.question_rules import Rewrite, Rule
 from acronis_pipeline.pairs.words import words
 
 _MAX_WORDS = 16
 _CONTEXT = re.compile(
-    r"^(?P<context>(?:For|In|On|With|During|Without|When using|Within|By default)\b[^,.]{0,50}), (?P<rest>.+)$"
+    r"^(?P<context>(?:For|In|On|With|During|Without|When using|Within|By default)\b(?! (?:some|most|many|any|all|other|"
+    r"both|case|general|addition|short|fact|particular|practice|order|contrast)\b)[^,.]{0,50}), (?P<rest>.+)$"
 )
-_POINTER = re.compile(r"\b(?:following|above|below|this|these|those|here|it|they|them|such|example|e\.g|i\.e)\b", re.I)
-"""A question with one of these leans on what stood around the sentence."""
+_POINTER = re.compile(
+    r"\b(?:following|above|below|this|these|those|here|it|they|them|such|example|e\.g|i\.e|various|otherwise"
+    r"|if possible|(?:be|are|is) (?:described|explained|covered|discussed|listed|outlined|shown in))\b",
+    re.IGNORECASE,
+)
+"""A question with one of these leans on what stood around the sentence, or is about the documentation itself."""
 
 _SUBJECT = r"(?P<subject>[A-Z\d][^,;:]*?)"
 _BE = r"(?P<be>is|are)"
@@ -26,11 +31,6 @@ _ADVERB = r"(?:(?:also|always|now|then|still|only|automatically|currently|even|t
 _NUMBER = (
     r"(?:about |around |approximately |up to |at least |a minimum of |at most |only |between )?"
     r"(?:\d[\d.,]*|one|two|three|several|a few)"
-)
-_MEASURE = (
-    r"(?:default|minimum|maximum|min|max|limit|size|number|length|duration|interval|timeout|price|cost|port|location|path"
-    r"|format|type|period|frequency|amount|rate|version|purpose|goal|difference|syntax|status|name|value|schedule"
-    r"|threshold|count|capacity)"
 )
 _STATE = (
     r"(?:\w+(?:ed|able|ible)|free|kept|sent|built|run|written|shown|hidden|made|taken|lost|optional|mandatory|necessary"
@@ -59,7 +59,7 @@ def questions(sentence: str, names: frozenset[str] = frozenset()) -> list[Rewrit
 
 
 def _is_sound(query: str) -> bool:
-    return 3 <= len(words(query)) <= _MAX_WORDS and not _POINTER.search(query)
+    return 3 <= len(words(query)) <= _MAX_WORDS and not _POINTER.search(query) and is_balanced(query)
 
 
 def _on(rule: Rule, *pattern: str) -> tuple[re.Pattern[str], Rule]:
@@ -92,7 +92,7 @@ _RULES = (
     ),
     _on(
         rules.attribute,
-        rf"(?P<subject>(?:The|Each|Your) (?=[^,;:]*\b{_MEASURE}\b)[^,;:]*?) {_BE} (?!not\b)\S",
+        rf"(?P<subject>(?:The|Each|Your) [^,;:]*?) {_BE} (?!not\b|\w+ed\b|run\b|set\b)\S",
     ),
     _on(
         rules.definition,

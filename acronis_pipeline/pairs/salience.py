@@ -18,6 +18,9 @@ _VERBISH_SHARE = 0.5
 _COMMON = 0.12
 """A word in more than this share of the pages is one of the site's stop words (in every language)."""
 
+_RARE = 0.05
+"""A word in at most this share of the pages names something in particular."""
+
 
 class TermWeights:
     """Inverse document frequency of words over pages, the corpus's own stop words included."""
@@ -35,6 +38,10 @@ class TermWeights:
         if word in STOP_WORDS or len(word) < 2:
             return 0.0
         return math.log((1 + self._n_pages) / (1 + self._pages[word])) + 0.1
+
+    def is_rare(self, word: str) -> bool:
+        """Whether few pages have the word, so that it says by itself what is meant."""
+        return self._pages[word.lower()] <= max(2, _RARE * self._n_pages)
 
     def is_common(self, word: str) -> bool:
         return self._pages[word.lower()] > max(2, _COMMON * self._n_pages)

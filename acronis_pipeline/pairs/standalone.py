@@ -7,7 +7,8 @@ import re
 
 from acronis_pipeline.pairs.everyday_words import base_of_gerund, is_verb
 from acronis_pipeline.pairs.generator import Candidate, Chunk
-from acronis_pipeline.pairs.words import content_words
+from acronis_pipeline.pairs.site_words import SiteWords, heading_stems, is_heading_of
+from acronis_pipeline.pairs.words import content_words, stem
 
 _POINTING = re.compile(
     r"\b(?:(?:the|this|that|these|those|given|provided|above) "
@@ -18,6 +19,15 @@ _POINTING = re.compile(
     re.IGNORECASE,
 )
 _THIS = re.compile(r"\b(?:this|these|those)\b", re.IGNORECASE)
+_UNSAID = re.compile(
+    r"\b(?:first|second|third|last|former|next|previous|other|another|new|same|right|correct|only) ones?\b"
+    r"|\bthe (?:displayed|resulting|corresponding|respective|specified|mentioned|aforementioned|latter|former)\b"
+    r"|\b(?:additional|remaining|further|other|same) (?:elements?|items?|ones?|things?|values?|results?|options?)\b"
+    r"|\bthere (?:is|are) (?:an?|no|any|some)(?: \w+)?\W*$"
+    r"|\b(?:either|both|neither|otherwise)\W*$",
+    re.IGNORECASE,
+)
+"""Ordinals, comparisons and leftovers whose counterpart stood in the passage."""
 _PRONOUN = re.compile(r"\b(?:it|they|them|he|she|its|their)\b", re.IGNORECASE)
 _EXPLETIVE = re.compile(
     r"\b(?:(?:is|was|will|would) it (?:be )?(?:\w+ly )?(?:possible|safe|necessary|worth|ok|okay|better|required|needed|"
@@ -33,7 +43,7 @@ def leans_on_its_passage(candidate: Candidate, chunk: Chunk) -> bool:
     if not chunk.is_english or candidate.style not in _ASKED_IN_FULL:
         return False
     query = candidate.query
-    if _POINTING.search(query) or _THIS.search(query):
+    if _POINTING.search(query) or _THIS.search(query) or _UNSAID.search(query):
         return True
     told = content_words(query)
     if len(told) >= 2:
@@ -41,3 +51,18 @@ def leans_on_its_passage(candidate: Candidate, chunk: Chunk) -> bool:
         return bool(_PRONOUN.search(query)) and not _EXPLETIVE.search(query) and not content_words(named_before)
     # "How do I restore?": what is done is said, to what is not.
     return not told or is_verb(told[0]) or base_of_gerund(told[0]) is not None
+
+
+def is_anchored(candidate: Candidate, chunk: Chunk, site: SiteWords) -> bool:
+    """Whether a question names which part of the site it is about.
+
+    By a word that few pages have, a made-up name, what the passage's title or a heading names, an uncommon word of
+    theirs, or two common ones. "What is the timeout" or "what should I do if the restore fails" fits anywhere.
+    """
+    if not chunk.is_english or candidate.style not in _ASKED_IN_FULL or site.names_something(candidate.query):
+        return True
+    if is_heading_of(chunk, candidate.query):
+        return True
+    above = heading_stems(chunk)
+    told = {stem(word): word for word in content_words(candidate.query) if stem(word) in above}
+    return len(told) >= 2 or any(not site.is_common(word) for word in told.values())

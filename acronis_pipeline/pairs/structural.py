@@ -7,8 +7,9 @@ its words.
 """
 
 import logging
+import re
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -17,21 +18,31 @@ from acronis_pipeline.pairs import headings, rewriting, salience, tables
 from acronis_pipeline.pairs.blocks import Block, Parts, parse
 from acronis_pipeline.pairs.everyday_words import is_verb
 from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation
-from acronis_pipeline.pairs.phrases import as_typed, lower_start, names_in, pick
+from acronis_pipeline.pairs.phrases import as_typed, is_balanced, names_in, pick
+from acronis_pipeline.pairs.question_context import in_context
 from acronis_pipeline.pairs.sentences import reads_like_prose, sentences, stands_alone
 from acronis_pipeline.pairs.thinning import thinned
 from acronis_pipeline.pairs.words import content_words, is_spaceless, overlap, words
 
-VERSION = "2"
+VERSION = "3"
 """Raise it when the rules change: every chunk is then asked again."""
 
 _log = logging.getLogger(__name__)
 _SECTION_CHUNKS = 3
 """Chunks of one section that its heading points to; more would make the heading ambiguous."""
+_TEMPLATE_PAGES = 2
+"""A heading that stands on more pages ("User interface" of every destination) does not tell which one is meant."""
 _CLOZES = 4
 """Sentences of a chunk that are offered as cloze queries."""
 _ALIKE = 0.75
 """Queries of one chunk whose content words overlap this much (Jaccard) say the same."""
+
+
+_TO_THE_READER = re.compile(
+    r"(?:did|do|have|are|were|would|will|can|could|should|is|does|need|want|looking|ready|why not) (?:you|your)\b"
+    r"|(?:looking|need|want|ready|got|why not)\b",
+    re.IGNORECASE,
+)
 
 
 class Offer(NamedTuple):
@@ -71,6 +82,8 @@ class StructuralGenerator:
             chunk_id: part for members in sections.values() for part, chunk_id in enumerate(members)
         }
         self._site = headings.site_names({chunk.url: chunk.title for chunk in corpus}.values())
+        on_pages = Counter(heading for _, heading in {(c.url, heading) for c in corpus for heading in c.heading_path})
+        self._template = frozenset(heading for heading, n_pages in on_pages.items() if n_pages > _TEMPLATE_PAGES)
 
     def generate(self, chunks: Sequence[Chunk]) -> Generation:
         """Candidates of `chunks`; a chunk that offers nothing is counted as `nothing to ask`."""
@@ -107,17 +120,16 @@ class StructuralGenerator:
 
     def _context(self, chunk: Chunk) -> str:
         """The nearest heading that means something by itself."""
-        for heading in (*reversed(chunk.heading_path), chunk.title):
-            cleaned = headings.clean(heading, self._site)
-            if not headings.is_generic(cleaned):
-                return cleaned
-        return ""
+        return self._first_telling((*reversed(chunk.heading_path), chunk.title))
 
     def _above(self, chunk: Chunk) -> str:
         """The nearest heading above the chunk's own that means something by itself."""
-        for heading in (*reversed(chunk.heading_path[:-1]), chunk.title) if chunk.heading_path else ():
+        return self._first_telling((*reversed(chunk.heading_path[:-1]), chunk.title) if chunk.heading_path else ())
+
+    def _first_telling(self, nearest_first: Sequence[str]) -> str:
+        for heading in nearest_first:
             cleaned = headings.clean(heading, self._site)
-            if not headings.is_generic(cleaned):
+            if not headings.is_generic(cleaned) and heading not in self._template:
                 return cleaned
         return ""
 
@@ -126,7 +138,8 @@ class StructuralGenerator:
             return
         own = headings.clean(chunk.heading_path[-1] if chunk.heading_path else chunk.title, self._site)
         if chunk.is_english and headings.is_question(own):
-            yield in_context(own, self._above(chunk), few=1), headings.question_style(own)
+            if asked := in_context(own, self._above(chunk), self._is_particular, few=1):
+                yield asked, headings.question_style(own)
             return
         if own.endswith("?") and len(words(own)) >= 2:
             yield own, "question"
@@ -146,6 +159,8 @@ class StructuralGenerator:
             if not is_own or not 3 <= len(words(text)) <= 25 or not reads_like_prose(text):
                 continue
             if text.endswith("?") and text.count(". ") == 0 and "?" not in text[:-1]:
+                if chunk.is_english and not _is_asked_by_visitors(text, block):
+                    continue
                 yield text, headings.question_style(text) if chunk.is_english else "question"
             elif chunk.is_english and block.kind == "heading" and (question := headings.how_to_question(text)):
                 yield as_typed(question), "how-to"
@@ -156,7 +171,11 @@ class StructuralGenerator:
         names, context = names_in(chunk.passage), self._context(chunk)
         for sentence in self._whole_sentences(parts.blocks):
             for question in rewriting.questions(sentence, names):
-                yield as_typed(in_context(question.query, context)), question.style
+                if asked := in_context(question.query, context, self._is_particular):
+                    yield as_typed(asked), question.style
+
+    def _is_particular(self, word: str) -> bool:
+        return self._weights.is_rare(word) and not is_verb(word)
 
     def _from_tables(self, chunk: Chunk, parts: Parts) -> Iterator[tuple[str, str]]:
         context = self._context(chunk)
@@ -208,20 +227,11 @@ class StructuralGenerator:
         return [s for s in found if 6 <= len(words(s)) <= 40 and reads_like_prose(s)]
 
 
-def in_context(question: str, context: str, few: int = 3) -> str:
-    """A short question with what it is about: "where are attachments stored" on a page about Google Keep.
-
-    A sentence may leave its topic to the heading; a visitor who asks from outside names it. Short is a question of up
-    to `few` content words that shares none with the context.
-    """
-    asked, topic = set(content_words(question)), content_words(context)
-    if len(asked) > few or not topic or len(topic) > 4 or asked & set(topic):
-        return question
-    first = context.split(" ", 1)[0]
-    if first.lower().endswith("ing") or is_verb(first) or headings.is_question(context):
-        return question
-    mark = "?" if question.endswith("?") else ""
-    return f"{question.removesuffix('?')} in {lower_start(context, frozenset())}{mark}"
+def _is_asked_by_visitors(question: str, block: Block) -> bool:
+    """Whether a question in a text is one of its readers rather than one to them, or an example's."""
+    if block.kind in {"heading", "term"} or block.all_bold:
+        return is_balanced(question)
+    return not _TO_THE_READER.match(question) and not re.search(r"[\"“”]", question)
 
 
 def choose(offers: Sequence[Offer], limit: int, weights: Mapping[str, float]) -> list[Offer]:

@@ -23,7 +23,14 @@ _YES_NO = re.compile(
 )
 _ITEM_TERM = re.compile(r"^(?P<term>[^:.!?]{2,60}?)(?:\s*:\s+|\s+[–—-]\s+)(?P<definition>\S.{24,})$")
 _FLAG = re.compile(r"^-{1,2}\w")
-_SIGNS = re.compile(r"[{}<>\\$|;=]|\w\(\)")
+_COMMAND = re.compile(r"\s--?[a-zA-Z]")
+_ANNOUNCED = re.compile(
+    r"(?:\b(?:errors?|messages?|warnings?|exceptions?)(?: (?:like|such as|saying|that says|reads?|is|of|with))?"
+    r"|\b(?:fails|failed|failing|errors) with|\b(?:says|reads))$",
+    re.IGNORECASE,
+)
+_CALLED = re.compile(r"(?:error|message|warning|exception)\b", re.IGNORECASE)
+_SIGNS = re.compile(r"[{}<>\\$|;=]|\w\([\w.]*\)")
 
 
 def table_queries(rows: tuple[Row, ...], context: str) -> Iterator[tuple[str, str]]:
@@ -103,14 +110,15 @@ def error_queries(blocks: tuple[Block, ...]) -> Iterator[str]:
         for message in block.marked:
             about_it = block.text[: block.text.find(message) + len(message) + 60]
             enough = 3 <= len(words(message)) <= 24 and len(content_words(message)) >= 2
-            if enough and not _SIGNS.search(message) and _is_message(message, about_it, block.kind == "heading"):
+            if enough and not _SIGNS.search(message) and _is_message(message, about_it):
                 yield message.strip(" .\"'")
 
 
-def _is_message(message: str, about_it: str, in_heading: bool) -> bool:
-    if _PROBLEM.search(message) and not re.match(r"^[\w-]+ (?:--|-\w)", message):
+def _is_message(message: str, about_it: str) -> bool:
+    """Whether a marked span is what a program says: it speaks of trouble itself, or is called an error or message."""
+    if _COMMAND.search(message):
+        return False
+    if _PROBLEM.search(message):
         return True
-    beside = about_it.replace(message, " ")
-    return bool(re.search(r"\b(?:error|message|warning|exception|fails with)\b", beside, re.I)) and (
-        in_heading or len(words(message)) >= 3
-    )
+    before, _, after = about_it.partition(message)
+    return bool(_ANNOUNCED.search(before.rstrip("\"'`“: ")) or _CALLED.match(after.lstrip("\"'`”. ")))

@@ -5,7 +5,6 @@ Precedence, highest first: arguments · environment (`ACRONIS_PIPELINE_SITE__URL
 of settings has a file: `site`, `corpus` (chunks and pairs), `llm`, `serving` (models, retrieval, automation).
 """
 
-import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from acronis_pipeline.errors import SettingsError
 from acronis_pipeline.files import write_text
 from acronis_pipeline.settings.corpus import ChunkSettings, PairSettings
+from acronis_pipeline.settings.environment import refuse_malformed_values, refuse_unknown_variables
 from acronis_pipeline.settings.llm import LlmSettings
 from acronis_pipeline.settings.serving import AutomationSettings, ModelSettings, RetrievalSettings
 from acronis_pipeline.settings.site import PageFormat, SiteSettings
@@ -145,7 +145,8 @@ def load_settings(data_dir: Path | str | None = None, **overrides: Any) -> Setti
     if data_dir is not None:
         overrides["data_dir"] = Path(data_dir)
     overrides = {name: value for name, value in overrides.items() if value is not None}
-    _refuse_unknown_variables()
+    refuse_unknown_variables(Settings, _OTHER_VARIABLES)
+    refuse_malformed_values(Settings)
     where = _build(overrides, {}).data_dir
     return _build(overrides, read_profile(where))
 
@@ -180,15 +181,6 @@ def write_profile(settings: Settings, profile: dict[str, Any]) -> None:
     write_text(settings.profile_file, text)
 
 
-def _refuse_unknown_variables() -> None:
-    """A misspelt group or top-level name would be passed over in silence."""
-    known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
-    for variable in os.environ:
-        upper = variable.upper()
-        if upper.startswith(ENV_PREFIX) and upper not in known and upper.split("__")[0] not in known:
-            raise SettingsError(f"{variable} is not a setting; docs/operations.md lists them")
-
-
 def _build(overrides: dict[str, Any], profile: dict[str, Any]) -> Settings:
     global _active_profile
     _active_profile = profile
@@ -205,7 +197,8 @@ def _explain(problem: Any) -> str:
     path = [str(part) for part in problem["loc"]]
     name = ".".join(path)
     variable = ENV_PREFIX + "__".join(path).upper()
-    return f"{name} = {problem['input']!r}: {problem['msg']} (set {variable}, .env or {PROFILE_NAME})"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{name} = {problem['input']!r}: {message} (set {variable}, .env or {PROFILE_NAME})"
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,8 @@
 """Settings of encoders, retrieval and automation."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from acronis_pipeline.settings.cron import require_cron, require_time_zone
 from acronis_pipeline.settings.group import Group
 
 
@@ -34,3 +35,13 @@ class AutomationSettings(Group):
     sensor_deadline_s: float = Field(
         30.0, gt=0, lt=60, description="Dagster kills a sensor tick at 60 s and loses what it did."
     )
+
+    @field_validator("recrawl_cron")
+    @classmethod
+    def _fires(cls, value: str) -> str:
+        return require_cron(value)
+
+    @field_validator("recrawl_timezone")
+    @classmethod
+    def _exists(cls, value: str) -> str:
+        return require_time_zone(value)

@@ -1,5 +1,6 @@
 """Settings of the crawl."""
 
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from acronis_pipeline.site_address import address_of, path_of
 
 SAMPLE_SITE = "sample"
 """The value of `site.url` that means the bundled sample site, served on loopback while it is needed."""
+
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
 
 PageFormat = Literal["html", "pdf", "markdown", "text"]
 
@@ -113,6 +116,25 @@ class SiteSettings(Group):
     @classmethod
     def _sitemap_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(address_of, value))
+
+    @field_validator("languages")
+    @classmethod
+    def _language_codes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for tag in value:
+            if not _LANGUAGE_TAG.fullmatch(tag):
+                raise ValueError(f"{tag!r} is no language code; write it as `en` or `pt-BR`")
+        return value
+
+    @field_validator("content_selector")
+    @classmethod
+    def _css_selector(cls, value: str | None) -> str | None:
+        from selectolax.lexbor import LexborHTMLParser, SelectolaxError
+
+        try:
+            LexborHTMLParser("").css(value or "*")
+        except SelectolaxError as error:
+            raise ValueError(f"{value!r} is no CSS selector; write it as `main` or `div.content`") from error
+        return value
 
     @field_validator("published_at")
     @classmethod

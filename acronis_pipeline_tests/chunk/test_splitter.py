@@ -77,6 +77,29 @@ def test_code_stays_inside_fences_in_every_part():
     assert "\n".join(part.removeprefix("```bash\n").removesuffix("\n```") for part in parts) == code
 
 
+def test_a_command_over_several_lines_is_not_cut_after_its_backslash():
+    commands = "\n".join(f"acme create plan{number} \\\n    --vault {number}" for number in range(8))
+    found = texts(f"<h1>T</h1><pre><code>{commands}</code></pre>")
+    assert len(found) > 1
+    assert not [text for text in found if text.splitlines()[-2].endswith("\\")]
+    assert all(text.splitlines()[1].startswith("acme") for text in found)
+
+
+def test_a_command_longer_than_a_passage_is_still_split():
+    command = " \\\n".join(f"--option{number} value{number}" for number in range(40))
+    found = split(f"<h1>T</h1><pre><code>{command}</code></pre>")
+    assert len(found) > 1
+    assert all(chunk.n_tokens <= SMALL.max_tokens for chunk in found)
+
+
+def test_the_end_of_a_code_block_is_no_stump():
+    lines = "\n".join(f'  "setting{number}": true,' for number in range(5))
+    for padding in range(1, 5):
+        code = f"{{\n{lines}\n" + "".join(f'  "x{number}": 1,\n' for number in range(padding)) + "}"
+        found = texts(f"<h1>T</h1><pre><code>{code}</code></pre>")
+        assert len(found) == 1 or len(found[-1]) >= sum(map(len, found)) / len(found) / 3
+
+
 def test_comments_in_code_are_no_headings():
     (chunk,) = split("<h2>Script</h2><pre># first\nls\n# second</pre>")
     assert chunk.text == "```\n# first\nls\n# second\n```"

@@ -1,11 +1,13 @@
 """`crawl …`: a crawl by hand, and looking at what crawls did; JSON is alone on standard output."""
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from acronis_pipeline.crawl.memory.journal import Run, opened
 from acronis_pipeline.settings import ENV_PREFIX, PROFILE_NAME, load_settings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error
@@ -146,3 +148,64 @@ def test_bad_input_is_one_line_with_the_remedy(command: Command, recorded: Path,
 def test_folder_that_holds_nothing_says_how_to_crawl_and_stays_empty(command: Command, alone: Path, arguments):
     assert_one_line_error(command("crawl", *arguments), "holds no pages", "crawl run --site")
     assert not (alone / "data").exists()
+
+
+def test_site_that_is_down_ends_with_code_3_and_shows_in_status(command: Command, site: Website):
+    command("crawl", "run", "--site", site.url)
+    site.close()
+    ended = command("crawl", "run", "--json")
+    assert (ended.code, ended.out) == (3, "")
+    assert "cannot be fetched" in ended.err[0]
+    assert "site down at" in command("crawl", "status").out
+
+
+def test_status_of_a_first_crawl_that_was_killed_shows_how_far_it_got(command: Command, alone: Path):
+    now = dt.datetime.now(dt.UTC)
+    with opened(load_settings("data").crawl_dir) as journal:
+        journal.begin(Run("site", "store and site", "sweep", now, n_live=0))
+        journal.add({"visits": [{"url": SITE, "asked_at": now, "outcome": "page"}]})
+        at_work = command("crawl", "status").out
+    killed = command("crawl", "status")
+    assert "at work now: sweep" in at_work
+    assert killed.code == 0
+    assert "1 addresses answered so far; the next crawl goes on from there" in killed.out
+
+
+def test_failed_addresses_are_listed_by_reason(command: Command, site: Website):
+    site.page("/", "/retention", "/nothing")
+    ended = command("crawl", "run", "--site", site.url)
+    assert "Links to nothing: HTTP 404 (1)." in ended.out
+    shown = command("crawl", "status", "--failed").out
+    assert "failed: HTTP 404 (1)" in shown
+    assert site.at("/nothing") in shown
+    (group,) = json.loads(command("crawl", "status", "--failed", "--json").out)
+    assert (group["reason"], group["addresses"][0]["url"]) == ("HTTP 404", site.at("/nothing"))
+
+
+def test_outage_stands_above_the_crawls_and_marks_its_own(command: Command, recorded: Path):
+    plant_crawl(Store(load_settings("data").store_uri), day(3), outage="9 of 10 pages vanished at once")
+    lines = command("crawl", "status").out.splitlines()
+    (said,) = (n for n, line in enumerate(lines) if "9 of 10 pages vanished" in line)
+    (row,) = (n for n, line in enumerate(lines) if line.startswith("2026-11-03"))
+    assert said < row
+    assert "incremental !" in lines[row]
+
+
+def test_fresh_folder_without_a_site_says_first_which_one_it_takes(
+    command: Command, site: Website, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(f"{ENV_PREFIX}SITE__URL", site.url)
+    assert command("crawl", "run").err == (f"crawling {site.url}, the site of the settings; --site URL names another",)
+    assert command("crawl", "run").err == ()
+
+
+def test_empty_site_is_refused(command: Command):
+    assert_one_line_error(command("crawl", "run", "--site", ""), "site.url = ''")
+
+
+def test_crawl_of_a_folder_speaks_of_files(command: Command, alone: Path):
+    (alone / "docs").mkdir()
+    (alone / "docs" / "retention.md").write_text(f"# Retention\n\n{THIRTY}\n")
+    out = command("crawl", "run", "--site", "docs").out
+    assert "every file was looked at. 1 files in" in out
+    assert "requests" not in out

@@ -77,3 +77,18 @@ def test_alerts_of_github_are_quotations_and_modules_of_mdx_are_nothing():
 @pytest.mark.parametrize("text", ["[" * 20_000, "{{<" * 20_000, "> " * 5_000, "*a " * 20_000, "{%" * 20_000])
 def test_hostile_markdown_ends_soon(text):
     assert to_html(text).endswith("</html>")
+
+
+def test_the_sign_that_links_to_a_heading_is_no_part_of_it():
+    page = read("# Guide\n\n## Storage[¶](#storage)\n\nText.\n\n## Retention¶\n\nMore.\n")
+    assert [heading.text for heading in page.headings] == ["Guide", "Storage", "Retention"]
+    assert "¶" not in page.markdown
+
+
+def test_a_link_without_text_is_dropped_outside_code():
+    page = read(
+        "# Guide\n\n[](https://ci.example/build)\n\nText with [a link](https://a.example/).\n\n```\n[](/x)\n```\n"
+    )
+    assert "ci.example" not in page.markdown
+    assert "a link" in page.markdown
+    assert "[](/x)" in page.markdown

@@ -41,3 +41,9 @@ def test_every_dependency_has_its_reason():
     names = re.findall(r'"([\w-]+)', block[1])
     reasons = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
     assert [name for name in names if name not in reasons] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_dagster_commands_name_the_module_without_which_they_find_nothing(page):
+    commands = re.findall(r"^dagster (?:asset|job) .*", page.read_text("utf-8"), re.MULTILINE)
+    assert [command for command in commands if " -m acronis_pipeline.definitions " not in command] == []

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,71 @@ def test_profile_is_replaced_in_one_step(tmp_path):
     write_profile(settings, {"site": {"max_pages": 2}})
     assert load_settings().site.max_pages == 2
     assert [file.name for file in Path(settings.data_dir).iterdir()] == ["pipeline.yaml"]
+
+
+@pytest.mark.parametrize("place", ["environment", ".env"])
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("SITE__INCLUDE", "csi", """'["csi"]'"""),
+        ("LLM__PERSONAS", "admin, user", """'["admin", "user"]'"""),
+        ("PAIRS__STYLES", "question", """'{"question": 2.0, "how-to": 1.0}'"""),
+        ("LLM__STYLES", '{"question": 2', """'{"question": 0.35, "how-to": 0.2}'"""),
+        ("site__include", "[csi]", """'["csi"]'"""),
+    ],
+)
+def test_list_that_is_no_json_is_refused_in_one_line_with_what_it_held_and_how_to_write_it(
+    tmp_path, monkeypatch, place, name, value, remedy
+):
+    if place == ".env":
+        (tmp_path / ".env").write_text(f"ACRONIS_PIPELINE_{name}='{value}'\n")
+    else:
+        monkeypatch.setenv(f"ACRONIS_PIPELINE_{name}", value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    message = str(refused.value)
+    assert message.startswith(f"ACRONIS_PIPELINE_{name.upper()}={value!r}")
+    assert remedy in message
+    assert (" in .env " in message) == (place == ".env")
+    assert "\n" not in message
+
+
+def test_group_that_is_no_json_is_refused_without_showing_the_key_it_may_hold(monkeypatch):
+    monkeypatch.setenv("ACRONIS_PIPELINE_LLM", '{"api_key": "s3cret"')
+    with pytest.raises(SettingsError, match="ACRONIS_PIPELINE_LLM is not") as refused:
+        load_settings()
+    assert "s3cret" not in str(refused.value)
+
+
+def test_values_that_are_json_or_need_not_be_are_read(monkeypatch):
+    monkeypatch.setenv("ACRONIS_PIPELINE_SITE__INCLUDE", '["csi"]')
+    monkeypatch.setenv("ACRONIS_PIPELINE_SITE__CONTACT", "[me]")
+    monkeypatch.setenv("ACRONIS_PIPELINE_PAIRS__STYLES__QUESTION", "3")
+    settings = load_settings()
+    assert (settings.site.include, settings.site.contact) == (("csi",), "[me]")
+    assert settings.pairs.styles["question"] == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("recrawl_cron", "every night"), ("recrawl_cron", "0 99 * * *"), ("recrawl_timezone", "Mars/Phobos")],
+)
+def test_schedule_that_cannot_fire_is_refused_with_the_setting_named(monkeypatch, setting, value):
+    variable = f"ACRONIS_PIPELINE_AUTOMATION__{setting.upper()}"
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=rf"automation\.{setting} = '{re.escape(value)}'.*{variable}"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [("languages", ["english"], "write it as `en`"), ("content_selector", "[[", "is no CSS selector")],
+)
+def test_site_settings_that_cannot_be_meant_are_refused_before_anything_is_asked(name, value, remedy):
+    with pytest.raises(SettingsError, match=rf"site\.{name} = .*{remedy}"):
+        load_settings(site={name: value})
+
+
+@pytest.mark.parametrize("tag", ["en", "pt-BR", "zh_Hans_CN", "haw"])
+def test_language_codes_are_taken_as_they_are_written(tag):
+    assert load_settings(site={"languages": [tag]}).site.languages == (tag,)

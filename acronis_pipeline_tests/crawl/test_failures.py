@@ -9,7 +9,7 @@ import pytest
 from acronis_pipeline.crawl import crawl
 from acronis_pipeline.crawl.judge import page
 from acronis_pipeline.crawl.site import health
-from acronis_pipeline.errors import SettingsError, SiteError
+from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Rows
@@ -121,12 +121,6 @@ def test_a_broken_installation_is_no_bad_page(
     site.page("/")
     with pytest.raises(ImportError, match="of_a_parser"):
         crawl(store, settings())
-
-
-def test_a_selector_that_is_none_is_the_users_to_mend(site: Website, store: Store, settings: Build) -> None:
-    site.page("/")
-    with pytest.raises(SettingsError):
-        crawl(store, settings(content_selector="main >"))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """What became of a page and of the crawls, from tables that were planted."""
 
 import datetime as dt
+from collections import Counter
 
 import pytest
 
 from acronis_pipeline import schemas
+from acronis_pipeline.crawl.inspect import plots
+from acronis_pipeline.crawl.inspect.failures import failures
 from acronis_pipeline.crawl.inspect.history import changes_since, diff, find_page, moment, versions
 from acronis_pipeline.crawl.inspect.plots import changes_over_time
 from acronis_pipeline.crawl.inspect.status import past_crawls, status
@@ -82,12 +85,13 @@ def test_history_counts_versions_from_the_oldest_and_says_how_long_each_is(store
     assert [(number, what, seen) for number, what, seen, _ in told] == [
         (1, "new", day(1)),
         (2, "changed", day(5)),
-        (3, "gone", day(8)),
-        (4, "returned", day(10)),
+        (None, "gone", day(8)),
+        (3, "returned", day(10)),
     ]
     first, second, gone, returned = (words for *_, words in told)
     assert gone is None
     assert first == returned
+    assert first is not None
     assert second == first + 4
 
 
@@ -108,7 +112,7 @@ def test_diff_is_of_the_last_two_versions_and_jumps_over_the_time_when_the_page_
         ("2026-11-04", "2026-11-05", (1, 5)),
         ("2026-11-05T02:59", "2026-11-09", (1, 5)),
         ("2026-11-05T04:00+01:00", "2026-12-24", (1, 10)),
-        ("4", "1", (10, 1)),
+        ("3", "1", (10, 1)),
     ],
 )
 def test_versions_are_named_by_number_or_by_a_date_on_which_they_stood(store, retention, older, newer, expected):
@@ -117,7 +121,52 @@ def test_versions_are_named_by_number_or_by_a_date_on_which_they_stood(store, re
 
 
 def test_versions_that_say_the_same_have_no_lines_between_them(store: Store, retention: str):
-    assert diff(store, retention, "1", "4").lines == ()
+    assert diff(store, retention, "1", "3").lines == ()
+
+
+def test_diff_of_a_page_that_came_back_as_it_went_is_with_what_it_said_before(store: Store):
+    url = plant_page(store, "faq/")
+    plant_change(store, url, "new", day(1), html(THIRTY))
+    for n, what in ((2, "changed"), (3, "gone"), (4, "returned")):
+        plant_change(store, url, what, day(n), html(NINETY))
+    found = diff(store, url)
+    assert (found.older.seen_at, found.newer.seen_at) == (day(1), day(4))
+    assert {f"-{THIRTY}", f"+{NINETY}"} <= set(found.lines)
+
+
+def test_page_without_anything_on_record_has_nothing_to_compare(store: Store):
+    with pytest.raises(UnknownPageError, match="nothing on record"):
+        diff(store, plant_page(store, "faq/"))
+
+
+def test_attempts_that_found_the_site_down_show_until_a_crawl_succeeds(store: Store, tmp_path):
+    plant_crawl(store, day(1), mode="sweep", n_live=3, site_version="v1")
+    plant_crawl(store, day(2), mode="sweep", down="cannot be reached")
+    found = status(store, SAMPLE, tmp_path)
+    assert [attempt.why for attempt in found.attempts] == ["cannot be reached"]
+    assert [crawl.started_at for crawl in found.crawls] == [day(1)]
+    assert found.next_sweep_at == day(8)
+    plant_crawl(store, day(3), n_live=3)
+    assert status(store, SAMPLE, tmp_path).attempts == ()
+
+
+def test_failures_are_grouped_by_reason_and_say_what_is_held(store: Store):
+    held = plant_page(store, "held/")
+    for url, outcome, reason in (
+        (held, "failed", "HTTP 500"),
+        (SITE + "b/", "failed", "HTTP 404"),
+        (SITE + "a/", "failed", "HTTP 404"),
+        (SITE + "hidden/", "refused", "noindex"),
+        (SITE + "old/", "redirect", None),
+    ):
+        visit = {"url": url, "asked_at": day(1), "outcome": outcome, "reason": reason}
+        plant(store, "visits", schemas.VISITS, visit)
+    found = [(group.outcome, group.reason, [(f.url, f.held) for f in group.addresses]) for group in failures(store)]
+    assert found == [
+        ("failed", "HTTP 404", [(SITE + "a/", False), (SITE + "b/", False)]),
+        ("failed", "HTTP 500", [(held, True)]),
+        ("refused", "noindex", [(SITE + "hidden/", False)]),
+    ]
 
 
 def test_change_of_the_title_shows(store: Store):
@@ -130,9 +179,8 @@ def test_change_of_the_title_shows(store: Store):
 @pytest.mark.parametrize(
     ("older", "newer", "words"),
     [
-        ("7", None, "no version 7; its history ends at 4"),
+        ("7", None, "no version 7; its history ends at 3"),
         ("0", None, "no version 0"),
-        ("3", None, "was gone as of 3"),
         ("2026-10-01", None, "was not held yet at 2026-10-01; first seen: 2026-11-01 03:00"),
         ("yesterday", None, "'yesterday' is no date"),
         ("2026", None, "'2026' is no date"),
@@ -234,6 +282,18 @@ def test_plot_is_drawn_from_one_crawl_or_many(store: Store, retention: str, days
         plant_crawl(store, day(n), n_live=n)
     image = changes_over_time(store)
     assert image.startswith(b"\x89PNG")
+
+
+def test_plot_has_no_bar_for_the_pages_of_a_first_crawl(store: Store, monkeypatch: pytest.MonkeyPatch):
+    bars: list[Counter[tuple[str, dt.date]]] = []
+    monkeypatch.setattr(plots, "_stack", lambda axes, days, counts: bars.append(counts))
+    url = plant_page(store, "faq/")
+    plant_crawl(store, day(1), n_live=1, new=1, previous_n_live=0)
+    plant_change(store, url, "new", day(1) + dt.timedelta(minutes=1), html(THIRTY))
+    plant_crawl(store, day(2), n_live=1, changed=1, previous_n_live=1)
+    plant_change(store, url, "changed", day(2) + dt.timedelta(minutes=1), html(NINETY))
+    changes_over_time(store)
+    assert +bars[0] == {("changed", day(2).date()): 1}
 
 
 def test_moment_without_a_zone_is_utc():

@@ -87,6 +87,18 @@ def test_a_slow_drip_ends_when_the_time_for_a_page_is_up(raw: RawServer, where: 
     assert time.monotonic() - started < 2.0
 
 
+def test_a_body_that_does_not_end_in_time_is_asked_for_once_more_only(raw: RawServer) -> None:
+    def drip(connection: socket.socket) -> None:
+        raw.send(connection, OK_HTML + b"\r\n")
+        while True:
+            raw.send(connection, b"x")
+            time.sleep(0.05)
+
+    raw.behaviours["/"] = drip
+    assert failure(raw, timeout_s=0.2, retries=3) == "timeout"
+    assert raw.asked["/"] == 2
+
+
 @pytest.mark.parametrize("line", [b"X-%d: y\r\n", b"X-long: " + b"y" * 1000], ids=["many", "long"])
 def test_a_flood_of_headers_is_hung_up_on(raw: RawServer, line: bytes) -> None:
     def flood(connection: socket.socket) -> None:

@@ -169,3 +169,57 @@ def test_a_crawl_of_changes_is_no_sweep(site: Website, store: Store, settings: B
     serve(site)
     crawl(store, settings(), only=[site.at("/a")])
     assert crawl(store, settings()).mode == "sweep"
+
+
+def dead_ends(site: Website) -> None:
+    site.page("/", "/a", "/b", "/c", "/dead", "/hidden", "/moved", "/alias", "/away")
+    site.page("/hidden", head='<meta name="robots" content="noindex">')
+    site.page("/alias", head='<link rel=canonical href="/a">')
+    site.redirect("/moved", "/b")
+    site.redirect("/away", "http://elsewhere.invalid/", 302)
+
+
+def test_what_was_no_page_is_asked_for_again_in_sweeps_only(site: Website, store: Store, settings: Build) -> None:
+    serve(site)
+    dead_ends(site)
+    first = crawl(store, settings())
+    site.forget()
+    second = crawl(store, settings())
+    assert set(site.asked()) == {"/", "/robots.txt", "/sitemap.xml"}
+    assert (second.failed, second.skipped) == (first.failed, first.skipped | {"redirect to a known page": 1})
+    assert (second.missing, second.gone, second.n_live) == (0, 0, 4)
+    site.forget()
+    crawl(store, settings(full_sweep_days=0))
+    assert {"/dead", "/hidden", "/moved", "/alias", "/away"} <= set(site.asked())
+
+
+def test_a_tombstoned_page_is_asked_for_again_once_the_sitemap_says_it_changed(
+    site: Website, store: Store, settings: Build, live: Rows
+) -> None:
+    serve(site)
+    crawl(store, settings(gone_after=1))
+    site.routes["/a"] = Reply(404)
+    crawl(store, settings(gone_after=1, full_sweep_days=0))
+    assert "/a" not in live()
+    serve(site)
+    assert crawl(store, settings()).returned == 0
+    serve(site, {**dict.fromkeys(PAGES, OLD), "/a": NEW})
+    assert crawl(store, settings()).returned == 1
+
+
+def test_a_dead_link_that_the_sitemap_lists_by_now_is_asked_for(site: Website, store: Store, settings: Build) -> None:
+    serve(site)
+    site.page("/", *PAGES, "/dead")
+    crawl(store, settings())
+    site.page("/dead")
+    site.sitemap(*dict.fromkeys((*PAGES, "/dead"), OLD).items())
+    assert crawl(store, settings()).new == 1
+
+
+def test_where_no_sitemap_tells_changes_dead_links_are_tried_again(
+    site: Website, store: Store, settings: Build
+) -> None:
+    site.page("/", "/dead")
+    crawl(store, settings())
+    site.page("/dead")
+    assert crawl(store, settings()).new == 1

@@ -7,6 +7,8 @@ import pytest
 
 from acronis_pipeline import schemas
 from acronis_pipeline.crawl import crawl, last_site_version
+from acronis_pipeline.crawl.walk.plan import History
+from acronis_pipeline.errors import SiteDownError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Rows
@@ -119,3 +121,33 @@ def test_an_outage_is_on_record(site: Website, store: Store, settings: Build) ->
     result = crawl(store, settings())
     rows = sorted(store.read("crawls", schemas.CRAWLS).to_pylist(), key=lambda row: row["finished_at"])
     assert json.loads(rows[-1]["summary"])["outage"] == result.outage
+
+
+DOWN: dict[str, Callable[[Website], object]] = {
+    "robots.txt says 503": lambda site: site.robots("") or site.routes.update({"/robots.txt": Reply(503)}),
+    "no answer": lambda site: site.close(),
+    "every page says 500": lambda site: site.routes.update(dict.fromkeys(PATHS, Reply(500))),
+}
+
+
+@pytest.mark.parametrize("how", DOWN)
+def test_an_attempt_on_a_site_that_is_down_is_on_record_and_changes_nothing(
+    site: Website, store: Store, settings: Build, live: Rows, how: str
+) -> None:
+    serve(site)
+    result = crawl(store, settings())
+    before = live()
+    DOWN[how](site)
+    with pytest.raises(SiteDownError):
+        crawl(store, settings(retries=0, robots_cache_h=0))
+    history = History.of(store)
+    assert [attempt["site_url"] for attempt in history.attempts] == [result.site_url]
+    assert len(history.crawls) == 1
+    assert (last_site_version(store), live()) == (result.site_version, before)
+
+
+def test_a_first_crawl_of_a_site_that_is_down_leaves_no_record(site: Website, store: Store, settings: Build) -> None:
+    site.close()
+    with pytest.raises(SiteDownError):
+        crawl(store, settings(retries=0))
+    assert History.of(store).attempts == ()

@@ -114,3 +114,31 @@ def test_the_pause_is_kept_between_requests_and_a_hold_holds_everyone() -> None:
         return time.monotonic() - started
 
     assert asyncio.run(work()) >= 0.2
+
+
+def test_a_host_that_fails_now_and_then_keeps_half_of_its_pace() -> None:
+    pace = Pace(concurrency=8)
+    lowest = 8
+    for number in range(1, 600):
+        pace.note(503 if number % 10 == 0 else 200, 0.1)
+        lowest = min(lowest, pace.limit)
+    assert (lowest, pace.extra_delay_s) == (4, 0.0)
+
+
+def test_a_host_that_says_when_to_come_back_is_not_made_to_wait_longer_than_that() -> None:
+    pace = Pace(concurrency=8)
+    for _ in range(20):
+        pace.note(503, 0.1, told_when=True)
+    assert (pace.limit, pace.extra_delay_s) == (1, 0.0)
+
+
+def test_at_a_long_pause_time_brings_it_back_before_twenty_answers_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = Pace(concurrency=1)
+    for _ in range(20):
+        pace.note(503, 0.1)
+    assert pace.extra_delay_s == pace_module.MAX_EXTRA_DELAY_S
+    now = time.monotonic()
+    for answer in range(1, 10):
+        monkeypatch.setattr(pace_module.time, "monotonic", lambda at=now + 30.0 * answer: at)
+        pace.note(200, 0.1)
+    assert pace.extra_delay_s == 0.0

@@ -93,7 +93,7 @@ def test_a_page_that_hangs_its_reader_costs_that_page(
 def test_a_bad_selector_fails_as_loudly_elsewhere(site: Website, store: Store, settings: Build) -> None:
     site.page("/")
     with pytest.raises(SettingsError):
-        crawl(store, settings(content_selector="main >"))
+        crawl(store, settings().model_copy(update={"content_selector": "main >"}))
 
 
 def test_slow_pdfs_do_not_hold_up_pages(

@@ -38,7 +38,12 @@ def changed_urls(before: dict[str, dict[str, Any]], after: dict[str, dict[str, A
 
 
 def execute(
-    finished: FinishedRun, job: str, assets: list[str] | None = None, *, request: dg.RunRequest | None = None
+    finished: FinishedRun,
+    job: str,
+    assets: list[str] | None = None,
+    *,
+    request: dg.RunRequest | None = None,
+    raise_on_error: bool = True,
 ) -> dg.ExecuteInProcessResult:
     """Run a job of some assets, or of all, as the sensor requested it if it did."""
     with open_instance(finished.settings()) as instance:
@@ -51,5 +56,6 @@ def execute(
                 asset_selection=[dg.AssetKey(name) for name in assets] if assets else None,
                 run_config=request.run_config if request else None,
                 tags=dict(request.tags) if request else None,
+                raise_on_error=raise_on_error,
             )
         )

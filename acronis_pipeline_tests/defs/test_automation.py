@@ -56,26 +56,26 @@ def test_unchanged_site_asks_for_nothing_and_says_what_was_compared(finished):
     assert len(result.cursor or "") < 100
 
 
-def test_first_look_is_observed_and_a_second_look_at_the_same_version_is_not(finished):
+def test_look_at_a_site_that_is_as_it_was_taken_in_reports_no_version(finished):
     first = tick(finished.settings())
     second = tick(finished.settings(), first.cursor)
-    assert len(first.asset_events) == 1
+    assert not first.asset_events
     assert not second.asset_events
     assert second.cursor == first.cursor
 
 
-def test_edited_page_asks_for_a_refresh_of_that_page_alone_and_observes_the_website(edited):
+def test_edited_page_asks_for_a_refresh_of_that_page_alone_and_reports_the_websites_version(edited):
     result = tick(edited.settings())
     request = requested(result)
-    (observation,) = result.asset_events
+    (reported,) = result.asset_events
     assert urls_of(request) == [edited.url(EDITED)]
     assert request.partition_key == RECIPE
     assert len(request.tags[CHANGES_TAG]) <= 63
     assert request.run_key is None
-    assert isinstance(observation, dg.AssetObservation)
-    assert observation.asset_key == dg.AssetKey("website")
-    assert observation.data_version == Memory.parse(result.cursor).observed
-    assert (observation.metadata["urls"].value, observation.metadata["changed"].value) == (23, 1)
+    assert isinstance(reported, dg.AssetMaterialization)
+    assert reported.asset_key == dg.AssetKey("website")
+    assert reported.metadata["version"].value == Memory.parse(result.cursor).reported
+    assert (reported.metadata["urls"].value, reported.metadata["changed"].value) == (23, 1)
 
 
 def test_more_changes_than_a_run_should_name_are_left_to_a_crawl_of_the_site(edited, monkeypatch):
@@ -155,7 +155,7 @@ def test_difference_left_behind_does_not_hide_another(edited):
 
 def test_site_that_does_not_answer_is_left_alone_for_longer_each_time(finished):
     nowhere = finished.settings(site={"url": f"http://127.0.0.1:{free_port()}/"})
-    first = tick(nowhere, Memory(observed="known").dump())
+    first = tick(nowhere, Memory(reported="known").dump())
     reason = skip_reason(first)
     assert "check the address" in reason
     assert "(1 look); next look at" in reason
@@ -163,7 +163,7 @@ def test_site_that_does_not_answer_is_left_alone_for_longer_each_time(finished):
     assert "no answer since" in skip_reason(again)
     assert again.cursor == first.cursor
     memory = Memory.parse(first.cursor)
-    assert memory.observed == "known"
+    assert memory.reported == "known"
     assert memory.outage
     due = memory.model_copy(update={"outage": Outage(since=memory.outage.since, looks=1, next_at=0)})
     second = tick(nowhere, due.dump())
@@ -181,12 +181,10 @@ def test_site_that_answers_again_is_looked_at_as_before(finished):
 
 
 @pytest.mark.parametrize(
-    "cursor", ["", "{", "[]", "null", '{"observed": 7}', '"sitemap-x"', '{"outage": {"looks": 0}}']
+    "cursor", ["", "{", "[]", "null", '{"reported": 7}', '"sitemap-x"', '{"outage": {"looks": 0}}']
 )
-def test_cursor_that_cannot_be_read_costs_one_observation(finished, cursor):
-    result = tick(finished.settings(), cursor)
-    assert "unchanged" in skip_reason(result)
-    assert len(result.asset_events) == 1
+def test_cursor_that_cannot_be_read_costs_nothing_while_the_site_is_unchanged(finished, cursor):
+    assert "unchanged" in skip_reason(tick(finished.settings(), cursor))
 
 
 def fire(settings: Settings) -> object:

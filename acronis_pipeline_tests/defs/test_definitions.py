@@ -11,7 +11,6 @@ import pytest
 from acronis_pipeline import chunk, content, crawl, evaluate, finetune, index, pairs
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.recipes import RECIPES
-from acronis_pipeline.errors import SettingsError
 from acronis_pipeline.settings import load_settings
 
 
@@ -124,7 +123,7 @@ def test_every_packaged_recipe_is_a_partition():
     ("job", "without"),
     [
         ("full_pipeline", set()),
-        ("index_refresh", {"synthetic_pairs", "fine_tuned_model", "gold_questions", "eval_report", "champion"}),
+        ("index_refresh", {"fine_tuned_model", "gold_questions", "eval_report", "champion"}),
     ],
 )
 def test_jobs_cover_the_stages_that_their_names_promise(definitions, job, without):
@@ -140,6 +139,7 @@ def test_writers_share_one_slot_a_pool(definitions):
     }
     assert pools.pop("raw_pages") == "site"
     assert pools.pop("fine_tuned_model") == "train"
+    assert pools.pop("synthetic_pairs") == "pairs"
     assert set(pools.values()) == {"lancedb_writer"}
 
 
@@ -149,12 +149,6 @@ def test_schedule_and_sensor_run_without_being_switched_on(definitions):
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     assert schedule.job_name == sensor.job_name == "index_refresh"
-
-
-@pytest.mark.parametrize(("setting", "value"), [("recrawl_cron", "every night"), ("recrawl_timezone", "Mars/Phobos")])
-def test_schedule_that_cannot_fire_is_refused_with_the_setting_named(setting, value):
-    with pytest.raises(SettingsError, match=rf"automation\.{setting}.*{value}"):
-        build_definitions(load_settings(automation={setting: value}))
 
 
 @pytest.mark.parametrize(("name", "executor"), [("in_process", "in_process"), ("multiprocess", "multiprocess")])

@@ -1,6 +1,6 @@
 """What is remembered between ticks: small, forgiving, and enough not to ask for the same thing twice."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from acronis_pipeline.defs.sensor_memory import MAX_TOKENS, Memory
@@ -25,7 +25,7 @@ def test_anything_can_be_a_cursor(cursor):
 
 @given(st.integers(1, 3 * MAX_TOKENS), st.integers(0, 40))
 def test_a_cursor_is_small_and_reads_back(n, looks):
-    memory = left_by_a_run(Memory(position="0123abcd", observed="sitemap-" + "f" * 40), differences(n), differences(n))
+    memory = left_by_a_run(Memory(position="0123abcd", reported="sitemap-" + "f" * 40), differences(n), differences(n))
     memory = memory.with_request(differences(n, "gone"))
     for _ in range(looks):
         memory = memory.with_silence(NOW, 300)
@@ -34,6 +34,7 @@ def test_a_cursor_is_small_and_reads_back(n, looks):
 
 
 @given(st.integers(1, 3 * MAX_TOKENS))
+@example(MAX_TOKENS)
 def test_what_a_run_left_is_settled_until_it_differs(n):
     memory = left_by_a_run(Memory(), differences(n), differences(n))
     assert memory.unsettled(differences(n)) == {}

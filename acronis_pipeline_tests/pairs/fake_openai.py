@@ -33,6 +33,7 @@ class FakeOpenAI:
         self.batches: dict[str, dict[str, Any]] = {}
         self.looks_until_done = 1
         self.has_batches = True
+        self.refusal: Answer | None = None
         self.fails_batches = False
         self._seen: dict[str, int] = {}
         self._at_once = 0
@@ -122,7 +123,9 @@ def serving(behaviour: Behaviour) -> Iterator[FakeOpenAI]:
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers["Content-Length"]))
             key = self.headers.get("Authorization")
-            if self.path.endswith("/files") and not fake.has_batches:
+            if self.path.endswith("/files") and fake.refusal:
+                self._send(*fake.refusal)
+            elif self.path.endswith("/files") and not fake.has_batches:
                 self._send(404, {"error": {"message": "no such path"}})
             elif self.path.endswith("/files"):
                 file_id = f"file-in{len(fake.files) + 1}"

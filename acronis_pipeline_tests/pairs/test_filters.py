@@ -140,3 +140,19 @@ def test_a_generated_question_in_another_language_than_its_passage_is_rejected()
         "Wie stelle ich ein gelöschtes Postfach wieder her, bitte?", one.chunk_id, "question", "llm", "h"
     )
     assert reasons(judge([foreign, ask("Which one fits?", one)], [one])) == [filters.FOREIGN, filters.NOT_STANDALONE]
+
+
+def test_a_short_question_that_many_passages_could_be_meant_by_is_ambiguous():
+    chunks = [chunk(f"The timeout is {n} minutes.", url=f"https://docs.example/{n}") for n in range(5)]
+    named = chunk("The timeout is an hour.", url="https://docs.example/n", heading_path=["Timeout"])
+    found = judge([ask("what is the timeout", chunks[0]), ask("how long is the timeout", named)], [*chunks, named])
+    assert reasons(found) == [filters.AMBIGUOUS, None]
+
+
+def test_english_pages_without_a_question_are_left_out_of_a_test_that_has_enough():
+    chunks = [chunk(f"Word{n} of the page.", url=f"https://docs.example/{n}", title=f"Thing{n}") for n in range(40)]
+    splits = {one.url: "test" for one in chunks}
+    asked = [ask(f"how do I restore thing{n}", one) for n, one in enumerate(chunks[1:], 1)]
+    titles = [ask("thing0 title words", chunks[0], "title")]
+    assert reasons(judge([*asked, *titles], chunks, splits))[-1] == filters.NOT_TESTED_ON
+    assert reasons(judge([*asked[:5], *titles], chunks, splits))[-1] is None

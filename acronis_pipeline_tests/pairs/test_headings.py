@@ -25,6 +25,26 @@ def test_a_compound_noun_is_no_instruction(heading):
     assert headings.how_to_question(heading) is None
 
 
+def test_verbs_that_are_joined_all_become_what_the_first_one_is():
+    question = headings.how_to_question("Creating and Managing the Vault")
+    assert question is not None
+    assert question.endswith(" and manage the Vault")
+
+
+@pytest.mark.parametrize(
+    ("heading", "context"),
+    [
+        ("Clean up", "Use a cloud as storage for Acme"),
+        ("Back up", "File System Backup"),
+        ("Contributing", "Start contributing"),
+        ('Avoid using "we"', "Patterns to avoid"),
+        ("Specify after install", "Node agent"),
+    ],
+)
+def test_an_instruction_without_object_asks_nothing_where_its_context_does_not_fit(heading, context):
+    assert headings.how_to_question(heading, context) is None
+
+
 def test_an_instruction_without_object_borrows_the_page_title():
     question = headings.how_to_question("Uninstalling", "Acme Agent")
     assert question is not None

@@ -1,5 +1,6 @@
 """The Batch API: one submission, answers in any order, and no second one after a kill."""
 
+import traceback
 from typing import Any
 
 import pytest
@@ -104,6 +105,14 @@ def test_an_endpoint_without_batches_is_one_clear_error(store: Store):
         server.has_batches = False
         with pytest.raises(GeneratorError, match="LLM__BATCH=false"):
             generate(store, site(2), server.url, **BATCH)
+
+
+def test_a_key_that_the_batch_api_repeats_is_never_told(store: Store):
+    with fake.serving(ask_about_node) as server:
+        server.refusal = fake.error(401, f"no {KEY}")
+        with pytest.raises(GeneratorError, match="refused the key") as refused:
+            generate(store, site(2), server.url, **BATCH)
+    assert KEY not in "".join(traceback.format_exception(refused.value))
 
 
 def test_a_batch_that_fails_as_a_whole_is_one_clear_error_and_not_waited_for_again(store: Store):

@@ -20,3 +20,8 @@ def test_the_passages_language_is_not_foreign():
 def test_a_few_words_or_the_passages_own_are_given_the_benefit_of_the_doubt():
     assert not is_foreign("Trial kostenlos", PASSAGE, "en")
     assert not is_foreign("retention rule", PASSAGE, "de")
+
+
+def test_a_product_name_among_few_words_is_no_other_language():
+    passage = "Print what the server wrote with the logs command of the client."
+    assert not is_foreign("How do I get velero debug logs?", passage, "en")

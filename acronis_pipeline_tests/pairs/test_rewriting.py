@@ -44,13 +44,20 @@ def test_an_instruction_becomes_a_how_to(sentence):
 
 
 def test_what_the_page_says_to_you_is_asked_about_me():
-    (rewrite,) = questions("If you are running your own server, contact support first.")
-    assert rewrite.query.endswith("I am running my own server")
+    (rewrite,) = questions("If you cannot reach your own server, contact your administrator.")
+    assert rewrite.query.endswith("I cannot reach my own server")
 
 
 def test_a_condition_that_opens_a_sentence_stays_with_the_question():
     (rewrite,) = questions("In safe mode, the agent supports local backups.")
     assert rewrite.query == "does the agent support local backups in safe mode"
+
+
+def test_trouble_with_advice_is_asked_for_the_advice():
+    (rewrite,) = questions("If the backup fails with an error, restart the agent.")
+    assert rewrite.query in {
+        f"what {o} the backup fails with an error" for o in ("should I do if", "to do if", "can I do if")
+    }
 
 
 def test_names_keep_their_capital_and_sentence_starts_lose_it():
@@ -67,6 +74,14 @@ def test_names_keep_their_capital_and_sentence_starts_lose_it():
         "In the following, the agent is configured.",
         "The command that stores archives is described below.",
         "Monitor for unusual changes.",
+        "If the restore starts, open the console.",
+        "When you refer to an object, use its full name.",
+        "The storage usually support snapshots.",
+        "Velero provides robust support for snapshots.",
+        'Any value except "true" is considered as "false',
+        "The hook is a command.",
+        "In some cases, the proxy requires a certificate.",
+        "Supported commands will be described one by one.",
     ],
 )
 def test_a_doubtful_sentence_gives_no_question(sentence):

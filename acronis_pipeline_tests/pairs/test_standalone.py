@@ -1,7 +1,8 @@
 import pytest
 
 from acronis_pipeline.pairs.generator import Candidate
-from acronis_pipeline.pairs.standalone import leans_on_its_passage
+from acronis_pipeline.pairs.site_words import SiteWords
+from acronis_pipeline.pairs.standalone import is_anchored, leans_on_its_passage
 from acronis_pipeline_tests.pairs.builders import chunk
 
 PASSAGE = chunk("Velero backs up cluster resources.", title="About Velero")
@@ -22,6 +23,9 @@ def leans(query: str, style: str = "question") -> bool:
         "How do I restore?",
         "Can I run this with Docker?",
         "What is described above about retention?",
+        "Will any additional elements after the first one be ignored?",
+        "What do the displayed results include?",
+        "What happens if there is a match?",
     ],
 )
 def test_a_question_that_points_at_something_unnamed_does_not_stand_alone(query: str):
@@ -47,3 +51,24 @@ def test_what_is_typed_into_a_search_box_and_other_languages_are_not_judged():
     assert not leans("this page", style="keyword")
     german = chunk("Text", language="de")
     assert not leans_on_its_passage(Candidate("Was tut es?", german.chunk_id, "question", "llm", "hash"), german)
+
+
+@pytest.mark.parametrize(
+    ("query", "is_clear"),
+    [
+        ("what is the timeout", False),
+        ("what should I do if the restore starts", False),
+        ("what is the chunkTimeout", True),
+        ("does the gateway need a timeout", True),
+        ("what is the timeout of mailbox backups", True),
+        ("how can I set up mailboxes", True),
+    ],
+)
+def test_an_evaluated_question_names_which_part_of_the_site_it_is_about(query: str, is_clear: bool):
+    said = "The timeout of a restore starts with the first mailbox backup."
+    pages = [chunk(said, url=f"https://docs.example/{n}", title=f"Part {n}") for n in range(9)]
+    one = chunk(
+        f"{said} The gateway has a chunkTimeout.", title="Mailbox backups", heading_path=["Configuring mailboxes"]
+    )
+    site = SiteWords([*pages, one], [query])
+    assert is_anchored(Candidate(query, one.chunk_id, "question", "structural", "h"), one, site) == is_clear

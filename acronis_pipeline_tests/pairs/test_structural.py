@@ -34,6 +34,12 @@ def test_a_question_inside_the_text_is_found():
     assert Offer("Can I cancel at any time?", "question") in generator([one]).queries(one)
 
 
+def test_a_question_to_the_reader_is_none_of_a_visitor():
+    one = chunk('Did you try the password "secret"?\n\nWhy does the agent sleep?\n\nTo save power.', title="Billing")
+    asked = {offer.query for offer in generator([one]).queries(one) if offer.style == "question"}
+    assert asked == {"Why does the agent sleep?"}
+
+
 def test_a_chunk_gives_several_styles_within_its_limit():
     corpus = site(12)
     found = generator(corpus).queries(corpus[0])

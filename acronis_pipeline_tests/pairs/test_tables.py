@@ -33,3 +33,14 @@ def test_terms_of_lists_are_asked_for_with_their_context():
 def test_messages_in_code_or_quotes_are_errors_and_commands_are_not():
     text = 'If you see "Access to the vault is denied", check the role. Run `velero backup get --all` to list them.'
     assert list(error_queries(parse(text).blocks)) == ["Access to the vault is denied"]
+
+
+def test_names_and_commands_beside_an_error_are_no_messages():
+    text = (
+        "Wrap the error with `errors.WithStack(err)`. To avoid an error run `ssh-keygen -m pem key`. "
+        "There is an error if the pod uses `multiple CSI drivers` at once."
+    )
+    assert list(error_queries(parse(text).blocks)) == []
+    assert list(error_queries(parse("The job stops with the error `vault quota used up`.").blocks)) == [
+        "vault quota used up"
+    ]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import difflib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urljoin
@@ -37,13 +38,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Version:
-    """A change as part of its page's history, `number` 1 being the oldest.
+    """A change as part of its page's history, `number` 1 being the oldest; None where the page was gone.
 
     `n_words` of the extracted text, None where the content is not kept any more (`site.keep_versions`) or the page
     was gone.
     """
 
-    number: int
+    number: int | None
     change: Change
     n_words: int | None
 
@@ -96,30 +97,35 @@ def versions(store: Store, url: str, *, selector: str | None = None) -> list[Ver
     """
     texts = _texts(store, url, selector)
     changes = _changes(store, f"url = {quoted(url)}")
-    return [Version(n, change, _n_words(change, texts)) for n, change in enumerate(changes, 1)]
+    numbers = itertools.count(1)
+    return [
+        Version(next(numbers) if change.has_content else None, change, _n_words(change, texts)) for change in changes
+    ]
 
 
 def diff(
     store: Store, url: str, older: str | None = None, newer: str | None = None, *, selector: str | None = None
 ) -> Diff:
-    """How the text of a page differs between two versions, by default the last two that are kept.
+    """How the text of a page differs between two versions, by default the last two that say different things.
 
     Parameters
     ----------
     older, newer
         The number of a version as `versions` counts them, or an ISO date or time (UTC unless it says otherwise) at
-        which the version stood; a date alone means the end of that day. `older` is by default the version before
-        `newer`, which is by default the last.
+        which the version stood; a date alone means the end of that day. `older` is by default the last before `newer`
+        that says something else, and `newer` the last.
 
     Raises
     ------
     UnknownPageError
         If there is no such version, or its content is not kept any more.
     """
-    changes = _changes(store, f"url = {quoted(url)}")
+    changes = [change for change in _changes(store, f"url = {quoted(url)}") if change.has_content]
+    if not changes:
+        raise UnknownPageError(f"{url} has nothing on record to compare")
     texts = _texts(store, url, selector)
-    last = _chosen(newer, changes, url) if newer else _newest(changes, url)
-    first = _chosen(older, changes, url) if older else _newest(changes[: changes.index(last)], url)
+    last = _chosen(newer, changes, url) if newer else changes[-1]
+    first = _chosen(older, changes, url) if older else _last_different(changes[: changes.index(last)], last)
     before, after = (_text(change, changes, texts) for change in (first, last))
     lines = difflib.unified_diff(
         before.splitlines(), after.splitlines(), _label(first, changes), _label(last, changes), lineterm=""
@@ -171,25 +177,22 @@ def _n_words(change: Change, texts: dict[str, str]) -> int | None:
     return None if text is None else len(text.split())
 
 
-def _newest(changes: Sequence[Change], url: str) -> Change:
+def _last_different(changes: Sequence[Change], newer: Change) -> Change:
     for change in reversed(changes):
-        if change.has_content:
+        if change.content_hash != newer.content_hash:
             return change
-    raise UnknownPageError(f"{url} has no two versions to compare; it has not changed since it was first seen")
+    raise UnknownPageError(f"{newer.url} has no two versions to compare; it has not changed since it was first seen")
 
 
 def _chosen(which: str, changes: Sequence[Change], url: str) -> Change:
     if which.isdecimal() and len(which) < 4:  # a year alone would be no date either
         if not 1 <= int(which) <= len(changes):
             raise UnknownPageError(f"{url} has no version {which}; its history ends at {len(changes)}")
-        chosen = changes[int(which) - 1]
-        if not chosen.has_content:
-            raise UnknownPageError(f"{url} was gone as of {which}; choose a version before or after it")
-        return chosen
+        return changes[int(which) - 1]
     until = moment(which)
     if "T" not in which and " " not in which.strip():
         until += dt.timedelta(days=1)
-    seen = [change for change in changes if change.seen_at < until and change.has_content]
+    seen = [change for change in changes if change.seen_at < until]
     if not seen:
         first = f"{changes[0].seen_at:%Y-%m-%d %H:%M}" if changes else "never"
         raise UnknownPageError(f"{url} was not held yet at {which}; first seen: {first} UTC")
@@ -199,7 +202,7 @@ def _chosen(which: str, changes: Sequence[Change], url: str) -> Change:
 def _text(change: Change, changes: Sequence[Change], texts: dict[str, str]) -> str:
     text = texts.get(change.content_hash)
     if text is None:
-        kept = [str(n) for n, each in enumerate(changes, 1) if each.has_content and each.content_hash in texts]
+        kept = [str(n) for n, each in enumerate(changes, 1) if each.content_hash in texts]
         raise UnknownPageError(
             f"version {changes.index(change) + 1} of {change.url} is not kept any more (site.keep_versions); "
             f"kept: {', '.join(kept) or 'none'}"

@@ -66,6 +66,14 @@ class UnfinishedCrawl:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """A crawl that found the site down, `why` in words, at `at` (UTC). It changed nothing."""
+
+    at: dt.datetime
+    why: str
+
+
+@dataclass(frozen=True)
 class TableSize:
     """Rows of a table and the bytes of its current version; older versions, kept for a while, come on top."""
 
@@ -78,6 +86,7 @@ class TableSize:
 class Status:
     """Pages that are live (`n_missing` of them did not show lately) and gone; the last `crawls`, newest first.
 
+    `attempts` since the newest of them found the site down, newest first. `at_work` if a crawl is, right now.
     `next_sweep_at` is None where the next crawl will ask for everything: there was none yet that did, or the sitemap's
     lastmod is not believed.
     """
@@ -89,12 +98,15 @@ class Status:
     lastmod_is_believed: bool
     next_sweep_at: dt.datetime | None
     unfinished: tuple[UnfinishedCrawl, ...]
+    attempts: tuple[Attempt, ...]
+    at_work: bool
     tables: tuple[TableSize, ...]
 
 
 def status(store: Store, site: SiteSettings, journal_dir: Path, *, n_crawls: int = 10) -> Status:
     """Where the crawling of a site stands, from tables and journal alone: nothing is asked of the site."""
     history = History.of(store)
+    unfinished, at_work = _unfinished(store, site, journal_dir)
     return Status(
         n_live=store.count(PAGES, "gone_at IS NULL"),
         n_missing=store.count(PAGES, "gone_at IS NULL AND missing_count > 0"),
@@ -102,7 +114,9 @@ def status(store: Store, site: SiteSettings, journal_dir: Path, *, n_crawls: int
         crawls=tuple(past_crawls(history)[:n_crawls]),
         lastmod_is_believed=history.lastmod_is_believed,
         next_sweep_at=_next_sweep_at(history, site),
-        unfinished=_unfinished(store, site, journal_dir),
+        unfinished=unfinished,
+        attempts=_attempts(history),
+        at_work=at_work,
         tables=tuple(_size(store, name) for name in TABLES if store.exists(name)),
     )
 
@@ -122,10 +136,16 @@ def _next_sweep_at(history: History, site: SiteSettings) -> dt.datetime | None:
     return sweeps[0].started_at + dt.timedelta(days=site.full_sweep_days)
 
 
-def _unfinished(store: Store, site: SiteSettings, journal_dir: Path) -> tuple[UnfinishedCrawl, ...]:
+def _attempts(history: History) -> tuple[Attempt, ...]:
+    last = history.crawls[0]["finished_at"] if history.crawls else None
+    since = (row for row in history.attempts if last is None or row["finished_at"] > last)
+    return tuple(Attempt(row["finished_at"], row["down"]) for row in since)
+
+
+def _unfinished(store: Store, site: SiteSettings, journal_dir: Path) -> tuple[tuple[UnfinishedCrawl, ...], bool]:
     runs, pending, at_work = journal.peek(journal_dir)
     oldest = dt.datetime.now(dt.UTC) - dt.timedelta(hours=site.resume_within_h)
-    return tuple(
+    crawls = tuple(
         UnfinishedCrawl(
             mode=run.mode,
             started_at=run.started_at,
@@ -135,6 +155,7 @@ def _unfinished(store: Store, site: SiteSettings, journal_dir: Path) -> tuple[Un
         )
         for run in runs
     )
+    return crawls, at_work
 
 
 def _size(store: Store, name: str) -> TableSize:

@@ -3,11 +3,17 @@
 from collections.abc import Mapping
 
 from acronis_pipeline.crawl.result import CrawlResult
+from acronis_pipeline.site_address import path_of
 
 _MODES = {
     "sweep": "every known address was asked",
     "incremental": "only what the sitemap does not vouch for was asked",
     "changes": "only what was seen to have changed was asked",
+}
+_MODES_OF_A_FOLDER = {
+    "sweep": "every file was looked at",
+    "incremental": "only files with another time of change were looked at",
+    "changes": "only files that were seen to have changed were looked at",
 }
 _BROKEN_LINKS = frozenset({"HTTP 404", "HTTP 410"})
 _REASONS = 6
@@ -24,15 +30,17 @@ def sentences(result: CrawlResult) -> list[str]:
             f"{result.missing:,} did not show and wait for confirmation; {result.gone:,} are confirmed gone, "
             "with their content kept."
         )
-    answered = f"{result.requests:,} requests in {result.duration_s:.0f} s, {result.not_modified:,} answered 304"
-    trusted = f", {result.trusted:,} pages not asked for as their lastmod stands" if result.trusted else ""
-    said.append(f"{result.mode.capitalize()}: {_MODES[result.mode]}. {answered}{trusted}.")
+    said.append(f"{result.mode.capitalize()}: {_effort(result)}.")
     if result.resumed:
         said.append(f"{result.resumed:,} answers are those of a crawl that was interrupted, not asked for again.")
     if result.lastmod_lies:
         said.append(f"{result.lastmod_lies:,} pages had changed although the sitemap's lastmod said otherwise.")
-    if result.failed:
-        said.append(f"Failed, with what is held of them kept: {reasons(result.failed)}.")
+    broken = {reason: count for reason, count in result.failed.items() if reason in _BROKEN_LINKS}
+    failed = {reason: count for reason, count in result.failed.items() if reason not in _BROKEN_LINKS}
+    if broken:
+        said.append(f"Links to nothing: {reasons(broken)}.")
+    if failed:
+        said.append(f"Failed: {reasons(failed)}; pages among these stay as they were.")
     if result.skipped:
         said.append(f"Not taken in: {reasons(result.skipped)}.")
     return said
@@ -59,6 +67,17 @@ def share(failed: Mapping[str, int], n_kept: int, *reasons: str) -> float:
     there = {reason: count for reason, count in failed.items() if reason not in _BROKEN_LINKS}
     counted = sum(count for reason, count in there.items() if reason in reasons or not reasons)
     return counted / max(n_kept + sum(there.values()), 1)
+
+
+def _effort(result: CrawlResult) -> str:
+    """What was asked for and what that took; a folder's files are no requests."""
+    n, same, trusted = f"{result.requests:,}", f"{result.not_modified:,}", f"{result.trusted:,}"
+    if path_of(result.site_url) is not None:
+        left = f", {trusted} not opened" if result.trusted else ""
+        how = f"{n} files in {result.duration_s:.0f} s, {same} as they were{left}"
+        return f"{_MODES_OF_A_FOLDER[result.mode]}. {how}"
+    left = f", {trusted} pages not asked for as their lastmod stands" if result.trusted else ""
+    return f"{_MODES[result.mode]}. {n} requests in {result.duration_s:.0f} s, {same} answered 304{left}"
 
 
 def _change(result: CrawlResult) -> str:

@@ -7,6 +7,7 @@ from acronis_pipeline.crawl.judge import page
 from acronis_pipeline.crawl.judge.formats import NOT_READ, Formats
 from acronis_pipeline.crawl.judge.page import Reading
 from acronis_pipeline.crawl.judge.scope import Scope
+from acronis_pipeline.crawl.site import retries
 from acronis_pipeline.crawl.site.fetch import Answer
 
 Outcome = Literal["page", "redirect", "alias", "refused", "failed"]
@@ -46,6 +47,11 @@ class Verdict:
     @property
     def moved_for_good(self) -> bool:
         return self.outcome == "redirect" and self.status == 301
+
+    @property
+    def refuses_us(self) -> bool:
+        """Whether the server said itself that there is nothing for us, not that it is busy (4xx, but 408, 425, 429)."""
+        return self.status is not None and 400 <= self.status < 500 and self.status not in retries.STATUSES
 
     @property
     def definite(self) -> bool:

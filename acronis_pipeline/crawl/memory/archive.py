@@ -88,6 +88,22 @@ class Archive:
             return None
         return self._settled(url, visit) if vouches(stands, visit["lastmod"], visit["asked_at"]) else None
 
+    def no_page(self, url: str) -> Recorded | None:
+        """That there was no page at the last visit, where the sitemap does not say that there may be one by now.
+
+        Only of what the site said for good: an address that did not answer, or wants a login, may be one any day.
+        """
+        visit = self.known.visits.get(url)
+        if visit is None or self.known.is_live(url) or visit["outcome"] == "page":
+            return None
+        if url in self._lastmods and not vouches(self._lastmods[url], visit["lastmod"], visit["asked_at"]):
+            return None
+        if visit["outcome"] in _SETTLED:
+            return self._settled(url, visit)
+        found = Verdict.of(visit)
+        for_good = found.outcome == "redirect" or (found.outcome == "failed" and found.refuses_us)
+        return Recorded(found, visit["links_id"]) if for_good and url not in self._afresh else None
+
     def answered(self, url: str) -> Recorded | None:
         """What this very crawl was answered before it was killed."""
         if not self._run.resumed:

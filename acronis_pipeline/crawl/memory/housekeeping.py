@@ -55,7 +55,8 @@ def _trim(store: Store, keep_versions: int) -> None:
 def _trim_crawls(store: Store) -> None:
     if store.count(CRAWLS) <= KEEP_CRAWLS:
         return
-    crawls = History.of(store).crawls
-    sweeps = [crawl for crawl in crawls if crawl.get("mode") == "sweep"]
-    kept = {crawl["crawl_id"] for crawl in (*crawls[:KEEP_CRAWLS], *sweeps[:KEEP_SWEEPS])}
-    store.delete(CRAWLS, schemas.CRAWLS, {crawl["crawl_id"] for crawl in crawls} - kept)
+    history = History.of(store)
+    sweeps = [crawl for crawl in history.crawls if crawl.get("mode") == "sweep"]
+    newest = (*history.crawls[:KEEP_CRAWLS], *sweeps[:KEEP_SWEEPS], *history.attempts[:KEEP_CRAWLS])
+    kept = {crawl["crawl_id"] for crawl in newest}
+    store.delete(CRAWLS, schemas.CRAWLS, {row["crawl_id"] for row in (*history.crawls, *history.attempts)} - kept)

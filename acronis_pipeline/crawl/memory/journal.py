@@ -198,7 +198,7 @@ def peek(folder: Path) -> tuple[list[Run], int, bool]:
     """
     path = folder / _FILE
     if not path.exists():
-        return [], 0, False
+        return [], 0, (folder / _LOCK).exists() and _is_locked(folder)
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
             rows = db.execute("SELECT key, of, mode, started_at, n_live FROM runs").fetchall()
@@ -207,6 +207,12 @@ def peek(folder: Path) -> tuple[list[Run], int, bool]:
         return [], 0, _is_locked(folder)
     runs = [Run(key, of, cast(Mode, mode), dt.datetime.fromisoformat(at), n) for key, of, mode, at, n in rows]
     return runs, pending, _is_locked(folder)
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a crawl is at work, or was interrupted."""
+    runs, pending, at_work = peek(folder)
+    return bool(runs or pending or at_work)
 
 
 def _is_locked(folder: Path) -> bool:

@@ -28,6 +28,7 @@ _ENCODINGS = ("gzip", "deflate")
 """One of them at a time: encodings in layers exist to multiply a small body into an endless one, and Brotli that was
 not asked for would pass as text."""
 _DRAINED_BYTES = 65_536
+_SLOW_BODY_RETRIES = 1
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PERMANENT = frozenset({301, 308})
 
@@ -38,6 +39,10 @@ class FetchError(Exception):
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(detail or reason)
         self.reason = reason
+
+
+class SlowBodyError(FetchError):
+    """The answer began, and did not end in time: it would hardly be faster a third time."""
 
 
 class RedirectRefusedError(Exception):
@@ -179,20 +184,22 @@ class Fetcher:
             try:
                 answer = await self._once(url, ask)
             except FetchError as error:
-                if last or error.reason not in {"timeout", "connection"}:
+                hopeless = isinstance(error, SlowBodyError) and attempt >= _SLOW_BODY_RETRIES
+                if last or hopeless or error.reason not in {"timeout", "connection"}:
                     raise
                 _log.debug("%s: %s, trying again", url, error)
                 await asyncio.sleep(retries.backoff_s(attempt))
                 continue
             if answer.status not in retries.STATUSES:
                 return answer
-            asked_s = retries.retry_after_s(answer.headers.get("retry-after"))
-            if asked_s is not None and asked_s <= retries.MAX_RETRY_AFTER_S:
+            retry_after = answer.headers.get("retry-after")
+            hold_s = retries.hold_s(retry_after)
+            if hold_s is not None:
                 # The host is busy, not this page: everyone waits.
-                self.pace.hold(asked_s)
-            if last or (asked_s or 0.0) > retries.MAX_RETRY_AFTER_S:
+                self.pace.hold(hold_s)
+            if last or (hold_s is None and retries.retry_after_s(retry_after) is not None):
                 return answer
-            if asked_s is None:
+            if hold_s is None:
                 await asyncio.sleep(retries.backoff_s(attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -202,14 +209,16 @@ class Fetcher:
 
     async def _send(self, url: str, ask: Ask) -> Answer:
         self.requests += 1
-        sent = time.monotonic()
+        sent, began = time.monotonic(), False
         try:
             # httpx's time-outs are per operation: a server that drips a byte a second would never hit one.
             async with (
                 asyncio.timeout(self._site.timeout_s),
                 self._client.stream("GET", url, headers=ask.validators(url)) as response,
             ):
-                self.pace.note(response.status_code, time.monotonic() - sent)
+                began = True
+                told_when = retries.hold_s(response.headers.get("retry-after")) is not None
+                self.pace.note(response.status_code, time.monotonic() - sent, told_when=told_when)
                 answer = Answer(url, response.status_code, response.headers)
                 if response.status_code != 200 or not ask.reads(answer.media_type):
                     await _spare_connection(response)
@@ -220,7 +229,8 @@ class Fetcher:
                 body, truncated = await self._read(response, partial(self._limit, ask, answer.media_type))
                 return Answer(url, answer.status, answer.headers, body, truncated)
         except (TimeoutError, httpx2.TimeoutException) as error:
-            raise FetchError("timeout", f"no complete answer within {self._site.timeout_s:g} s") from error
+            kind = SlowBodyError if began else FetchError
+            raise kind("timeout", f"no complete answer within {self._site.timeout_s:g} s") from error
         except HostNotFoundError as error:
             raise FetchError("host not found", str(error)) from error
         except PrivateAddressError as error:

@@ -22,7 +22,7 @@ from acronis_pipeline.crawl.judge.formats import media_type_of_file
 from acronis_pipeline.crawl.judge.scope import Scope
 from acronis_pipeline.crawl.site.fetch import Answer, Ask, FetchError
 from acronis_pipeline.crawl.site.pace import Pace
-from acronis_pipeline.errors import SiteError
+from acronis_pipeline.errors import SiteDownError, SiteError
 from acronis_pipeline.settings import SiteSettings
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def scan(folder: Path, site: SiteSettings, scope: Scope) -> Listing:
         There is no such folder, or no page in it.
     """
     if not folder.is_dir():
-        raise SiteError(f"there is no folder {folder}; check the path (site.url), or mount it")
+        raise SiteDownError(f"there is no folder {folder}; check the path (site.url), or mount it")
     found = Listing()
     for path in _files(folder, found.outside):
         if media_type_of_file(path.name) is None or path.name.lower() in _NAVIGATION:

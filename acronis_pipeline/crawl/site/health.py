@@ -13,10 +13,10 @@ _SILENCE = frozenset({"timeout", "connection", "host not found", "TLS"})
 
 
 class Health:
-    """Counts failures in a row; `silent` once there were too many."""
+    """Counts failures in a row; `silent` once there were too many, `heard` once the site answered anything."""
 
     def __init__(self) -> None:
-        self.silent = False
+        self.silent = self.heard = False
         self._failures = 0
 
     def answered(self, status: int = 200) -> None:
@@ -28,6 +28,7 @@ class Health:
         self._note(answered=error.reason not in _SILENCE)
 
     def _note(self, *, answered: bool) -> None:
+        self.heard = self.heard or answered
         self._failures = 0 if answered else self._failures + 1
         if self._failures == MAX_FAILURES_IN_A_ROW:
             self.silent = True

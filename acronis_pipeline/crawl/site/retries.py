@@ -26,6 +26,12 @@ def retry_after_s(header: str | None) -> float | None:
         return None
 
 
+def hold_s(header: str | None) -> float | None:
+    """Seconds for which a Retry-After header wants nothing to be sent; None if it says nothing, or too long a time."""
+    asked_s = retry_after_s(header)
+    return asked_s if asked_s is not None and asked_s <= MAX_RETRY_AFTER_S else None
+
+
 def backoff_s(attempt: int) -> float:
     """Doubling, with jitter so that workers that failed together do not come back together."""
     return FIRST_BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5)

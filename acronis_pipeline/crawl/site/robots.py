@@ -8,7 +8,7 @@ from protego import Protego
 from acronis_pipeline.crawl.judge.scope import Scope
 from acronis_pipeline.crawl.site.fetch import Ask, Fetcher, FetchError, RedirectRefusedError
 from acronis_pipeline.crawl.site.site_files import SiteFile, SiteFiles, anywhere
-from acronis_pipeline.errors import SiteError
+from acronis_pipeline.errors import SiteDownError
 from acronis_pipeline.settings import SiteSettings
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ async def load(fetcher: Fetcher, scope: Scope, site: SiteSettings, files: SiteFi
 
     Raises
     ------
-    SiteError
+    SiteDownError
         The site cannot be reached or fails to say, and did not say lately either: then we keep away.
     """
     url = f"{scope.origin}/robots.txt"
@@ -78,10 +78,10 @@ async def load(fetcher: Fetcher, scope: Scope, site: SiteSettings, files: SiteFi
             _log.warning("%s: %s; obeying the copy that is %.1f h old", url, error, kept.age_h)
             return parse(_text(kept), site)
         if error.reason.startswith("HTTP "):
-            raise SiteError(
+            raise SiteDownError(
                 f"{url} answers {error}, so the site has not said what may be crawled; try again later"
             ) from error
-        raise SiteError(
+        raise SiteDownError(
             f"{scope.origin} cannot be reached ({error}); check the address (site.url) and the network"
         ) from error
     return parse(_text(file), site)

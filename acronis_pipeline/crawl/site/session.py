@@ -24,7 +24,7 @@ from acronis_pipeline.crawl.site.pace import Pace
 from acronis_pipeline.crawl.site.robots import Robots
 from acronis_pipeline.crawl.site.site_files import SiteFiles
 from acronis_pipeline.crawl.site.sitemap import Sitemap
-from acronis_pipeline.errors import SiteError
+from acronis_pipeline.errors import SiteDownError, SiteError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store, quoted
 
@@ -94,7 +94,7 @@ async def arrive(
     try:
         private = await private_host(host, parts.port or (443 if parts.scheme == "https" else 80))
     except HostNotFoundError as error:
-        raise SiteError(f"{site.url}: {error}; check the address (site.url) and the network") from error
+        raise SiteDownError(f"{site.url}: {error}; check the address (site.url) and the network") from error
     if private is None and until is None:
         _want_contact(site)
     pace = Pace(site.delay_s, site.concurrency)
@@ -157,7 +157,7 @@ async def _locate_start(
             f"{site.url} redirects to {error.target}, which is another site; set site.url to the one you mean"
         ) from error
     except FetchError as error:
-        raise SiteError(
+        raise SiteDownError(
             f"{site.url} cannot be fetched ({error}); check the address (site.url) and the network"
         ) from error
     scope = scope.moved_to(answer.url, site)

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Collection
 from dataclasses import asdict, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from acronis_pipeline import schemas
@@ -28,7 +29,7 @@ from acronis_pipeline.crawl.walk.crawler import Crawler
 from acronis_pipeline.crawl.walk.plan import History, mode_of
 from acronis_pipeline.crawl.walk.tally import Tally
 from acronis_pipeline.crawl.watch import version
-from acronis_pipeline.errors import AcronisPipelineError, SiteError
+from acronis_pipeline.errors import AcronisPipelineError, SiteDownError, SiteError
 from acronis_pipeline.fingerprint import digest, digest_rows
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
@@ -117,8 +118,10 @@ class Course:
         try:
             session, crawler = running.run(self._walk(this, known))
             if not self._tally.n_kept and this.mode != "changes":
-                raise SiteError(_why_empty(self._site, self._tally))
-        except AcronisPipelineError:
+                raise (SiteError if crawler.heard else SiteDownError)(_why_empty(self._site, self._tally))
+        except AcronisPipelineError as error:
+            if isinstance(error, SiteDownError) and known.n_live:
+                write(self._store, [{CRAWLS: [_row(this, self._site, None, {"mode": this.mode, "down": str(error)})]}])
             self._journal.discard()
             if not this.resumed:
                 self._journal.forget(this)
@@ -183,7 +186,8 @@ class Course:
             lastmod_lies=tally.lastmod_lies if this.mode == "sweep" else None,
             examples=tally.examples(),
         )
-        record = {**counted.record, CRAWLS: [_row(this, result)]}
+        summary = {name: value for name, value in vars(result).items() if name not in _NOT_IN_SUMMARY}
+        record = {**counted.record, CRAWLS: [_row(this, self._site, result.site_version, summary)]}
         self._journal.finish(this, record, json.dumps(asdict(result)))
         write(self._store, [record])
         return result
@@ -202,14 +206,15 @@ class Course:
         return replace(result, table_version=self._store.version(PAGES))
 
 
-def _row(this: Run, result: CrawlResult) -> Row:
+def _row(this: Run, site: SiteSettings, site_version: str | None, summary: dict[str, Any]) -> Row:
+    """A row of `crawls`."""
     return {
         "crawl_id": f"{this.started_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}",
-        "site_url": result.site_url,
-        "site_version": result.site_version,
+        "site_url": site.url,
+        "site_version": site_version,
         "started_at": this.started_at,
         "finished_at": dt.datetime.now(dt.UTC),
-        "summary": json.dumps({name: value for name, value in vars(result).items() if name not in _NOT_IN_SUMMARY}),
+        "summary": json.dumps(summary),
     }
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from acronis_pipeline.crawl.judge import page, verdict
 from acronis_pipeline.crawl.judge.spellings import Spellings
 from acronis_pipeline.crawl.judge.verdict import Verdict
-from acronis_pipeline.crawl.memory.archive import Archive
+from acronis_pipeline.crawl.memory.archive import Archive, Recorded
 from acronis_pipeline.crawl.memory.journal import Run
 from acronis_pipeline.crawl.memory.tables import CHANGES, PAGES, Record
 from acronis_pipeline.crawl.site.fetch import Answer, Ask, FetchError, RedirectRefusedError
@@ -89,6 +89,11 @@ class Crawler:
         return self._health.silent
 
     @property
+    def heard(self) -> bool:
+        """Whether the site answered anything."""
+        return self._health.heard
+
+    @property
     def complete(self) -> bool:
         """Whether everything was asked for that there was."""
         return not self.stopped and "page budget" not in self._tally.skipped
@@ -118,7 +123,7 @@ class Crawler:
                     for task in finished:
                         task.result()
                 await self._archive.save_if_due()
-                self._tally.progress(len(self._agenda.frontier))
+                self._tally.progress(len(self._agenda.frontier), pause_s=self._session.fetcher.pace.pause_s)
         finally:
             for task in active:
                 task.cancel()
@@ -150,13 +155,18 @@ class Crawler:
         url = target.url
         if record := self._archive.answered(url):
             self._tally.resumed += 1
-        elif self._run.mode == "incremental" and (record := self._archive.vouched_for(url)):
+        elif self._run.mode == "incremental" and (record := self._on_record(url)):
             self._tally.trusted += record.verdict.outcome == "page"
         else:
             return False
         self._repeat(target, url, record.verdict, record.links_id)
         self._settle(url)
         return True
+
+    def _on_record(self, url: str) -> Recorded | None:
+        """What is as it was at the last visit: the sitemap says so, or nobody says that there is a page by now."""
+        told = self._session.sitemap.tells_changes
+        return self._archive.vouched_for(url) or (self._archive.no_page(url) if told else None)
 
     async def _visit(self, target: Target) -> None:
         self._tries += 1
@@ -232,8 +242,8 @@ class Crawler:
             self._await_canonical(target, url, recorded.target)
         elif recorded.outcome == "redirect" and recorded.target:
             self._watch.note(url, recorded)
-            if recorded.reason:
-                self._tally.skip(recorded.reason, url)
+            if reason := recorded.reason or self._agenda.forbids(recorded.target):
+                self._tally.skip(reason, url)
             elif self._agenda.frontier.claim(recorded.target):
                 self._agenda.frontier.push(Target(recorded.target, target.depth, target.source))
             else:

@@ -16,15 +16,20 @@ from acronis_pipeline.store import Store
 
 @dataclass(frozen=True)
 class History:
-    """Summaries of finished crawls (fields of `CrawlResult`, with `started_at`, `site_version`), newest first."""
+    """Summaries of crawls, newest first, each with `crawl_id`, `started_at` and so on.
+
+    `crawls` finished and have the fields of `CrawlResult`; of `attempts`, which found the site down, `down` says why.
+    """
 
     crawls: tuple[dict[str, Any], ...]
+    attempts: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def of(cls, store: Store) -> "History":
         rows = store.read(CRAWLS, schemas.CRAWLS).to_pylist()
         newest_first = sorted(rows, key=lambda row: row["finished_at"], reverse=True)
-        return cls(tuple({**row, **json.loads(row["summary"])} for row in newest_first))
+        told = [{**row, **json.loads(row["summary"])} for row in newest_first]
+        return cls(tuple(row for row in told if "down" not in row), tuple(row for row in told if "down" in row))
 
     @property
     def lastmod_is_believed(self) -> bool:

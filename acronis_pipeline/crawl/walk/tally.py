@@ -2,11 +2,13 @@
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 
 _log = logging.getLogger(__name__)
 
 _PROGRESS_EVERY_S = 10.0
+_RECENT_LINES = 6
+"""Lines back to which the rate is taken: a minute. The time left is for the pace of now, not that of the beginning."""
 _EXAMPLES_OF_A_KIND = 4
 _REASONS_LOGGED = 3
 
@@ -27,7 +29,9 @@ class Tally:
         self.lastmod_lies = 0
         self._examples: dict[str, list[dict[str, object]]] = {}
         self._visits = 0
-        self._started = self._logged = time.monotonic()
+        self._logged = time.monotonic()
+        self._recent = deque([(self._logged, 0)], maxlen=_RECENT_LINES)
+        """When lines were logged, and the visits until then."""
 
     @property
     def n_kept(self) -> int:
@@ -59,14 +63,17 @@ class Tally:
         kinds = sorted(self._examples, key=lambda kind: (order.get(kind, 4), kind))
         return [example for kind in kinds for example in self._examples[kind]]
 
-    def progress(self, queued: int) -> None:
-        """Log a line if the last one is a while ago."""
+    def progress(self, queued: int, *, pause_s: float) -> None:
+        """Log a line if the last one is a while ago; `pause_s` is what lies between requests now."""
         now = time.monotonic()
         if now - self._logged < _PROGRESS_EVERY_S:
             return
         self._logged = now
-        per_s = self._visits / (now - self._started)
-        left = f", about {_span(queued / per_s)} for those" if per_s and queued else ""
+        since, before = self._recent[0]
+        self._recent.append((now, self._visits))
+        per_s = (self._visits - before) / (now - since)
+        left_s = max(queued / per_s, queued * pause_s) if per_s else queued * pause_s
+        left = f", about {_span(left_s)} for those" if left_s else ""
         reasons = ", ".join(f"{reason} {count}" for reason, count in self.failed.most_common(_REASONS_LOGGED))
         _log.info(
             "crawl: %d pages done, %d queued%s, %.1f requests/s, %d failed%s",

@@ -1,0 +1,83 @@
+"""What the environment and `.env` say that cannot become a setting: misspelt names, and lists that are no JSON."""
+
+import json
+import os
+from collections.abc import Collection
+from typing import Any, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource
+
+from acronis_pipeline.errors import SettingsError
+
+
+def refuse_unknown_variables(settings: type[BaseSettings], others: Collection[str]) -> None:
+    """A misspelt group or top-level name would be passed over in silence.
+
+    Raises
+    ------
+    SettingsError
+        Names the variable.
+    """
+    prefix = settings.model_config.get("env_prefix", "")
+    known = {f"{prefix}{name.upper()}" for name in settings.model_fields} | set(others)
+    for variable in os.environ:
+        upper = variable.upper()
+        if upper.startswith(prefix) and upper not in known and upper.split("__")[0] not in known:
+            raise SettingsError(f"{variable} is not a setting; docs/operations.md lists them")
+
+
+def refuse_malformed_values(settings: type[BaseSettings]) -> None:
+    """Lists, mappings and whole groups are written as JSON; pydantic-settings does not say which variable is not.
+
+    Raises
+    ------
+    SettingsError
+        Names the variable, what it holds and how to write it.
+    """
+    prefix = settings.model_config.get("env_prefix", "")
+    for source, where in ((EnvSettingsSource(settings), ""), (DotEnvSettingsSource(settings), " in .env")):
+        for name, value in source.env_vars.items():
+            field = _field(settings, name.upper().removeprefix(prefix)) if name.upper().startswith(prefix) else None
+            if field and value and not _is_json(value) and (example := _example(field, value)):
+                # A whole group may hold the key of the language model.
+                held = "" if _is_group(field.annotation) else f"={value!r}"
+                raise SettingsError(
+                    f"{name.upper()}{held}{where} is not what this setting takes; write it as JSON: '{example}'"
+                )
+
+
+def _field(settings: type[BaseSettings], name: str) -> FieldInfo | None:
+    """The field that a variable (without the prefix) sets; None for an unknown one, or an entry of a mapping."""
+    group: Any = settings
+    *groups, last = name.lower().split("__")
+    for part in groups:
+        group = group.model_fields[part].annotation if part in group.model_fields else None
+        if not _is_group(group):
+            return None
+    return group.model_fields.get(last)
+
+
+def _is_json(value: str) -> bool:
+    try:
+        json.loads(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _example(field: FieldInfo, value: str) -> str | None:
+    """How a value is written, if the field is written as JSON."""
+    if get_origin(field.annotation) is tuple:
+        return json.dumps([part.strip() for part in value.strip("[]()").split(",")], ensure_ascii=False)
+    if get_origin(field.annotation) is dict:
+        return json.dumps(dict(list(field.default.items())[:2]))
+    annotation: Any = field.annotation
+    if _is_group(annotation):
+        return json.dumps({next(iter(annotation.model_fields)): "…"}, ensure_ascii=False)
+    return None
+
+
+def _is_group(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -1,0 +1,29 @@
+import pytest
+
+from acronis_pipeline.pairs.question_context import in_context
+
+
+def asked(question: str, context: str, *particular: str) -> str | None:
+    return in_context(question, context, lambda word: word in particular)
+
+
+def test_a_short_question_is_completed_by_the_heading_that_it_stands_under():
+    assert asked("Where are attachments stored?", "Acme Keep") == "Where are attachments stored in Acme Keep?"
+
+
+@pytest.mark.parametrize(
+    "context", ["Cannot back up data", "To restore", "Avoid idioms", "Binding mode is immediate", ""]
+)
+def test_a_question_whose_heading_does_not_fit_is_only_kept_if_it_names_something(context: str):
+    assert asked("are attachments stored", context) is None
+    assert asked("are attachments stored", context, "attachments") == "are attachments stored"
+
+
+@pytest.mark.parametrize("context", ["Storing attachments", "Attachment", "Where files are stored"])
+def test_a_word_of_the_question_is_not_said_twice(context: str):
+    assert asked("are attachments stored", context) == "are attachments stored"
+
+
+def test_a_question_that_says_enough_is_left_alone():
+    question = "are old attachments stored in another vault"
+    assert asked(question, "Acme Keep") == question
