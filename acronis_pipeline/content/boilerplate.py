@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from acronis_pipeline.content import clutter
+from acronis_pipeline.content.elements import HEADING_TAGS, HEADINGS, ancestors, outermost
 
-_HEADING_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-_HEADINGS = ", ".join(sorted(_HEADING_TAGS))
-_SHORT_TAGS = _HEADING_TAGS - {"h1"} | {"p", "div", "section", "figcaption"}
+_SHORT_TAGS = HEADING_TAGS - {"h1"} | {"p", "div", "section", "figcaption"}
 _CONTROL_TAGS = frozenset({"a", "label", "small", "span", "time"})
 _PROSE_TAGS = frozenset({"p", "li", "td", "th", "dd", "dt", "strong", "em", "b", "i", "code"})
 _PHRASE_CHARACTERS = 140
@@ -55,27 +54,18 @@ def _with_ancestors(body: LexborNode, keep: Collection[int]) -> set[int]:
     kept = {body.mem_id, *keep}
     for node in body.traverse():
         if node.mem_id in keep:
-            parent = node.parent
-            while parent is not None and parent.mem_id not in kept:
-                kept.add(parent.mem_id)
-                parent = parent.parent
+            for ancestor in ancestors(node):
+                if ancestor.mem_id in kept:
+                    break
+                kept.add(ancestor.mem_id)
     return kept
 
 
 def _destroy(nodes: Iterable[LexborNode]) -> None:
     doomed = {node.mem_id: node for node in nodes}
-    # Only the outermost: destroying an element destroys what is in it.
-    for node in [node for node in doomed.values() if not _stands_in(node, doomed)]:
+    # A rule may name one twice. Only the outermost: destroying an element destroys what is in it.
+    for node in outermost(doomed.values()):
         node.decompose()
-
-
-def _stands_in(node: LexborNode, others: Collection[int]) -> bool:
-    parent = node.parent
-    while parent is not None:
-        if parent.mem_id in others:
-            return True
-        parent = parent.parent
-    return False
 
 
 def _elements(root: LexborNode) -> Iterator[LexborNode]:
@@ -94,7 +84,7 @@ def _tagged_as_clutter(body: LexborNode, kept: set[int]) -> list[LexborNode]:
 
 def _in_headings(body: LexborNode) -> set[int]:
     """What stands in a heading is its text, its accordion button, or the permalink that gives its anchor away."""
-    return {node.mem_id for heading in body.css(_HEADINGS) for node in heading.traverse()}
+    return {node.mem_id for heading in body.css(HEADINGS) for node in heading.traverse()}
 
 
 def _never_content(node: LexborNode) -> bool:
@@ -227,7 +217,7 @@ def _section_below(heading: LexborNode) -> list[LexborNode]:
     """Element siblings up to the next heading of the same or a higher level."""
     below: list[LexborNode] = []
     node = heading.next
-    while node is not None and not (node.tag in _HEADING_TAGS and (node.tag or "") <= (heading.tag or "")):
+    while node is not None and not (node.tag in HEADING_TAGS and (node.tag or "") <= (heading.tag or "")):
         if node.is_element_node:
             below.append(node)
         node = node.next

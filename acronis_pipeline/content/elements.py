@@ -1,6 +1,6 @@
 """Moving about in a parsed page, and giving its elements other tags."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -26,14 +26,23 @@ def lead_in(tree: LexborHTMLParser, node: LexborNode) -> None:
     rename(tree, node, "p")
 
 
-def inside(node: LexborNode, tags: Collection[str]) -> bool:
-    """Whether an element stands in one of these tags."""
+def ancestors(node: LexborNode) -> Iterator[LexborNode]:
+    """The elements that an element stands in, the nearest first."""
     parent = node.parent
     while parent is not None:
-        if parent.tag in tags:
-            return True
+        yield parent
         parent = parent.parent
-    return False
+
+
+def outermost(nodes: Collection[LexborNode]) -> list[LexborNode]:
+    """Those elements that stand in none of the others, in their order."""
+    identities = {node.mem_id for node in nodes}
+    return [node for node in nodes if identities.isdisjoint(ancestor.mem_id for ancestor in ancestors(node))]
+
+
+def inside(node: LexborNode, tags: Collection[str]) -> bool:
+    """Whether an element stands in one of these tags."""
+    return any(ancestor.tag in tags for ancestor in ancestors(node))
 
 
 def previous_content(node: LexborNode) -> LexborNode | None:

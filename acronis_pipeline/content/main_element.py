@@ -7,6 +7,7 @@ from html import escape
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from acronis_pipeline.content.boilerplate import words
+from acronis_pipeline.content.elements import ancestors, outermost
 from acronis_pipeline.content.markdown import Heading, with_headings, without_marks
 from acronis_pipeline.errors import SettingsError
 
@@ -47,7 +48,7 @@ def claimed(tree: LexborHTMLParser, selector: str | None) -> set[int]:
     mains = tree.css(_MAIN)
     nodes = chosen + mains
     for heading in tree.css("h1"):
-        if not nodes or any(_contains(node, heading) for node in nodes):
+        if not nodes or _stands_in_one_of(nodes, heading):
             nodes = [*nodes, heading]
     return {node.mem_id for node in nodes}
 
@@ -57,11 +58,11 @@ def find(tree: LexborHTMLParser, selector: str | None) -> Found:
     if tree.body is None:
         return Found((), "empty", doubtful=False)
     # Links are unwrapped later on, which would leave a chosen one without a node.
-    if chosen := _outermost([node for node in _selected(tree, selector) if node.tag != "a"]):
+    if chosen := outermost([node for node in _selected(tree, selector) if node.tag != "a"]):
         return Found(chosen, "selector", doubtful=False)
     total = words(tree.body)
     for method, query in (("main", _MAIN), ("article", "article"), ("container", _CONTAINERS)):
-        nodes = [node for node in _outermost(tree.css(query)) if words(node)]
+        nodes = [node for node in outermost(tree.css(query)) if words(node)]
         if nodes:
             nodes = _narrowed(nodes) if method == "main" else nodes
             found = sum(map(words, nodes))
@@ -115,7 +116,7 @@ def _selected(tree: LexborHTMLParser, selector: str | None) -> list[LexborNode]:
 def _narrowed(mains: list[LexborNode]) -> list[LexborNode]:
     """The one article in main that holds nearly all of its prose, or main itself."""
     main = max(mains, key=words)
-    for article in _outermost(main.css("article")):
+    for article in outermost(main.css("article")):
         if article.mem_id != main.mem_id and words(article) >= max(1, _WHOLE_ARTICLE * words(main)):
             return [article]
     return [main]
@@ -132,14 +133,6 @@ def _descended(body: LexborNode) -> LexborNode:
         node = child
 
 
-def _outermost(nodes: list[LexborNode]) -> list[LexborNode]:
-    return [node for node in nodes if not any(_contains(other, node) for other in nodes)]
-
-
-def _contains(outer: LexborNode, inner: LexborNode) -> bool:
-    parent = inner.parent
-    while parent is not None:
-        if parent.mem_id == outer.mem_id:
-            return True
-        parent = parent.parent
-    return False
+def _stands_in_one_of(nodes: Sequence[LexborNode], inner: LexborNode) -> bool:
+    identities = {node.mem_id for node in nodes}
+    return any(ancestor.mem_id in identities for ancestor in ancestors(inner))

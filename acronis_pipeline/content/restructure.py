@@ -13,6 +13,7 @@ from acronis_pipeline.content import admonitions, tables
 from acronis_pipeline.content.elements import (
     HEADING_TAGS,
     HEADINGS,
+    ancestors,
     inside,
     lead_in,
     level_below,
@@ -249,8 +250,4 @@ def _anchor(heading: LexborNode) -> str | None:
 
 def _depth(details: LexborNode) -> int:
     """Number of `details` around this one."""
-    depth, parent = 0, details.parent
-    while parent is not None:
-        depth += parent.tag == "details"
-        parent = parent.parent
-    return depth
+    return sum(ancestor.tag == "details" for ancestor in ancestors(details))

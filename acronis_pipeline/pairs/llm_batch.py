@@ -81,7 +81,7 @@ class BatchRun:
         # Outside of `except`: an error raised in there would carry the server's words, which may repeat the key.
         if status == 404:
             raise GeneratorError(f"{self._endpoint} has no Batch API (HTTP 404); set {ENV_PREFIX}LLM__BATCH=false")
-        of_error(status, "", {}, now=0, endpoint=self._endpoint, model=self._model)
+        of_error(status, "", {}, endpoint=self._endpoint, model=self._model)
         raise GeneratorError(f"{self._endpoint}: HTTP {status} from its Batch API; run again")
 
     def _ask_all(self, client: "OpenAI") -> Generator[Answers, None, None]:
@@ -182,7 +182,7 @@ class BatchRun:
         if not isinstance(status, int):
             return Outcome(failure="batch error")
         try:
-            return of_error(status, json.dumps(body), {}, now=0, endpoint=self._endpoint, model=self._model)
+            return of_error(status, json.dumps(body), {}, endpoint=self._endpoint, model=self._model)
         except GeneratorError:  # the batch was accepted: one line of it cannot condemn the others
             return Outcome(failure=f"HTTP {status}")
 

@@ -188,7 +188,7 @@ class OnlineRun:
             # Outside of `except`: an error raised in there would carry the server's words, which may repeat the key.
             outcome = of_error(
                 refusal.status_code, refusal.text, refusal.headers,
-                now=time.time(), endpoint=self._endpoint, model=self._model,
+                endpoint=self._endpoint, model=self._model,
             )  # fmt: skip
             if outcome.message is None or not self._dialect.learn(body, outcome.message):
                 return outcome

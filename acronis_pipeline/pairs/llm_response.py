@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
+from acronis_pipeline.crawl.site.retries import retry_after_s
 from acronis_pipeline.errors import GeneratorError
 from acronis_pipeline.pairs.llm_request import Answer, Outcome
 from acronis_pipeline.settings import ENV_PREFIX
@@ -46,15 +46,8 @@ def of_success(body: Any) -> Outcome:
     )
 
 
-def of_error(
-    status: int, message: str, headers: Mapping[str, str], *, now: float, endpoint: str, model: str
-) -> Outcome:
+def of_error(status: int, message: str, headers: Mapping[str, str], *, endpoint: str, model: str) -> Outcome:
     """What any other status means.
-
-    Parameters
-    ----------
-    now
-        Seconds since the epoch, against which a Retry-After date is measured.
 
     Raises
     ------
@@ -77,19 +70,14 @@ def of_error(
     return Outcome(
         failure=f"HTTP {status}",
         retryable=retryable,
-        retry_after_s=_retry_after_s(headers, now),
+        retry_after_s=_retry_after_s(headers),
         message=message if status in _ABOUT_THE_REQUEST else None,
     )
 
 
-def _retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait as the server says, in any of the three forms in use; None if it does not say."""
-    for name, per_second in (("retry-after-ms", 1000), ("retry-after", 1)):
-        try:
-            return max(0.0, float(headers[name]) / per_second)
-        except (KeyError, ValueError):
-            continue
     try:
-        return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - now)
-    except (KeyError, ValueError, TypeError):
-        return None
+        return max(0.0, float(headers["retry-after-ms"]) / 1000)
+    except (KeyError, ValueError):
+        return retry_after_s(headers.get("retry-after"))
