@@ -1,8 +1,9 @@
 """What an evaluation says, as values that survive a trip through JSON."""
 
-import json
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cache
+
+from pydantic import TypeAdapter
 
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.significance import Difference, Interval
@@ -29,6 +30,7 @@ class SystemScore:
     n_groups: int
     metrics: dict[str, Interval]
     latency: Latency | None = None
+    index_size_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,45 @@ class Comparison:
     b: str
     metric: str
     difference: Difference
+
+
+@dataclass(frozen=True)
+class SliceScore:
+    """One system on a part of a set: the questions whose `by` (style, section, length …) is `value`."""
+
+    question_set: str
+    by: str
+    value: str
+    system: str
+    n: int
+    n_groups: int
+    hit_rate_at_5: Interval
+    ndcg_at_10: Interval
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """The recipe's model against its untouched base on questions that have nothing to do with the site.
+
+    `flagged` says that the model lost there beyond chance and beyond what is tolerated.
+    """
+
+    probe: str
+    n: int
+    base: Interval
+    fine_tuned: Interval
+    difference: Difference
+    flagged: bool
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Spearman correlation of a model's cosines with the similarities that people gave to pairs of texts."""
+
+    file: str
+    system: str
+    n: int
+    spearman: Interval
 
 
 @dataclass(frozen=True)
@@ -61,6 +102,9 @@ class Report:
     unanswerable: tuple[str, ...] = ()
     unscored: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    slices: tuple[SliceScore, ...] = ()
+    forgetting: tuple[Forgetting, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
     duration_s: float = 0.0
 
     @property
@@ -79,25 +123,13 @@ class Report:
         return next((c for c in self.comparisons if (c.a, c.b, c.question_set, c.metric) == wanted), None)
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return _json().dump_json(self).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "Report":
-        values: dict[str, Any] = json.loads(text)
-        values["scores"] = tuple(_score(score) for score in values["scores"])
-        values["comparisons"] = tuple(
-            Comparison(**comparison | {"difference": Difference(**comparison["difference"])})
-            for comparison in values["comparisons"]
-        )
-        for name in ("unanswerable", "unscored", "notes"):
-            values[name] = tuple(values[name])
-        return cls(**values)
+        return _json().validate_json(text)
 
 
-def _score(values: dict[str, Any]) -> SystemScore:
-    read = {
-        "system": System(**values["system"]),
-        "metrics": {name: Interval(**interval) for name, interval in values["metrics"].items()},
-        "latency": Latency(**values["latency"]) if values["latency"] else None,
-    }
-    return SystemScore(**values | read)
+@cache
+def _json() -> TypeAdapter[Report]:
+    return TypeAdapter(Report)

@@ -14,11 +14,15 @@ class System:
     Parameters
     ----------
     name
-        As reports show it: `bm25`, `base`, `fine_tuned`, `hybrid_base`, `hybrid`.
+        As reports show it: `bm25`, `base`, `fine_tuned`, `hybrid_base`, `hybrid`, `hybrid_rerank` …
     table
         The passages table it searches.
     dense_weight
         Share of the dense score in a hybrid by standard scores, from 0 (BM25 alone) to 1; None for other systems.
+    reranker
+        Cross-encoder (hub name or folder) that orders the first `rerank_depth` passages anew; None for none.
+    mmr
+        Share of relevance against variety in maximal marginal relevance, from 0 to 1; None for none.
     """
 
     name: str
@@ -26,6 +30,9 @@ class System:
     table: str
     dense_weight: float | None = None
     fusion: Fusion = "standard_score"
+    reranker: str | None = None
+    rerank_depth: int = 50
+    mmr: float | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in ("bm25", "dense", "hybrid"):
