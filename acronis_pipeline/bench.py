@@ -4,15 +4,16 @@ import logging
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from acronis_pipeline import evaluate, finetune, index
 from acronis_pipeline.dataset import Question, RetrievalDataset
 from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.evaluate import Arena, Arm, Report, table
+from acronis_pipeline.evaluate import Arena, Arm, Report, checks, leak, table
 from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
+from acronis_pipeline.evaluate.guests import endpoint_models
 from acronis_pipeline.finetune import ModelRecord
 from acronis_pipeline.finetune.recipe import load_recipe
 from acronis_pipeline.pairs import labelled_datasets
@@ -39,6 +40,9 @@ class BenchResult:
                 {"recipe": report.recipe, "a": c.a, "b": c.b, "metric": c.metric, **vars(c.difference)}
                 for report in self.reports
                 for c in report.comparisons
+            ],
+            "forgetting": [
+                {"recipe": report.recipe, **asdict(found)} for report in self.reports for found in report.forgetting
             ],
             "notes": list(dict.fromkeys(note for report in self.reports for note in report.notes)),
         }
@@ -92,8 +96,18 @@ def _evaluate(
     arms = [base_arm(model, settings.model), tuned_arm(model, settings.model)]
     validation = _arena(store, learning, learning.validation, arms, "learning")
     test = _arena(store, testing, testing.test, arms, "testing")
-    candidates = settings.retrieval.candidates
-    return evaluate.evaluate(store, model.recipe, test, validation, candidates=candidates).report
+    guests = endpoint_models(store, test.base, settings.evaluation.external)
+    report = evaluate.evaluate(
+        store,
+        model.recipe,
+        replace(test, guests=guests.systems),
+        validation,
+        retrieval=settings.retrieval,
+        checks=checks.read(settings.evaluation),
+        remarks=guests.remarks,
+    ).report
+    leaked = leak.overlap_note(learning, testing)
+    return replace(report, notes=(leaked, *report.notes)) if leaked else report
 
 
 def _arena(

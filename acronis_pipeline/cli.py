@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from acronis_pipeline import __version__, cli_crawl, cli_pairs, console
+from acronis_pipeline import __version__, cli_champion, cli_compare, cli_crawl, cli_pairs, cli_report, console
 from acronis_pipeline.cli_options import DataOption, JsonOption, print_json
 from acronis_pipeline.errors import AcronisPipelineError
 from acronis_pipeline.settings import Settings, load_settings
@@ -22,8 +22,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn a product's website into a fine-tuned retrieval model and index, and ask it questions.",
 )
+app.add_typer(cli_champion.app, name="champion")
 app.add_typer(cli_crawl.app, name="crawl")
 app.add_typer(cli_pairs.app, name="pairs")
+app.command()(cli_compare.compare)
+app.command()(cli_report.report)
 
 RecipeOption = Annotated[
     list[str] | None, typer.Option("--recipe", help="Recipe to train and compare; may be repeated.", show_default=False)
@@ -67,13 +70,25 @@ def ask(
     extractive: Annotated[
         bool, typer.Option("--extractive", help="Quote passages even if an LLM is configured.")
     ] = False,
+    path: Annotated[
+        list[str] | None, typer.Option(help="Only pages whose path begins so; may be repeated.", show_default=False)
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="Only pages in this language; may be repeated.", show_default=False)
+    ] = None,
+    edition: Annotated[
+        list[str] | None,
+        typer.Option(help="Only pages of this edition (setting retrieval.editions).", show_default=False),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question from the champion's index, with citations."""
+    from acronis_pipeline.retrieve import Filters
     from acronis_pipeline.run import Respondent
 
     settings = load_settings(data)
-    answer = Respondent(settings).ask(question, k=k or settings.retrieval.k, extractive=extractive)
+    where = Filters.named(path or (), language or (), edition or (), known_editions=settings.retrieval.editions)
+    answer = Respondent(settings).ask(question, k=k or settings.retrieval.k, where=where, extractive=extractive)
     if as_json:
         print_json(console.answer_as_json(answer))
     else:

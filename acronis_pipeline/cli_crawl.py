@@ -41,7 +41,7 @@ def run(
     from acronis_pipeline import sample_site
     from acronis_pipeline.crawl import crawl
     from acronis_pipeline.site_profile import remembering
-    from acronis_pipeline.store import Store
+    from acronis_pipeline.store import open_store
 
     profile = {"site": {"url": site}} if site is not None else {}
     settings = load_settings(data, **profile)
@@ -50,11 +50,9 @@ def run(
     try:
         with remembering(settings, profile), sample_site.serving(settings.site) as served:
             asked = served.model_copy(update={"full_sweep_days": 0}) if full else served
-            result = crawl(
-                Store(settings.store_uri), asked, journal_dir=settings.crawl_dir, accept_vanished=accept_vanished
-            )
+            result = crawl(open_store(settings), asked, journal_dir=settings.crawl_dir, accept_vanished=accept_vanished)
     except SiteDownError as error:
-        if not Store(settings.store_uri).count("pages"):
+        if not open_store(settings).count("pages"):
             raise
         typer.echo(f"error: {error}; the pages stay as they were", err=True)
         raise typer.Exit(_OUTAGE) from error
@@ -161,11 +159,11 @@ def _held(settings: Settings, *, or_begun: bool = False) -> "Store":
     With `or_begun`, also if a first crawl is at work or was interrupted before it wrote anything.
     """
     from acronis_pipeline.crawl.memory import journal
-    from acronis_pipeline.store import Store
+    from acronis_pipeline.store import open_store
 
     if or_begun and journal.has_begun(settings.crawl_dir):
-        return Store(settings.store_uri)
-    store = Store(settings.store_uri) if settings.lancedb_uri or Path(settings.store_uri).is_dir() else None
+        return open_store(settings)
+    store = open_store(settings) if settings.lancedb_uri or Path(settings.store_uri).is_dir() else None
     if store is None or not store.exists("pages"):
         raise EmptyCorpusError(
             f"{settings.data_dir} holds no pages; run `acronis-pipeline crawl run --site URL`, "

@@ -25,9 +25,9 @@ def sample(
 ) -> None:
     """Show pairs side by side with the passages they were made from."""
     from acronis_pipeline.pairs.sampling import sample as draw
-    from acronis_pipeline.store import Store
+    from acronis_pipeline.store import open_store
 
-    store = Store(load_settings(data).store_uri)
+    store = open_store(load_settings(data))
     shown = draw(store, n, rejected=rejected, reason=reason, style=style, split=split, generator=generator, seed=seed)
     if as_json:
         print_json([vars(pair) for pair in shown])
@@ -56,9 +56,9 @@ def export_pairs(
 ) -> None:
     """Write the pairs for other tools: LlamaIndex EmbeddingQAFinetuneDataset JSON or BEIR."""
     from acronis_pipeline.pairs import beir, exporting, llama_index
-    from acronis_pipeline.store import Store
+    from acronis_pipeline.store import open_store
 
-    labelled = exporting.labelled(Store(load_settings(data).store_uri), rejected=rejected)
+    labelled = exporting.labelled(open_store(load_settings(data)), rejected=rejected)
     write = beir.write_folder if layout == "beir" else llama_index.write_folder
     files = write(labelled, folder)
     typer.echo(f"{len(labelled.queries)} questions over {len(labelled.corpus)} passages:")
@@ -78,10 +78,10 @@ def import_pairs(
 ) -> None:
     """Add pairs from elsewhere; their passages are found in this corpus by id, text or overlap."""
     from acronis_pipeline.pairs import imported, labelled_datasets
-    from acronis_pipeline.store import Store
+    from acronis_pipeline.store import open_store
 
     labelled = labelled_datasets.read(path)
-    taken = imported.take_in(Store(load_settings(data).store_uri), labelled, source=source or path.stem)
+    taken = imported.take_in(open_store(load_settings(data)), labelled, source=source or path.stem)
     if as_json:
         print_json(vars(taken))
         return
@@ -97,9 +97,9 @@ def import_pairs(
 def list_imports(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List the collections that were imported."""
     from acronis_pipeline.pairs import imported
-    from acronis_pipeline.store import Store
+    from acronis_pipeline.store import open_store
 
-    known = imported.sources(Store(load_settings(data).store_uri))
+    known = imported.sources(open_store(load_settings(data)))
     if as_json:
         print_json(known)
         return
@@ -115,7 +115,7 @@ def forget(
 ) -> None:
     """Remove an imported collection."""
     from acronis_pipeline.pairs import imported
-    from acronis_pipeline.store import Store
+    from acronis_pipeline.store import open_store
 
-    n_pairs = imported.forget(Store(load_settings(data).store_uri), source)
+    n_pairs = imported.forget(open_store(load_settings(data)), source)
     typer.echo(f"{n_pairs} pairs of {source} forgotten; they go when synthetic_pairs is materialized next")

@@ -28,6 +28,10 @@ class UnknownPageError(AcronisPipelineError):
     """An address, a version of a page or a date that nothing on record belongs to."""
 
 
+class UnknownRunError(AcronisPipelineError):
+    """A recipe, report, run, system or metric that nothing on record belongs to."""
+
+
 class EmptyCorpusError(AcronisPipelineError):
     """A stage found nothing to work on; what the stage last wrote is still there."""
 
@@ -48,6 +52,10 @@ class ModelError(AcronisPipelineError):
     """A base model cannot be loaded, or a published model does not do what was asked of it."""
 
 
+class LeakError(AcronisPipelineError):
+    """A model was about to be judged by what it was trained on."""
+
+
 class IdentityMismatchError(AcronisPipelineError):
     """Vectors of one model were about to be compared with vectors of another."""
 
@@ -58,6 +66,10 @@ class GeneratorError(AcronisPipelineError):
 
 class NoChampionError(AcronisPipelineError):
     """Nothing has been promoted yet, so there is nothing to answer from."""
+
+
+class ChampionError(AcronisPipelineError):
+    """The champion cannot be chosen or moved as asked; who reigned before still does."""
 
 
 class CheckFailedError(AcronisPipelineError):

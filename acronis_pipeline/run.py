@@ -13,10 +13,10 @@ from acronis_pipeline.evaluate.arms import base_arm, champion_arm, require_model
 from acronis_pipeline.evaluate.champion import Champion, reigning
 from acronis_pipeline.finetune import load_recipe
 from acronis_pipeline.pairs.llm_endpoint import require_configured
-from acronis_pipeline.retrieve import Retriever
+from acronis_pipeline.retrieve import Filters, Retriever
 from acronis_pipeline.settings import ENV_PREFIX, Settings
 from acronis_pipeline.site_profile import remembering
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import open_store
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def run_site(settings: Settings, recipes: Sequence[str], *, profile: dict[str, A
         require_configured(settings.llm)
     with remembering(settings, profile):
         outcome = materialize(settings, recipes)
-    store = Store(settings.store_uri)
+    store = open_store(settings)
     latest = (evaluate.latest_report(store, recipe) for recipe in recipes)
     champion = reigning(store)
     assert champion is not None  # its asset was the last to run
@@ -77,7 +77,7 @@ class Respondent:
 
     def __init__(self, settings: Settings) -> None:
         # Opening a store makes its folder.
-        store = Store(settings.store_uri) if settings.lancedb_uri or settings.data_dir.is_dir() else None
+        store = open_store(settings) if settings.lancedb_uri or settings.data_dir.is_dir() else None
         champion = reigning(store) if store else None
         if store is None or champion is None:
             raise NoChampionError(
@@ -87,10 +87,15 @@ class Respondent:
         arm = champion_arm(champion, settings.model)
         self._llm = settings.llm if settings.llm.model is not None else None
         self._retriever = Retriever(
-            store, champion.system, arm.embedder if arm else None, settings.retrieval.candidates
+            store,
+            champion.system,
+            arm.embedder if arm else None,
+            settings.retrieval.candidates,
+            device=settings.model.device,
         )
         self._quoting = (arm or base_arm(require_model(store, champion.recipe), settings.model)).embedder
 
-    def ask(self, question: str, *, k: int, extractive: bool = False) -> Answer:
-        """Answer from the `k` best passages; `extractive` quotes even if an LLM is configured."""
-        return answer.ask(question, self._retriever, self._quoting, k=k, settings=None if extractive else self._llm)
+    def ask(self, question: str, *, k: int, where: Filters | None = None, extractive: bool = False) -> Answer:
+        """Answer from the `k` best passages that meet `where`; `extractive` quotes even if an LLM is configured."""
+        llm = None if extractive else self._llm
+        return answer.ask(question, self._retriever, self._quoting, k=k, where=where, settings=llm)

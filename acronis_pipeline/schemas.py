@@ -210,6 +210,11 @@ GOLD_QUESTIONS = pa.schema(
     ]
 )
 
+MEASURES = ("hit_rate", "mrr", "ndcg", "precision", "recall", "map")
+CUTOFFS = (1, 3, 5, 10, 20)
+METRICS = tuple(f"{measure}_at_{k}" for measure in MEASURES for k in CUTOFFS)
+"""Every metric of a question and of a system, by name; `evaluate.metrics` holds their definitions."""
+
 QUESTION_RESULTS = pa.schema(
     [
         key("result_id"),  # report, system, set and question
@@ -221,13 +226,13 @@ QUESTION_RESULTS = pa.schema(
         pa.field("query", pa.string()),
         pa.field("style", pa.string()),
         pa.field("page_group", pa.string()),  # bootstrap unit: questions about one page are not independent
+        pa.field("language", pa.string()),  # of the right passage; empty where unknown
+        pa.field("section", pa.string()),  # of the site, that holds the right passage, for example /backup/
+        pa.field("n_words", pa.int32()),  # of the query
+        pa.field("lexical_overlap", pa.float64()),  # share of the query's content words in the right passage
+        pa.field("relevant", pa.list_(pa.string())),  # chunk ids, for each right unit the one most like the query
         pa.field("first_relevant_rank", pa.int32()),  # 1-based, null when not among the retrieved
-        pa.field("hit_rate_at_1", pa.float64()),
-        pa.field("hit_rate_at_3", pa.float64()),
-        pa.field("hit_rate_at_5", pa.float64()),
-        pa.field("hit_rate_at_10", pa.float64()),
-        pa.field("mrr_at_10", pa.float64()),
-        pa.field("ndcg_at_10", pa.float64()),
+        *(pa.field(metric, pa.float64()) for metric in METRICS),
         pa.field("retrieved", pa.list_(pa.string())),  # chunk ids, best first
     ]
 )
@@ -270,22 +275,36 @@ REPORTS = pa.schema(
     ]
 )
 
+TRAINING_CORPORA = pa.schema(
+    [
+        key("training_key"),
+        pa.field("chunk_ids", pa.list_(pa.string())),  # of every passage that there was, sorted
+        pa.field("pages", pa.list_(pa.string())),  # that hold a gold passage of a training or validation question
+        pa.field("passages", pa.list_(pa.string())),  # digests of those passages' texts and of their near-duplicates'
+        pa.field("queries", pa.list_(pa.string())),  # digests of the training and validation questions, normalised
+    ]
+)
+"""What a model was trained on, for as long as the model is on record: versions of the chunks table are cleaned up."""
+
 CHAMPIONS = pa.schema(
     [
         key("promotion_id"),
         pa.field("promoted_at", _TIME),
+        pa.field("move", pa.string()),  # first | promotion | rollback | by_hand
         pa.field("recipe", pa.string()),  # whose report it was promoted from
-        pa.field("system", pa.string()),
-        pa.field("mode", pa.string()),  # bm25 | dense | hybrid
-        pa.field("dense_weight", pa.float64()),
+        pa.field("system", pa.string()),  # JSON of System
         pa.field("model_id", pa.string()),
         pa.field("model_folder", pa.string()),
         pa.field("identity", pa.string()),  # JSON of ModelIdentity, null for bm25
-        pa.field("passages_table", pa.string()),
         pa.field("report_id", pa.string()),
+        pa.field("evidence", pa.string()),  # JSON of the comparisons that decided
+        pa.field("asked", pa.string()),  # digest of the questions that were known at that moment
+        pa.field("previous_id", pa.string()),  # who reigned before; null for the first
+        pa.field("restored_id", pa.string()),  # which promotion a rollback brought back, else null
         pa.field("reason", pa.string()),
     ]
 )
+"""The pointer and its history: the newest row reigns, and rows are never altered."""
 
 
 def vectors(dimension: int) -> pa.Schema:

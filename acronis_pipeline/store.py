@@ -4,17 +4,19 @@ Readers always see the last committed version; a write is one version or nothing
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from acronis_pipeline.errors import StoreError
+from acronis_pipeline.settings import Settings
 
 KEEP_VERSIONS_FOR = dt.timedelta(hours=1)
 """Longer than any reader needs one: a table is read whole."""
-_FOR_EVER = dt.timedelta(days=36_500)
+_MARGIN = dt.timedelta(seconds=5)
+"""Between asking a version's age and removing what is older."""
 MANY_FILES = MANY_VERSIONS = 16
 """Merging rewrites a table, so not after every write; a version takes some 60 kB beside its rows."""
 _KEYS_AT_ONCE = 10_000
@@ -34,6 +36,11 @@ class WriteResult:
         return bool(self.inserted or self.updated or self.deleted)
 
 
+def open_store(settings: Settings) -> "Store":
+    """The database that the settings name."""
+    return Store(settings.store_uri, settings.store_options)
+
+
 class Store:
     """Tables of one LanceDB database.
 
@@ -42,15 +49,29 @@ class Store:
     uri
         A folder, or an object-store URI (`s3://…`, `gs://…`, `az://…`).
     storage_options
-        Passed to LanceDB (credentials, endpoint).
+        Passed to LanceDB: `aws_access_key_id`, `aws_secret_access_key`, `aws_region`; for another service than AWS
+        `aws_endpoint`, and `allow_http` if that has no TLS. What is not given comes from the usual variables
+        (`AWS_ACCESS_KEY_ID` …). The service must honour `If-None-Match` on PUT, which makes commits atomic.
+
+    Raises
+    ------
+    StoreError
+        If there is nothing that answers at the URI.
     """
 
-    def __init__(self, uri: str, storage_options: dict[str, str] | None = None) -> None:
+    def __init__(self, uri: str, storage_options: Mapping[str, str] | None = None) -> None:
         import lancedb  # 1.6 s; not needed to read settings or print help
 
         self.uri = uri
-        # Without a consistency interval a connection never sees what other processes write (LanceDB 0.40).
-        self._db = lancedb.connect(uri, read_consistency_interval=dt.timedelta(0), storage_options=storage_options)
+        options = dict(storage_options or {})
+        try:
+            # Without a consistency interval a connection never sees what other processes write (LanceDB 0.40).
+            self._db = lancedb.connect(uri, read_consistency_interval=dt.timedelta(0), storage_options=options)
+        except (ValueError, OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise StoreError(
+                f"database {uri} cannot be opened ({reason}); check lancedb_uri and storage_options"
+            ) from error
 
     def names(self) -> list[str]:
         """All table names, sorted."""
@@ -188,7 +209,7 @@ class Store:
     def compact(self, name: str) -> None:
         """Merge the files that many writes left and drop versions older than an hour, once there are many of either.
 
-        Readers of an older version than that fail; versions that a tag holds stay, and everything after them.
+        Readers of an older version than that fail. The oldest tagged version stays, and everything after it.
         """
         if not self.exists(name):
             return
@@ -196,8 +217,43 @@ class Store:
         files = table.stats()["fragment_stats"]["num_fragments"]
         if files < MANY_FILES and len(table.list_versions()) < MANY_VERSIONS:
             return
-        # A tag on a version that is to go makes all of `optimize` fail (LanceDB 0.40).
-        table.optimize(cleanup_older_than=_FOR_EVER if table.tags.list() else KEEP_VERSIONS_FOR)
+        table.optimize(cleanup_older_than=_keep_for(table))
+
+    def tags(self, name: str) -> dict[str, int]:
+        """Named versions of a table, empty if it does not exist."""
+        found = self.open(name).tags.list() if self.exists(name) else {}
+        return {tag: int(entry["version"]) for tag, entry in found.items()}
+
+    def tag(self, name: str, tag: str, version: int | None = None) -> None:
+        """Name a version of a table (the current one by default), moving the tag if it stands on another.
+
+        A tagged version and all after it survive `compact`. Move a tag along, or the table only grows.
+
+        Raises
+        ------
+        KeyError
+            If there is no such table.
+        StoreError
+            If the table has no such version (any more).
+        """
+        table = self.open(name)
+        version = int(table.version) if version is None else version
+        known = self.tags(name)
+        if known.get(tag) == version:
+            return
+        if version not in {entry["version"] for entry in table.list_versions()}:
+            raise StoreError(
+                f"table {name} in {self.uri} has no version {version} to call {tag}: it was cleaned up; tag a newer one"
+            )
+        if tag in known:
+            table.tags.update(tag, version)
+        else:
+            table.tags.create(tag, version)
+
+    def untag(self, name: str, tag: str) -> None:
+        """Take a tag away; no error if there is none, or no such table."""
+        if tag in self.tags(name):
+            self.open(name).tags.delete(tag)
 
     def sync(self, name: str, schema: pa.Schema, rows: pa.Table, *, scope: str | None = None) -> WriteResult:
         """Make the table's rows (those matching the SQL `scope`, if given) equal `rows`, writing only differences.
@@ -211,6 +267,16 @@ class Store:
         changed = [index for index, row in enumerate(after) if before.get(row[key]) != row]
         gone = before.keys() - {row[key] for row in after}
         return self.upsert(name, schema, rows.take(pa.array(changed, pa.int64())), delete_keys=gone)
+
+
+def _keep_for(table: Any) -> dt.timedelta:
+    """How old a version may get. A tag on one that is to go makes all of `optimize` fail (LanceDB 0.40)."""
+    tagged = {entry["version"] for entry in table.tags.list().values()}
+    times = [entry["timestamp"] for entry in table.list_versions() if entry["version"] in tagged]
+    if not times:
+        return KEEP_VERSIONS_FOR
+    now = dt.datetime.now()  # LanceDB gives local times without a zone
+    return max(KEEP_VERSIONS_FOR, now - min(times) + _MARGIN)
 
 
 def primary_key(schema: pa.Schema) -> str:

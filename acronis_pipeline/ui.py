@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 from acronis_pipeline import sample_site
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.defs.recovery import fail_dead_runs
+from acronis_pipeline.defs.recovery import kill_dead_mlflow_runs
 from acronis_pipeline.errors import SettingsError
 from acronis_pipeline.settings import Settings
 from acronis_pipeline.tracking import Tracker
@@ -34,12 +34,11 @@ def serve(settings: Settings, *, dagster_port: int, mlflow_port: int, announce: 
     for port, option in ((dagster_port, "--port"), (mlflow_port, "--mlflow-port")):
         _require_free(port, option)
     # MLflow's tables must exist before two processes open the database.
-    tracker = Tracker(
-        settings.tracking_uri, settings.mlflow_experiment, settings.registered_model, settings.mlflow_ui_url
-    )
+    tracker = Tracker.of(settings)
     experiment_id = tracker.experiment_id
-    fail_dead_runs(open_instance(settings))
+    kill_dead_mlflow_runs(open_instance(settings), tracker)
     os.environ["ACRONIS_PIPELINE_MLFLOW_UI_URL"] = f"http://{_HOST}:{mlflow_port}"
+    os.environ["ACRONIS_PIPELINE_DAGSTER_UI_URL"] = f"http://{_HOST}:{dagster_port}"
     for stop in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
         signal.signal(stop, _interrupt)
     commands = {"Dagster": _dagster_command(dagster_port)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from acronis_pipeline.answer import extractive, llm
 from acronis_pipeline.embedding import Embedder
 from acronis_pipeline.errors import SettingsError
-from acronis_pipeline.retrieve import Hit, Retriever
+from acronis_pipeline.retrieve import Filters, Hit, Retriever
 from acronis_pipeline.settings import LlmSettings
 
 
@@ -36,9 +36,12 @@ def ask(
     embedder: Embedder | None,
     *,
     k: int,
+    where: Filters | None = None,
     settings: LlmSettings | None = None,
 ) -> Answer:
-    """Answer from the `k` best passages: by the LLM if one is given, else by quoting.
+    """Answer from the `k` best passages that meet `where`: by the LLM if one is given, else by quoting.
+
+    Quoting has no judgement of its own: below the system's `min_similarity` it says that there is no answer.
 
     Raises
     ------
@@ -49,13 +52,26 @@ def ask(
     """
     if not question.strip():
         raise SettingsError("the question is empty; write it in quotation marks after `ask`")
-    hits = retriever.retrieve(question, k)
+    hits = retriever.retrieve(question, k, where=where)
     if settings is not None:
         text = llm.write(question, hits, settings)
+    elif _too_far(question, hits, embedder, retriever.system.min_similarity):
+        text = llm.NOT_FOUND
     else:
         quotes = extractive.quote(question, hits, embedder)
         text = " ".join(f"{sentence} [{hit.rank}]" for sentence, hit in quotes) or llm.NOT_FOUND
     return Answer(question, text, _citations(text, hits), tuple(hits))
+
+
+def _too_far(question: str, hits: Sequence[Hit], embedder: Embedder | None, floor: float | None) -> bool:
+    """Whether no passage is similar enough to the question; BM25 does not say, so its passages are encoded here."""
+    if floor is None or not hits:
+        return False
+    known = [hit.similarity for hit in hits if hit.similarity is not None]
+    if not known and embedder is not None:
+        vector = embedder.encode_queries([question])[0]
+        known = (embedder.encode_passages([hit.passage for hit in hits]) @ vector).tolist()
+    return bool(known) and max(known) < floor
 
 
 def _citations(text: str, hits: Sequence[Hit]) -> tuple[Citation, ...]:

@@ -1,4 +1,5 @@
-"""The Dagster side: one file per asset with its checks; jobs, schedule and sensor in `automation`.
+"""The Dagster side: one file per asset with its checks; jobs, schedule and the sensor of the site in `automation`,
+that of the passages in `retraining`.
 
 No other package imports dagster; assets read inputs, call one domain function and report.
 """
@@ -17,6 +18,7 @@ from acronis_pipeline.defs import (
     gold_questions,
     lancedb_index,
     raw_pages,
+    retraining,
     synthetic_pairs,
 )
 from acronis_pipeline.defs.resources import build_resources
@@ -41,7 +43,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
         asset_checks=dg.load_asset_checks_from_modules(_STAGES),
         jobs=[automation.full_pipeline, automation.index_refresh],
         schedules=[automation.build_schedule(settings)],
-        sensors=[automation.build_sensor(settings)],
+        sensors=[automation.build_sensor(settings), retraining.build_sensor(settings)],
         resources={**build_resources(settings), **(resources or {})},
         executor=dg.in_process_executor if settings.executor == "in_process" else dg.multiprocess_executor,
     )

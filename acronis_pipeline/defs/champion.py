@@ -1,16 +1,27 @@
 """champion: which system answers questions, and why."""
 
+import os
+from collections.abc import Sequence
+from typing import Any
+
 import dagster as dg
 
 from acronis_pipeline import gold, pairs
 from acronis_pipeline.crawl.judge.urls import canonical
 from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.eval_report import eval_report
+from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.defs.recipes import RECIPES
 from acronis_pipeline.defs.resources import StoreResource, TrackingResource
-from acronis_pipeline.evaluate.champion import Champion, Contender, history, reigning
-from acronis_pipeline.evaluate.promotion import Promotion, registry_version, settle
+from acronis_pipeline.evaluate import pointer, reigns
+from acronis_pipeline.evaluate.champion import Champion, reigning
+from acronis_pipeline.evaluate.promotion import settle
+from acronis_pipeline.evaluate.report import Comparison
 from acronis_pipeline.settings import Settings
+from acronis_pipeline.store import Store
+from acronis_pipeline.tracking import Tracker
+
+DATA_VERSION_TAG = "dagster/data_version"
 
 
 @dg.asset(
@@ -18,16 +29,17 @@ from acronis_pipeline.settings import Settings
     group_name="serving",
     kinds={"mlflow", "lancedb"},
     owners=reporting.OWNERS,
-    code_version="1",
+    code_version="2",
     pool="lancedb_writer",
 )
 def champion(
     store: StoreResource, tracking: TrackingResource, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult:
-    """The system that answers questions: model, index and fusion weight.
+    """The system that answers questions: model, index and every setting of the search.
 
     The best by validation takes over only if the paired interval of nDCG@10 on the test questions lies above zero and
-    people's questions are not answered worse. Moves one pointer and the MLflow alias `champion`.
+    people's questions are not answered worse. Moves one pointer; the MLflow alias and the LanceDB tag `champion`
+    follow. `acronis-pipeline champion rollback` moves it back.
     """
     opened = store.open()
     promotion = settle(
@@ -35,63 +47,65 @@ def champion(
         RECIPES.get_partition_keys(),
         pairs.load_dataset(opened),
         gold.load(opened),
-        settings.model,
-        candidates=settings.retrieval.candidates,
+        settings,
         canonical=lambda url: canonical(url) or url,
     )
-    tracking.open().set_champion(promotion.registry_version)
-    metadata = _metadata(promotion, history(opened))
+    registry = tracking.open()
+    pointer.follow(opened, registry, promotion.champion)
+    decision = promotion.decision
+    metadata = _metadata(opened, registry, promotion.champion, decision.reason, decision.evidence)
     return reporting.result(promotion.champion.promotion_id, metadata, changed=promotion.changed)
 
 
-def _metadata(promotion: Promotion, past: list[Champion]) -> dict[str, object]:
-    now = promotion.champion
+def report_move(settings: Settings, store: Store, registry: Tracker, now: Champion) -> None:
+    """Show a move by hand in the Dagster UI: a materialization of `champion` without a run.
+
+    Goes to the instance that DAGSTER_HOME names, if it does, and to the data folder's otherwise.
+    """
+    metadata = {"changed": True, **_metadata(store, registry, now, now.reason, now.evidence)}
+    tags = {DATA_VERSION_TAG: now.promotion_id}
+    with dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else open_instance(settings) as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization(champion.key, metadata=metadata, tags=tags))
+
+
+def _metadata(
+    store: Store, registry: Tracker, now: Champion, reason: str, evidence: Sequence[Comparison]
+) -> dict[str, Any]:
+    past = reigns.reigns(store)
+    plotted = reigns.plot(past)
     return {
-        "system": str(Contender(now.recipe, now.system, now.model_id, now.report_id)),
+        "system": str(now.contender),
+        "reigns_since": now.promoted_at.isoformat(timespec="seconds"),
         "recipe": now.recipe,
         "mode": now.system.mode,
         "dense_weight": now.system.dense_weight if now.system.dense_weight is not None else "",
+        "reranker": now.system.reranker or "",
         "model_id": now.model_id or "",
         "passages_table": now.system.table,
-        "registry_version": promotion.registry_version or "",
-        "reason": promotion.decision.reason,
-        "evidence": reporting.table(
-            {
-                "questions": comparison.question_set,
-                "n": comparison.difference.n,
-                "candidate": comparison.a,
-                "opponent": comparison.b,
-                "ndcg_at_10_difference": comparison.difference.mean,
-                "low": comparison.difference.low,
-                "high": comparison.difference.high,
-                "p_value": comparison.difference.p_value,
-            }
-            for comparison in promotion.decision.evidence
-        ),
-        "history": reporting.table(
-            {
-                "promoted_at": champion.promoted_at.isoformat(timespec="seconds"),
-                "recipe": champion.recipe,
-                "system": champion.system.name,
-                "reason": champion.reason,
-            }
-            for champion in reversed(past)
-        ),
+        "table_version": store.version(now.system.table),
+        "promotion_id": now.promotion_id,
+        "registry_version": registry.champion_version() or "",
+        "move": now.move,
+        "reason": reason,
+        "evidence": reporting.table(map(reigns.difference_row, evidence)),
+        "history": reporting.table(map(reigns.history_row, reversed(past))),
+        **({"ndcg_at_10_of_champions": reporting.plot(plotted)} if plotted else {}),
     }
 
 
 @dg.asset_check(asset=champion, blocking=True)
-def pointer_agrees_with_the_registry(store: StoreResource, tracking: TrackingResource) -> dg.AssetCheckResult:
-    """The champion's index exists, and the registry's alias names its model, or nothing for an untrained system."""
+def all_name_the_same_champion(
+    context: dg.AssetCheckExecutionContext, store: StoreResource, tracking: TrackingResource
+) -> dg.AssetCheckResult:
+    """The champion's table and model are there and its own; MLflow's alias, LanceDB's tag and Dagster name it too."""
     opened = store.open()
     now = reigning(opened)
     if now is None:
         return reporting.check(False, "nobody reigns")
-    problems = [] if opened.exists(now.system.table) else [f"table {now.system.table} is gone"]
     tracker = tracking.open()
-    named, due = tracker.champion_version(), registry_version(opened, now)
-    if named != due:
-        problems.append(f"the alias names version {named or 'none'}, the champion's model is version {due or 'none'}")
-    elif named is not None and tracker.model_id_of(named) != now.model_id:
-        problems.append(f"registry version {named} is not model {now.model_id}")
-    return reporting.check(not problems, f"{now.system.name} of {now.recipe}, registry version {named}", problems)
+    problems = pointer.disagreements(opened, tracker, now)
+    shown = context.instance.get_latest_materialization_event(champion.key)
+    materialization = shown.asset_materialization if shown else None
+    if materialization and (materialization.tags or {}).get(DATA_VERSION_TAG) != now.promotion_id:
+        problems.append(f"promotion {now.promotion_id} reigns, and Dagster shows another: materialize champion again")
+    return reporting.check(not problems, f"{now.contender}, registry version {tracker.champion_version()}", problems)

@@ -1,5 +1,10 @@
 """eval_report: how well each system finds the right passage."""
 
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
 import dagster as dg
 
 from acronis_pipeline import evaluate, gold, pairs
@@ -10,11 +15,15 @@ from acronis_pipeline.defs.lancedb_index import lancedb_index
 from acronis_pipeline.defs.recipes import RECIPES, recipes_of
 from acronis_pipeline.defs.resources import StoreResource, TrackingResource
 from acronis_pipeline.defs.synthetic_pairs import synthetic_pairs
-from acronis_pipeline.evaluate import Comparison, Report, plots, table
+from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.evaluate import Comparison, Report, html, plots, table
 from acronis_pipeline.evaluate.arms import base_arm, require_model, tuned_arm
-from acronis_pipeline.records import record_report
+from acronis_pipeline.evaluate.champion import reigning
+from acronis_pipeline.evaluate.guests import invite
+from acronis_pipeline.records import compared_with_previous, record_report
 from acronis_pipeline.settings import Settings
 from acronis_pipeline.store import Store
+from acronis_pipeline.tracking import Tracker
 
 
 @dg.asset(
@@ -38,28 +47,55 @@ def eval_report(
     """
     opened, tracker = store.open(), tracking.open()
     record = require_model(opened, context.partition_key)
+    base, tuned = base_arm(record, settings.model), tuned_arm(record, settings.model)
     result = evaluate.refresh(
         opened,
         context.partition_key,
         pairs.load_dataset(opened),
         gold.load(opened),
-        base_arm(record, settings.model),
-        tuned_arm(record, settings.model),
-        candidates=settings.retrieval.candidates,
+        base,
+        tuned,
+        guests=invite(opened, base, reigning(opened), settings),
+        retrieval=settings.retrieval,
+        evaluation=settings.evaluation,
         canonical=lambda url: canonical(url) or url,
     )
-    run_id = record_report(tracker, opened, result.report, model=record, tags=reporting.run_tags(context))
-    metadata = {
-        "comparison": dg.MetadataValue.md(table.as_markdown([result.report])),
-        "plot": reporting.plot(plots.ndcg_with_intervals(result.report)),
-        "notes": "\n".join(result.report.notes),
-        "unanswerable": reporting.table({"question": question} for question in result.report.unanswerable),
-        "duration_s": round(result.report.duration_s, 2),
-        **{f"{s.system.name}_{s.question_set}_ndcg_at_10": s.metrics["ndcg_at_10"].mean for s in result.report.scores},
-        "report_id": result.report.report_id,
+    models = {"base": base.embedder, "fine_tuned": tuned.embedder}
+    page = partial(_publish, settings.reports_dir, opened, result.report, models)
+    tags = reporting.run_tags(context, settings.dagster_ui_url)
+    run_id = record_report(tracker, opened, result.report, model=record, tags=tags, page=page)
+    file = html.report_file(settings.reports_dir, result.report.report_id)
+    if not file.exists():  # read again after the file was deleted
+        page(html.Links(tracker.url(run_id)))
+    return reporting.result(
+        result.data_version, _metadata(tracker, opened, result.report, file, run_id), changed=not result.reused
+    )
+
+
+def _publish(folder: Path, store: Store, report: Report, models: Mapping[str, Embedder], links: html.Links) -> str:
+    return html.publish(folder, store, report, **models, links=links)
+
+
+def _metadata(tracker: Tracker, store: Store, report: Report, file: Path, run_id: str) -> dict[str, Any]:
+    """The verdict first, where the page is, then the figures."""
+    judged = html.verdict(store, report, evaluate.question_results(store, [report.report_id]))
+    shown: dict[str, Any] = {
+        "verdict": dg.MetadataValue.md(judged.markdown),
+        "report": dg.MetadataValue.url(tracker.artifact_url(run_id, "report.html")),
+        "report_file": dg.MetadataValue.path(file),
+        "comparison": dg.MetadataValue.md(table.as_markdown([report])),
+        "plot": reporting.plot(plots.ndcg_with_intervals(report)),
+        "differences": reporting.plot(plots.differences(report)),
+        "notes": "\n".join(report.notes),
+        "unanswerable": reporting.table({"question": question} for question in report.unanswerable),
+        "duration_s": round(report.duration_s, 2),
+        **{f"{s.system.name}_{s.question_set}_ndcg_at_10": s.metrics["ndcg_at_10"].mean for s in report.scores},
+        "report_id": report.report_id,
         "mlflow_run": dg.MetadataValue.url(tracker.url(run_id)),
     }
-    return reporting.result(result.data_version, metadata, changed=not result.reused)
+    if compared := compared_with_previous(tracker, store, report):
+        shown["compared_with_previous"] = dg.MetadataValue.url(compared)
+    return shown
 
 
 @dg.asset_check(asset=eval_report, blocking=True)

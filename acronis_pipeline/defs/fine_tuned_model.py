@@ -9,7 +9,7 @@ from acronis_pipeline.defs.resources import StoreResource, TrackingResource
 from acronis_pipeline.defs.synthetic_pairs import synthetic_pairs
 from acronis_pipeline.evaluate.arms import require_model
 from acronis_pipeline.finetune import ModelRecord, load_recipe
-from acronis_pipeline.records import record_training
+from acronis_pipeline.records import ensure_registered, record_training
 from acronis_pipeline.settings import Settings
 
 
@@ -37,21 +37,28 @@ def fine_tuned_model(
     recipe = load_recipe(context.partition_key, settings.recipes_dir)
     dataset = pairs.load_dataset(opened)
     known = finetune.find(opened, recipe, dataset)
-    record = known or record_training(
-        tracker,
-        opened,
-        lambda: (
-            finetune.refresh(
-                opened,
-                recipe,
-                dataset,
-                settings.models_dir,
-                device=settings.model.device,
-                batch_size=settings.model.batch_size,
-            ).record
-        ),
-        recipe=recipe,
-        tags=reporting.run_tags(context),
+    tags = reporting.run_tags(context, settings.dagster_ui_url)
+    record = (
+        ensure_registered(tracker, opened, known, recipe=recipe, tags=tags)
+        if known
+        else record_training(
+            tracker,
+            opened,
+            lambda: (
+                finetune.refresh(
+                    opened,
+                    recipe,
+                    dataset,
+                    settings.models_dir,
+                    device=settings.model.device,
+                    batch_size=settings.model.batch_size,
+                ).record
+            ),
+            recipe=recipe,
+            dataset=dataset,
+            tags=tags,
+            keep_versions=settings.model.keep_versions,
+        )
     )
     metadata = _metadata(record) | {"mlflow_run": dg.MetadataValue.url(tracker.url(record.mlflow_run_id or ""))}
     return reporting.result(record.identity.model_id, metadata, changed=known is None)

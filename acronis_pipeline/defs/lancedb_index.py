@@ -2,14 +2,17 @@
 
 import dagster as dg
 
-from acronis_pipeline import index
+from acronis_pipeline import index, schemas
 from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.chunks import chunks
 from acronis_pipeline.defs.fine_tuned_model import fine_tuned_model
 from acronis_pipeline.defs.recipes import RECIPES, recipes_of
 from acronis_pipeline.defs.resources import StoreResource
-from acronis_pipeline.evaluate.arms import arms_of
-from acronis_pipeline.evaluate.champion import reigning
+from acronis_pipeline.evaluate import pointer
+from acronis_pipeline.evaluate.arms import arms_of, base_arm, tuned_arm
+from acronis_pipeline.evaluate.champion import history, reigning
+from acronis_pipeline.finetune import current_model
+from acronis_pipeline.finetune.records import TABLE as MODELS_TABLE
 from acronis_pipeline.settings import Settings
 from acronis_pipeline.store import Store
 
@@ -30,30 +33,18 @@ def lancedb_index(
     """Passages with vectors and a full-text index: of the recipe's model, of its base to compare with, of the champion.
 
     Each model has a table of its own. Only passages that are new are embedded; readers see the old version or the new.
+    Tables of models that no recipe has any more and no champion can be rolled back to are dropped.
     """
     opened = store.open()
     results = [
-        index.refresh(opened, arm.table, lambda arm=arm: arm.embedder, arm.embedder.identity)
+        index.refresh(opened, arm.table, lambda arm=arm: arm.embedder, arm.embedder.identity, settings.index)
         for arm in arms_of(opened, context.partition_key, settings.model, reigning(opened))
     ]
-    tuned = results[0]
-    metadata = {
-        "passages": tuned.n_passages,
-        "added": tuned.added,
-        "updated": tuned.updated,
-        "removed": tuned.removed,
-        "embedded": sum(result.embedded for result in results),
-        "size_bytes": sum(result.size_bytes for result in results),
-        "duration_s": round(sum(result.duration_s for result in results), 2),
-        "table": tuned.table,
-        "table_version": tuned.version,
-        "model_id": tuned.identity.model_id,
-        "tables": reporting.table(
-            {"table": r.table, "version": r.version, "added": r.added, "removed": r.removed, "embedded": r.embedded}
-            for r in results
-        ),
-    }
-    return reporting.result(tuned.data_version, metadata, changed=any(result.changed for result in results))
+    dropped = index.prune(opened, _in_use(opened, settings))
+    if champion := reigning(opened):
+        pointer.mark(opened, champion)
+    metadata = _metadata(results) | {"dropped": reporting.table(vars(gone) for gone in dropped)}
+    return reporting.result(results[0].data_version, metadata, changed=any(result.changed for result in results))
 
 
 @dg.asset_check(asset=lancedb_index, blocking=True)
@@ -65,6 +56,72 @@ def index_is_in_step(
     recipes = recipes_of(context, opened)
     problems = dict.fromkeys(problem for recipe in recipes for problem in _out_of_step(opened, recipe, settings))
     return reporting.check(bool(recipes) and not problems, f"{opened.count('chunks')} passages", list(problems))
+
+
+@dg.asset_check(asset=lancedb_index, blocking=True)
+def recall_is_high_enough(
+    context: dg.AssetCheckExecutionContext, store: StoreResource, settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
+    """Where vectors are searched by an approximate index, it finds at least 95 % of the ten nearest passages."""
+    opened = store.open()
+    tables = {
+        arm.table
+        for recipe in recipes_of(context, opened)
+        for arm in arms_of(opened, recipe, settings.model, reigning(opened))
+    }
+    recall_of = {table: index.search_options(opened.open(table)).recall_at_10 for table in sorted(tables)}
+    problems = [
+        f"{table}: recall@10 {recall:.3f}; set index.vectors to a larger kind, or raise index.ann_min_rows"
+        for table, recall in recall_of.items()
+        if recall < index.MIN_RECALL
+    ]
+    return reporting.check(not problems, f"recall@10 at least {min(recall_of.values(), default=1.0):.3f}", problems)
+
+
+def _in_use(store: Store, settings: Settings) -> set[str]:
+    # Every recipe on record, not only those whose files are here now: another process may know another folder.
+    recipes = set(store.read(MODELS_TABLE, schemas.MODELS, columns=["recipe"]).column("recipe").to_pylist())
+    models = [model for recipe in recipes if (model := current_model(store, recipe))]
+    current = [arm(model, settings.model).table for model in models for arm in (tuned_arm, base_arm)]
+    promoted = [champion.system.table for champion in history(store)]
+    return index.tables_in_use(current, promoted, settings.index.keep_models)
+
+
+def _metadata(results: list[index.IndexResult]) -> dict[str, object]:
+    tuned = results[0]
+    return {
+        "passages": tuned.n_passages,
+        "added": tuned.added,
+        "updated": tuned.updated,
+        "removed": tuned.removed,
+        "embedded": sum(result.embedded for result in results),
+        "size_bytes": sum(result.size_bytes for result in results),
+        "duration_s": round(sum(result.duration_s for result in results), 2),
+        "table": tuned.table,
+        "table_version": tuned.version,
+        "model_id": tuned.identity.model_id,
+        "vector_search": tuned.search.index_type or "exact",
+        "recall_at_10": tuned.search.recall_at_10,
+        "tables": reporting.table(_table_row(result) for result in results),
+    }
+
+
+def _table_row(result: index.IndexResult) -> dict[str, object]:
+    search = result.search
+    return {
+        "table": result.table,
+        "version": result.version,
+        "added": result.added,
+        "removed": result.removed,
+        "embedded": result.embedded,
+        "vector_search": search.index_type or "exact",
+        "recall_at_10": search.recall_at_10,
+        "nprobes": search.nprobes,
+        "re_ranked": search.n_refined,
+        "indexed": result.n_passages - result.n_unindexed,
+        "unindexed": result.n_unindexed,
+        "bytes": ", ".join(f"{part} {size}" for part, size in result.part_bytes.items()),
+    }
 
 
 def _out_of_step(store: Store, recipe: str, settings: Settings) -> list[str]:

@@ -18,6 +18,8 @@ import psutil
 from dagster._utils.concurrency import ConcurrencyKeyInfo
 
 from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.records import kill_runs_without_process
+from acronis_pipeline.tracking import Tracker
 
 PROCESS_TAG = "acronis_pipeline/process"
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -60,6 +62,17 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         if holder is None or holder.is_finished:
             instance.event_log_storage.free_concurrency_slots_for_run(run_id)
     return [run.run_id for run in dead]
+
+
+def kill_dead_mlflow_runs(instance: dg.DagsterInstance, tracker: Tracker) -> list[str]:
+    """End the MLflow runs that killed runs of this instance have left open; returns their ids."""
+    fail_dead_runs(instance)
+
+    def has_ended(run_id: str) -> bool:
+        run = instance.get_run_by_id(run_id)
+        return run is not None and run.is_finished
+
+    return kill_runs_without_process(tracker, has_ended)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from acronis_pipeline.records.links import DAGSTER_RUN, DAGSTER_URL
+
 OWNERS = ["team:search"]
 
 
@@ -34,13 +36,28 @@ def folder_size_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def run_tags(context: dg.AssetExecutionContext) -> dict[str, str]:
-    """What an MLflow run says of the Dagster run that made it."""
+def run_tags(context: dg.AssetExecutionContext, ui_url: str) -> dict[str, str]:
+    """What an MLflow run says of the Dagster run that made it, and of the data that came in; `ui_url` is Dagster's."""
     return {
-        "dagster.run_id": context.run.run_id,
+        DAGSTER_RUN: context.run.run_id,
+        DAGSTER_URL: f"{ui_url}/runs/{context.run.run_id}",
         "dagster.asset": context.asset_key.to_user_string(),
         "dagster.partition": context.partition_key,
+        **{f"data_version.{name}": version for name, version in upstream_versions(context).items()},
     }
+
+
+def upstream_versions(context: dg.AssetExecutionContext) -> dict[str, str]:
+    """Current data version of every asset that this one was made from, directly or not; its own partition of each."""
+    graph = context.job_def.asset_layer.asset_graph
+    versions: dict[str, str] = {}
+    for key in sorted(graph.get_ancestor_asset_keys(context.asset_key)):
+        partitions = [context.partition_key] if graph.get(key).is_partitioned else None
+        wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=partitions)
+        for record in context.instance.fetch_materializations(wanted, limit=1).records:
+            tags = record.asset_materialization.tags if record.asset_materialization else None
+            versions[key.to_user_string()] = (tags or {}).get("dagster/data_version", "")
+    return versions
 
 
 def result(data_version: str, metadata: Mapping[str, Any], *, changed: bool) -> dg.MaterializeResult:

@@ -12,6 +12,8 @@ class StoreResource(dg.ConfigurableResource):
     """The LanceDB database that holds every table."""
 
     uri: str
+    # Not config, which the UI shows: it holds keys.
+    storage_options: dg.ResourceDependency[dict[str, str]] = {}  # noqa: RUF012  # pyright: ignore[reportAssignmentType]
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         # Every asset needs the store, so every run comes by here before its first step, whoever launched it.
@@ -19,7 +21,7 @@ class StoreResource(dg.ConfigurableResource):
             recovery.begin(context.instance, context.run)
 
     def open(self) -> Store:
-        return Store(self.uri)
+        return Store(self.uri, self.storage_options)
 
 
 class TrackingResource(dg.ConfigurableResource):
@@ -30,6 +32,10 @@ class TrackingResource(dg.ConfigurableResource):
     registered_model: str
     ui_url: str
 
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        if context.instance:
+            recovery.kill_dead_mlflow_runs(context.instance, self.open())
+
     def open(self) -> Tracker:
         return Tracker(self.tracking_uri, self.experiment, self.registered_model, self.ui_url)
 
@@ -37,7 +43,7 @@ class TrackingResource(dg.ConfigurableResource):
 def build_resources(settings: Settings) -> dict[str, object]:
     return {
         "settings": settings,
-        "store": StoreResource(uri=settings.store_uri),
+        "store": StoreResource(uri=settings.store_uri, storage_options=settings.store_options),
         "tracking": TrackingResource(
             tracking_uri=settings.tracking_uri,
             experiment=settings.mlflow_experiment,

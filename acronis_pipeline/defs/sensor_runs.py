@@ -1,7 +1,8 @@
-"""What became of the runs that `site_change_sensor` asked for, read from the instance at every tick."""
+"""What became of the runs that the sensors asked for, read from the instance at every tick."""
 
 import datetime as dt
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import dagster as dg
 from acronis_pipeline.defs.raw_pages import raw_pages
 
 CHANGES_TAG = "acronis_pipeline/site_changes"
-"""On runs of the sensor: the signature of the differences that they were asked to take in."""
+"""On runs of `site_change_sensor`: the signature of the differences that they were asked to take in."""
 
 _ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -27,11 +28,14 @@ _FIRST_PAUSE_S = 900.0
 _LONGEST_PAUSE_S = 24 * 3600.0
 
 
-def active_run(instance: dg.DagsterInstance) -> str | None:
-    """A run, whoever started it, that crawls the site now or soon: what differs may be gone when it is done."""
+def active_run(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey] = (raw_pages.key,)) -> str | None:
+    """A run, whoever started it, that makes one of `assets` now or soon: what is due may be done when it ends.
+
+    By default one that crawls the site.
+    """
     filters = dg.RunsFilter(statuses=_ACTIVE, created_after=dt.datetime.now(dt.UTC) - _DEAD_AFTER)
     for run in instance.get_runs(filters):
-        if run.asset_selection is None or raw_pages.key in run.asset_selection:
+        if run.asset_selection is None or not run.asset_selection.isdisjoint(assets):
             return run.run_id
     return None
 
@@ -44,7 +48,7 @@ def has_succeeded(instance: dg.DagsterInstance, signature: str) -> bool:
 
 @dataclass(frozen=True)
 class Failure:
-    """Runs of the sensor that failed, so many `times` in a row; `urls` is what the last was to fetch (none: all)."""
+    """Runs of a sensor that failed, so many `times` in a row; `urls` is what the last was to fetch (none: all)."""
 
     run_id: str
     signature: str
@@ -53,19 +57,19 @@ class Failure:
     retry_at: float
 
 
-def last_failure(instance: dg.DagsterInstance, job: str) -> Failure | None:
-    """The newest run's failure, if no run of the job has succeeded since, whoever started it."""
+def last_failure(instance: dg.DagsterInstance, job: str, tag: str = CHANGES_TAG) -> Failure | None:
+    """The failure of the newest run with this tag, if no run of the job has succeeded since, whoever started it."""
     records = instance.get_run_records(dg.RunsFilter(job_name=job), limit=_REMEMBERED)
     since_success = itertools.takewhile(
         lambda record: record.dagster_run.status != dg.DagsterRunStatus.SUCCESS, records
     )
-    failed = [r for r in since_success if r.dagster_run.status in _FAILED and CHANGES_TAG in r.dagster_run.tags]
+    failed = [r for r in since_success if r.dagster_run.status in _FAILED and tag in r.dagster_run.tags]
     if not failed:
         return None
     run = failed[0].dagster_run
     ended_at = failed[0].end_time or failed[0].update_timestamp.timestamp()
     pause_s = min(_FIRST_PAUSE_S * 2 ** (len(failed) - 1), _LONGEST_PAUSE_S)
-    return Failure(run.run_id, run.tags[CHANGES_TAG], _urls(run), len(failed), ended_at + pause_s)
+    return Failure(run.run_id, run.tags[tag], _urls(run), len(failed), ended_at + pause_s)
 
 
 def _urls(run: dg.DagsterRun) -> tuple[str, ...]:

@@ -5,16 +5,18 @@
 
 from acronis_pipeline.evaluate.arena import Arena, Arm
 from acronis_pipeline.evaluate.evaluation import Evaluation, evaluate, evaluate_alone
-from acronis_pipeline.evaluate.report import Comparison, Report, SystemScore
+from acronis_pipeline.evaluate.report import Comparison, Report, SliceScore, SystemScore
 from acronis_pipeline.evaluate.stored import (
     VERSION,
     EvalResult,
+    StoredReport,
     latest_report,
     latest_reports,
     mlflow_run,
     question_results,
     refresh,
     set_mlflow_run,
+    stored_reports,
 )
 
 __all__ = [
@@ -25,6 +27,8 @@ __all__ = [
     "EvalResult",
     "Evaluation",
     "Report",
+    "SliceScore",
+    "StoredReport",
     "SystemScore",
     "evaluate",
     "evaluate_alone",
@@ -34,4 +38,5 @@ __all__ = [
     "question_results",
     "refresh",
     "set_mlflow_run",
+    "stored_reports",
 ]

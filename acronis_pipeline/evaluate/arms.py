@@ -57,11 +57,11 @@ def champion_arm(champion: Champion, model: ModelSettings) -> Arm | None:
 
 
 def arms_of(store: Store, recipe: str, model: ModelSettings, champion: Champion | None) -> list[Arm]:
-    """Every table that a refresh of a recipe must keep fresh: its model's, its base's, and that of the champion if an
-    older model of this recipe reigns."""
+    """Every table that a refresh of a recipe must keep fresh: its model's, its base's, and the champion's, which its
+    systems are compared with."""
     record = require_model(store, recipe)
     arms = [tuned_arm(record, model), base_arm(record, model)]
-    serving = champion_arm(champion, model) if champion and champion.recipe == recipe else None
+    serving = champion_arm(champion, model) if champion else None
     if serving and serving.table not in {arm.table for arm in arms}:
         arms.append(serving)
     return arms

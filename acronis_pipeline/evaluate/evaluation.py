@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -12,23 +13,27 @@ import pyarrow as pa
 from acronis_pipeline.embedding import Embedder
 from acronis_pipeline.errors import DatasetError
 from acronis_pipeline.evaluate import arena as arenas
-from acronis_pipeline.evaluate.arena import Arena, Rankings
+from acronis_pipeline.evaluate.arena import CHAMPION, Arena, Rankings
+from acronis_pipeline.evaluate.checks import Checks
+from acronis_pipeline.evaluate.cost import index_size_bytes, latency
+from acronis_pipeline.evaluate.floors import floors
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.notes import notes
 from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, GoldSet, from_gold, from_pairs
-from acronis_pipeline.evaluate.report import Comparison, Latency, Report, SystemScore
+from acronis_pipeline.evaluate.report import Comparison, Report, SystemScore
 from acronis_pipeline.evaluate.scoring import Row, as_table, compare, score_questions, summarize
+from acronis_pipeline.evaluate.slices import slice_scores
 from acronis_pipeline.evaluate.weights import learn_weight
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.gold import GoldQuestion
 from acronis_pipeline.index.rows import content_version
-from acronis_pipeline.retrieve import Batch, Retriever, System
+from acronis_pipeline.retrieve import Ranking, Retriever, System
+from acronis_pipeline.settings import RetrievalSettings
 from acronis_pipeline.store import Store
 
 _log = logging.getLogger(__name__)
-_TIMED = 10
-"""Questions asked one by one to measure latency."""
-_HYBRIDS = ("hybrid_base", "hybrid")
+_NO_CHECKS = Checks()
+RETRIEVAL = RetrievalSettings()  # pyright: ignore[reportCallIssue]
 
 Canonical = Callable[[str], str]
 
@@ -48,12 +53,14 @@ def evaluate(
     validation: Arena,
     gold: Sequence[GoldQuestion] = (),
     *,
-    candidates: int = 200,
+    retrieval: RetrievalSettings = RETRIEVAL,
+    checks: Checks = _NO_CHECKS,
     baseline: str = "base",
     canonical: Canonical = str,
     report_id: str | None = None,
+    remarks: Sequence[str] = (),
 ) -> Evaluation:
-    """Compare BM25, the untouched base, the recipe's model and their hybrids on the same questions.
+    """Compare BM25, the untouched base, the recipe's model, their hybrids and the arena's guests on the same questions.
 
     Parameters
     ----------
@@ -61,12 +68,16 @@ def evaluate(
         Questions and the tables to search. The fusion weights come from the validation questions alone.
     gold
         Questions by people, scored apart.
-    candidates
-        Depth of the rankings and of fusion.
+    retrieval
+        Depth of the rankings, fusion, and what is put on top of the last hybrid.
+    checks
+        Of the models themselves: for forgetting, against labelled pairs; none by default.
     baseline
-        The system that every other is compared with, besides BM25.
+        The system that every other is compared with, besides BM25 and the champion.
     canonical
         Brings an expected URL into the form of the indexed pages.
+    remarks
+        What a reader of the report must know besides what it finds itself.
 
     Raises
     ------
@@ -76,16 +87,17 @@ def evaluate(
         If a table belongs to another model than its embedder, or the tables hold different passages.
     """
     started = time.monotonic()
-    weight_of, on_validation = _validate(store, validation, candidates)
+    learned = _validate(store, validation, retrieval)
     corpus = arenas.read_corpus(store, test)
     asked, gold_set = _questions(corpus, test, gold, canonical)
-    rankings = Rankings(store, test, [question.query for question in asked], candidates)
+    rankings = Rankings(store, test, [question.query for question in asked], retrieval.candidates)
     rows: dict[System, list[Row]] = {}
-    for system in arenas.systems(test, weight_of):
-        rows[system] = _ask(system, rankings.of(system.name), asked, corpus)
+    for ranked in arenas.systems(test, retrieval, learned.weight_of):
+        system = replace(ranked, min_similarity=learned.floor_of.get(ranked.table))
+        rows[system] = _ask(system, rankings.of(system), asked, corpus)
         _log.info("%s: asked %d questions of %s", recipe, len(asked), system.name)
-    embedder_of = {system: test.arm(system.name).embedder for system in rows}
-    scores = _scores(store, rows, embedder_of, asked, candidates)
+    scores = _scores(store, rows, {system: test.embedder(system) for system in rows}, asked, retrieval.candidates)
+    champion = next((test.as_in(rows, guest.system) for guest in test.guests if guest.system.name == CHAMPION), None)
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     report = Report(
         report_id=report_id or digest(recipe, created_at, str(time.monotonic_ns()))[:16],
@@ -93,13 +105,20 @@ def evaluate(
         created_at=created_at,
         questions_id=questions_id(store, test, gold),
         scores=tuple(scores),
-        comparisons=tuple(_comparisons(rows, baseline)),
-        validation=on_validation,
+        comparisons=tuple(_comparisons(rows, [baseline, "bm25", *([champion.name] if champion else ())])),
+        validation=learned.ndcg_at_10,
         n_validation=len(validation.questions),
         unanswerable=gold_set.unanswerable,
+        partly_answerable=gold_set.partly_answerable,
         unscored=gold_set.unscored,
+        slices=slice_scores(row for part in rows.values() for row in part),
+        forgetting=checks.forgetting(store, test),
+        correlations=checks.correlations(test),
+        champion=champion.name if champion else None,
     )
-    report = replace(report, notes=notes(report, asked), duration_s=time.monotonic() - started)
+    report = replace(
+        report, notes=(*notes(report, asked), *checks.remarks, *remarks), duration_s=time.monotonic() - started
+    )
     _log.info("%s: %d systems on %d questions in %.1f s", recipe, len(rows), len(asked), report.duration_s)
     return Evaluation(report, as_table(report.report_id, recipe, (row for part in rows.values() for row in part)))
 
@@ -125,15 +144,18 @@ def evaluate_alone(
     corpus = arenas.read_corpus(store, test)
     asked, gold_set = _questions(corpus, test, gold, canonical)
     rankings = Rankings(store, test, [question.query for question in asked], candidates)
-    rows = {system: _ask(system, rankings.of("base"), asked, corpus)}
+    rows = {system: _ask(system, rankings.batch(test.base).rankings(system), asked, corpus)}
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     report = Report(
         report_id=digest(recipe, system.name, system.table, created_at, str(time.monotonic_ns()))[:16],
         recipe=recipe,
         created_at=created_at,
         questions_id=questions_id(store, test, gold),
-        scores=tuple(_scores(store, rows, {system: test.base.embedder}, asked, candidates)),
+        scores=tuple(
+            _scores(store, rows, {system: test.base.embedder if system.needs_encoder else None}, asked, candidates)
+        ),
         unanswerable=gold_set.unanswerable,
+        partly_answerable=gold_set.partly_answerable,
         unscored=gold_set.unscored,
         duration_s=time.monotonic() - started,
     )
@@ -160,31 +182,42 @@ def _questions(
     return asked, gold_set
 
 
-def _validate(store: Store, validation: Arena, candidates: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Dense weight of each hybrid, and nDCG@10 of every system on the validation questions."""
-    rankings = Rankings(store, validation, [question.query for question in validation.questions], candidates)
+@dataclass(frozen=True)
+class _Learned:
+    """From the validation questions: the dense weight of each learned mix, every system's nDCG@10, and the similarity
+    below which a question has no answer, by table."""
+
+    weight_of: dict[str, float]
+    ndcg_at_10: dict[str, float]
+    floor_of: dict[str, float]
+
+
+def _validate(store: Store, validation: Arena, retrieval: RetrievalSettings) -> _Learned:
+    queries = [question.query for question in validation.questions]
+    rankings = Rankings(store, validation, queries, retrieval.candidates)
     corpus = arenas.read_corpus(store, validation)
     questions = from_pairs(validation.questions, corpus)
-    hybrids = _HYBRIDS if validation.fine_tuned else _HYBRIDS[:1]
+    learns = retrieval.fusion == "standard_score"
     learned = {
-        name: learn_weight(rankings.of(name).pools if questions else (), questions, corpus.cluster_of)
-        for name in hybrids
+        name: learn_weight(rankings.batch(arm).pools if questions else (), questions, corpus.cluster_of)
+        for name, arm in validation.hybrids.items()
+        if learns
     }
     weight_of = {name: weight.dense_weight for name, weight in learned.items()}
     if not questions:
-        return weight_of, {}
+        return _Learned(weight_of, {}, {})
     reached: dict[str, float] = {}
-    for system in arenas.systems(validation, weight_of):
+    for system in arenas.systems(validation, retrieval, weight_of):
         if system.name in learned:
             reached[system.name] = learned[system.name].ndcg_at_10
         else:
-            rows = _ask(system, rankings.of(system.name), questions, corpus)
+            rows = _ask(system, rankings.of(system), questions, corpus)
             reached[system.name] = float(np.mean([row[PRIMARY] for row in rows]))
-    return weight_of, reached
+    return _Learned(weight_of, reached, floors(validation, rankings, questions, corpus))
 
 
-def _ask(system: System, batch: Batch, questions: Sequence[EvalQuestion], corpus: Corpus) -> list[Row]:
-    pairs = list(zip(questions, batch.rankings(system), strict=True))
+def _ask(system: System, rankings: Sequence[Ranking], questions: Sequence[EvalQuestion], corpus: Corpus) -> list[Row]:
+    pairs = list(zip(questions, rankings, strict=True))
     rows: list[Row] = []
     for question_set in ("synthetic", "human"):
         part = [(question, ranking) for question, ranking in pairs if question.question_set == question_set]
@@ -195,39 +228,28 @@ def _ask(system: System, batch: Batch, questions: Sequence[EvalQuestion], corpus
 def _scores(
     store: Store,
     rows: Mapping[System, list[Row]],
-    embedder_of: Mapping[System, Embedder],
+    embedder_of: Mapping[System, Embedder | None],
     asked: Sequence[EvalQuestion],
     candidates: int,
 ) -> list[SystemScore]:
     scores: list[SystemScore] = []
     for system, results in rows.items():
-        embedder = embedder_of[system] if system.needs_encoder else None
-        latency = _latency(Retriever(store, system, embedder, candidates), [question.query for question in asked])
+        embedder = embedder_of[system]
+        spent = latency(Retriever(store, system, embedder, candidates), [question.query for question in asked])
+        size_bytes = index_size_bytes(store, system)
         for question_set in ("synthetic", "human"):
             if part := [row for row in results if row["question_set"] == question_set]:
                 score = summarize(system, embedder and embedder.identity.model_id, question_set, part)
-                scores.append(replace(score, latency=latency))
+                scores.append(replace(score, latency=spent, index_size_bytes=size_bytes))
     return scores
 
 
-def _latency(retriever: Retriever, queries: Sequence[str]) -> Latency:
-    sample = queries[:: max(1, len(queries) // _TIMED)][:_TIMED]
-    retriever.retrieve(sample[0], 10)  # the first question pays for opening files
-    spent_ms: list[float] = []
-    for query in sample:
-        started = time.perf_counter()
-        retriever.retrieve(query, 10)
-        spent_ms.append((time.perf_counter() - started) * 1000)
-    p50, p95 = np.percentile(spent_ms, [50, 95])
-    return Latency(round(float(p50), 1), round(float(p95), 1), len(sample))
-
-
-def _comparisons(rows: Mapping[System, list[Row]], baseline: str) -> list[Comparison]:
-    """Every system against the baseline and BM25, and the tuned hybrid against the untouched one."""
+def _comparisons(rows: Mapping[System, list[Row]], opponents: Sequence[str]) -> list[Comparison]:
+    """Every system against every opponent, the tuned hybrid against the untouched one, and reranked against not."""
     by_name = {system.name: results for system, results in rows.items()}
-    pairs = [(name, other) for other in (baseline, "bm25") for name in by_name if name != other]
-    if "hybrid" in by_name:
-        pairs.append(("hybrid", "hybrid_base"))
+    pairs = [(name, other) for other in opponents for name in by_name if name != other]
+    hybrids = [name for name in by_name if name.startswith("hybrid")]
+    pairs += [(later, earlier) for earlier, later in pairwise(hybrids)]
     found: list[Comparison] = []
     for question_set in ("synthetic", "human"):
         for a, b in dict.fromkeys(pairs):

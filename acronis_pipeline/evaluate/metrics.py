@@ -1,14 +1,16 @@
 """Metrics of one ranked list with binary relevance; averages over questions are taken elsewhere.
 
 A ranked list holds units (near-duplicate clusters or pages), each at most once. Names and definitions are those of
-trec_eval and ir-measures, which the tests use as oracle: hit rate is their Success, MRR their RR.
+trec_eval and ir-measures, which the tests use as oracle: hit rate is their Success, MRR their RR, MAP their AP.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-CUTOFFS = (1, 3, 5, 10)
-METRICS = (*(f"hit_rate_at_{k}" for k in CUTOFFS), "mrr_at_10", "ndcg_at_10")
+from acronis_pipeline.schemas import CUTOFFS, MEASURES, METRICS
+
+__all__ = ["CUTOFFS", "METRICS", "PRIMARY", "all_metrics", "first_relevant_rank"]
+
 PRIMARY = "ndcg_at_10"
 """What weights, checkpoints and champions are chosen by."""
 
@@ -38,12 +40,38 @@ def ndcg_at(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
     return gained / possible if possible else 0.0
 
 
+def precision_at(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
+    """Relevant units among the first `k`, divided by `k`, however few were retrieved (P@k)."""
+    return sum(unit in relevant for unit in ranked[:k]) / k
+
+
+def recall_at(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
+    """Relevant units among the first `k`, divided by all relevant ones (R@k); zero where nothing is relevant."""
+    return sum(unit in relevant for unit in ranked[:k]) / len(set(relevant)) if relevant else 0.0
+
+
+def map_at(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
+    """Precision at every relevant unit among the first `k`, summed, divided by all relevant ones (AP@k)."""
+    ranks = (rank for rank, unit in enumerate(ranked[:k], start=1) if unit in relevant)
+    precisions = (found / rank for found, rank in enumerate(ranks, start=1))
+    return sum(precisions) / len(set(relevant)) if relevant else 0.0
+
+
 def first_relevant_rank(ranked: Sequence[str], relevant: Collection[str]) -> int | None:
     """Rank, from 1, of the first relevant unit; None if there is none."""
     return next((rank for rank, unit in enumerate(ranked, start=1) if unit in relevant), None)
 
 
+_FUNCTIONS: dict[str, Callable[[Sequence[str], Collection[str], int], float]] = {
+    "hit_rate": hit_rate_at,
+    "mrr": mrr_at,
+    "ndcg": ndcg_at,
+    "precision": precision_at,
+    "recall": recall_at,
+    "map": map_at,
+}
+
+
 def all_metrics(ranked: Sequence[str], relevant: Collection[str]) -> dict[str, float]:
     """Every metric of `METRICS`, by name."""
-    hits = {f"hit_rate_at_{k}": hit_rate_at(ranked, relevant, k) for k in CUTOFFS}
-    return hits | {"mrr_at_10": mrr_at(ranked, relevant, 10), "ndcg_at_10": ndcg_at(ranked, relevant, 10)}
+    return {f"{name}_at_{k}": _FUNCTIONS[name](ranked, relevant, k) for name in MEASURES for k in CUTOFFS}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from acronis_pipeline.evaluate.questions import EvalQuestion
 from acronis_pipeline.evaluate.report import Report
+from acronis_pipeline.evaluate.slices import MIN_QUESTIONS, left_out
 
 _SATURATED = 0.95
 _FEW_QUESTIONS, _FEW_GROUPS = 100, 12
@@ -11,12 +12,18 @@ _FEW_QUESTIONS, _FEW_GROUPS = 100, 12
 
 def notes(report: Report, asked: Sequence[EvalQuestion]) -> tuple[str, ...]:
     """Warnings and findings, most important first."""
-    found = [*_headroom(report), *_lexical_wins(report), *_small_samples(report), *_validation(report)]
+    found = [*_headroom(report), *_lexical_wins(report), *_forgetting(report)]
+    found += [*_small_samples(report), *_validation(report)]
     lost = sum(not question.relevant for question in asked)
     if lost:
         found.append(f"{lost} test questions have no gold passage in the index and count as missed by every system.")
     if report.unanswerable:
         found.append(f"{len(report.unanswerable)} human questions expect pages that are not indexed; counted apart.")
+    if report.partly_answerable:
+        found.append(f"{len(report.partly_answerable)} human questions lack some of their expected pages.")
+    if small := left_out(report.slices, report.scores):
+        named = ", ".join(f"{n} {question_set} by {by}" for (question_set, by), n in small.items())
+        found.append(f"Slices of fewer than {MIN_QUESTIONS} questions are not shown: {named}.")
     return tuple(found)
 
 
@@ -35,6 +42,16 @@ def _lexical_wins(report: Report) -> list[str]:
     if tuned is None or tuned.difference.high >= 0:
         return []
     return [f"BM25 beats the fine-tuned model by {-tuned.difference.mean:.3f} nDCG@10; look at the hybrid."]
+
+
+def _forgetting(report: Report) -> list[str]:
+    return [
+        f"The fine-tuned model forgot: on {found.n} questions that have nothing to do with the site ({found.probe}) "
+        f"nDCG@10 fell from {found.base.mean:.3f} to {found.fine_tuned.mean:.3f} "
+        f"({found.difference.mean:+.3f} [{found.difference.low:+.3f}, {found.difference.high:+.3f}])."
+        for found in report.forgetting
+        if found.flagged
+    ]
 
 
 def _small_samples(report: Report) -> list[str]:

@@ -1,33 +1,59 @@
-"""Pictures of a report, as PNG bytes."""
+"""Pictures of a report, as PNG bytes, for where a page cannot be shown."""
 
+from collections.abc import Sequence
+
+from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.report import Report
+from acronis_pipeline.evaluate.significance import Difference, Interval
 from acronis_pipeline.figures import canvas, png
 
 _COLOURS = {"synthetic": "#1f5fa8", "human": "#d9822b"}
 
+_Rows = dict[str, dict[str, Interval | Difference]]
+"""For every set, a value by the name of its row."""
+
 
 def ndcg_with_intervals(report: Report) -> bytes:
     """nDCG@10 of every system with its 95 % interval, synthetic and human questions side by side."""
-    names = [system.name for system in report.systems]
-    sets = [name for name in _COLOURS if any(score.question_set == name for score in report.scores)]
-    figure, axes = canvas(8, 1.2 + 0.6 * len(names))
+    rows: _Rows = {question_set: {} for question_set in _COLOURS}
+    for score in report.scores:
+        rows[score.question_set][score.system.name] = score.metrics[PRIMARY]
+    return _intervals([system.name for system in report.systems], rows, report, "nDCG@10 with 95 % interval")
+
+
+def differences(report: Report) -> bytes:
+    """Paired differences of nDCG@10 with their 95 % intervals."""
+    rows: _Rows = {
+        question_set: {f"{pair.a} − {pair.b}": pair.difference for pair in report.pairs(question_set)}
+        for question_set in _COLOURS
+    }
+    names = list(dict.fromkeys(name for part in rows.values() for name in part))
+    return _intervals(names, rows, report, "difference of nDCG@10 with 95 % interval")
+
+
+def _intervals(names: Sequence[str], rows: _Rows, report: Report, label: str) -> bytes:
+    """A dot with whiskers for every row and set that has a value."""
+    figure, axes = canvas(8, 1.2 + 0.5 * len(names))
+    sets = [question_set for question_set in _COLOURS if rows[question_set]]
     for offset, question_set in enumerate(sets):
-        scores = [score for score in report.scores if score.question_set == question_set]
-        values = [score.metrics["ndcg_at_10"] for score in scores]
+        values = rows[question_set]
         axes.errorbar(
-            [value.mean for value in values],
-            [names.index(score.system.name) + 0.18 * (offset - (len(sets) - 1) / 2) for score in scores],
-            xerr=[[v.mean - v.low for v in values], [v.high - v.mean for v in values]],
+            [value.mean for value in values.values()],
+            [names.index(name) + 0.18 * (offset - (len(sets) - 1) / 2) for name in values],
+            xerr=[[v.mean - v.low for v in values.values()], [v.high - v.mean for v in values.values()]],
             fmt="o",
             capsize=4,
             color=_COLOURS[question_set],
-            label=f"{question_set} (n = {scores[0].n})",
+            label=f"{question_set} (n = {next(s.n for s in report.scores if s.question_set == question_set)})",
         )
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlim(0, 1)
-    axes.set_xlabel("nDCG@10 with 95 % interval")
+    if any(isinstance(value, Difference) for values in rows.values() for value in values.values()):
+        axes.axvline(0, color="#55606f", linewidth=1)
+    else:
+        axes.set_xlim(0, 1)
+    axes.set_xlabel(label)
     axes.set_title(f"Recipe {report.recipe}")
     axes.grid(axis="x", alpha=0.3)
-    axes.legend(loc="lower left", frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return png(figure)

@@ -7,34 +7,36 @@ import pyarrow as pa
 
 from acronis_pipeline import index
 from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import ModelIdentity, find_base
-from acronis_pipeline.evaluate.arena import BASELINES, Arena
-from acronis_pipeline.evaluate.arms import base_arm, champion_arm, require_model
-from acronis_pipeline.evaluate.champion import (
-    Champion,
-    Contender,
+from acronis_pipeline.errors import ChampionError, ModelError
+from acronis_pipeline.evaluate import leak, servable
+from acronis_pipeline.evaluate.arena import Arena
+from acronis_pipeline.evaluate.champion import Champion, Contender, crown, history
+from acronis_pipeline.evaluate.decision import (
+    Barred,
     Decision,
+    asked,
     decide,
+    forgotten,
+    lost,
     needs_standing,
-    promote,
-    reigning,
+    same_questions,
 )
 from acronis_pipeline.evaluate.evaluation import Canonical, Evaluation, evaluate_alone
+from acronis_pipeline.evaluate.report import Report
+from acronis_pipeline.evaluate.rollback import rolled_back
 from acronis_pipeline.evaluate.stored import latest_reports, question_results
-from acronis_pipeline.finetune import model_named
 from acronis_pipeline.gold import GoldQuestion
-from acronis_pipeline.settings import ModelSettings
+from acronis_pipeline.settings import Settings
 from acronis_pipeline.store import Store
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """The decision, who reigns after it, and the registry version of its model (None without a trained one)."""
+    """The decision, who reigns after it, and whether that is somebody else than before."""
 
     decision: Decision
     champion: Champion
     changed: bool
-    registry_version: str | None
 
 
 def settle(
@@ -42,32 +44,73 @@ def settle(
     recipes: Sequence[str],
     dataset: RetrievalDataset,
     gold: Sequence[GoldQuestion],
-    model: ModelSettings,
+    settings: Settings,
     *,
-    candidates: int,
     canonical: Canonical = str,
 ) -> Promotion:
     """Decide on the newest report of each of `recipes`, and move the pointer if the decision says so.
 
+    Systems whose model or table is gone are passed over, and so are those that a person took back (`rollback`), for as
+    long as the questions are the same. A model that forgot (`Report.forgetting`) is promoted with a warning, or
+    passed over if the setting `evaluation.forgetting_blocks` says so.
+
     Raises
     ------
-    ValueError
-        If no recipe has a report.
+    ChampionError
+        If no recipe has a report, the newest one is no longer about today's passages and the champion must be asked
+        anew or cannot be, or somebody moved the pointer meanwhile.
     """
-    before = reigning(store)
+    past = history(store)
+    before = past[-1] if past else None
     reports = [report for report in latest_reports(store) if report.recipe in recipes]
+    comparable = same_questions(reports)
     standing = None
     if before and needs_standing(reports, before):
-        standing = _ask_again(store, before, dataset, gold, model, candidates, canonical)
-    results = question_results(store, [report.report_id for report in reports])
+        standing = _ask_again(store, before, dataset, gold, settings, canonical)
+    results = question_results(store, [report.report_id for report in comparable])
     if standing:
         results = pa.concat_tables([results, standing.results])
-    decision = decide(reports, results, before, standing.report if standing else None)
+    questions = asked(results, comparable[0])
+    if before:
+        results = leak.fair(store, before.recipe, before.model_id, dataset, gold, results)
+    strict = settings.evaluation.forgetting_blocks
+    barred = _barred(store, comparable, past, questions, forgetting_blocks=strict)
+    decision = decide(reports, results, before, standing.report if standing else None, barred=barred)
     if before and not decision.promote:
-        return Promotion(decision, before, False, registry_version(store, before))
-    folder, identity = _model_of(store, decision.winner)
-    now = promote(store, decision, model_folder=folder, identity=identity)
-    return Promotion(decision, now, True, registry_version(store, now))
+        return Promotion(decision, before, False)
+    folder, identity = servable.model_of(store, decision.winner)
+    now = crown(
+        store,
+        decision.winner,
+        move="promotion" if before else "first",
+        reason=decision.reason,
+        previous=before,
+        model_folder=folder,
+        identity=identity,
+        evidence=decision.evidence,
+        asked=questions,
+    )
+    return Promotion(decision, now, True)
+
+
+def _barred(
+    store: Store, reports: Sequence[Report], past: Sequence[Champion], questions: str, *, forgetting_blocks: bool
+) -> Barred:
+    """Why a contender of these reports may not be promoted."""
+
+    def why(contender: Contender) -> str | None:
+        if taken_back := rolled_back(past, contender, questions):
+            day = f"{taken_back.promoted_at:%Y-%m-%d}"
+            return f"rolled back on {day}, and neither its model nor the questions have changed: {taken_back.reason}"
+        if forgetting_blocks and (probe := forgotten(reports, contender)):
+            return lost(probe)
+        try:
+            folder, identity = servable.model_of(store, contender)
+        except ModelError as error:
+            return str(error)
+        return servable.problem(store, contender.system, folder, identity)
+
+    return why
 
 
 def _ask_again(
@@ -75,33 +118,18 @@ def _ask_again(
     champion: Champion,
     dataset: RetrievalDataset,
     gold: Sequence[GoldQuestion],
-    model: ModelSettings,
-    candidates: int,
+    settings: Settings,
     canonical: Canonical,
 ) -> Evaluation:
     """The champion on today's corpus and questions, after bringing its index up to date."""
-    arm = champion_arm(champion, model) or base_arm(require_model(store, champion.recipe), model)
-    index.refresh(store, arm.table, lambda: arm.embedder, arm.embedder.identity)
-    arena = Arena(dataset.test, arm)
+    if unfit := servable.problem(store, champion.system, champion.model_folder, champion.identity):
+        raise ChampionError(
+            f"champion {champion.contender} can neither answer nor be compared: {unfit}; let another one reign with "
+            "`acronis-pipeline champion rollback` or `champion promote`"
+        )
+    arm = servable.serving_arm(store, champion, settings.model)
+    index.refresh(store, arm.table, lambda: arm.embedder, arm.embedder.identity, settings.index)
+    arena, candidates = Arena(dataset.test, arm), settings.retrieval.candidates
     return evaluate_alone(
         store, champion.recipe, champion.system, arena, gold, candidates=candidates, canonical=canonical
     )
-
-
-def _model_of(store: Store, winner: Contender) -> tuple[str | None, ModelIdentity | None]:
-    """Folder and identity of the model that a winner searches with; neither for BM25."""
-    if winner.model_id is None:
-        return None, None
-    record = model_named(store, winner.recipe, winner.model_id)
-    if record and record.identity.model_id == winner.model_id:
-        return str(record.folder), record.identity
-    base = require_model(store, winner.recipe).base_identity
-    return str(find_base(base.base)), base
-
-
-def registry_version(store: Store, champion: Champion) -> str | None:
-    """Version of the champion's model in the registry; an untouched base was never registered."""
-    if champion.model_id is None or champion.system.name in (*BASELINES, "hybrid_base"):
-        return None
-    record = model_named(store, champion.recipe, champion.model_id)
-    return record.registry_version if record else None

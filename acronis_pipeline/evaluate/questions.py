@@ -6,12 +6,14 @@ page that answers it, not a passage that the chunker may cut otherwise tomorrow.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Literal
 
 import pyarrow as pa
 
 from acronis_pipeline.dataset import Question
+from acronis_pipeline.evaluate.traits import Traits, lexical_overlap, n_words, sections, stems
 from acronis_pipeline.gold import GoldQuestion
 
 QuestionSet = Literal["synthetic", "human"]
@@ -31,6 +33,7 @@ class EvalQuestion:
     style: str
     group: str
     relevant: Mapping[str, str]
+    traits: Traits = field(default_factory=Traits)
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,13 @@ class GoldSet:
 
     `unanswerable` names those that no indexed passage can answer, with the reason (a page that was not crawled);
     `unscored` those for which nobody said which page answers them. Neither enters an average, and neither is lost.
+    `partly_answerable` are scored on the expected pages that there are, and named with those that are missing.
     """
 
     questions: tuple[EvalQuestion, ...] = ()
     unanswerable: tuple[str, ...] = ()
     unscored: tuple[str, ...] = ()
+    partly_answerable: tuple[str, ...] = ()
 
 
 class Corpus:
@@ -52,7 +57,7 @@ class Corpus:
     Parameters
     ----------
     rows
-        Columns chunk_id, url, anchor, text, cluster_id.
+        Columns chunk_id, url, anchor, text, passage, cluster_id, language.
     """
 
     def __init__(self, rows: pa.Table) -> None:
@@ -64,6 +69,7 @@ class Corpus:
         for chunk_id in self._rows:
             self._members[self.cluster_of[chunk_id]].append(chunk_id)
             self._on_page[self.page_of[chunk_id]].append(chunk_id)
+        self._stems = cache(lambda chunk_id: stems(self._rows[chunk_id]["passage"]))
 
     @property
     def urls(self) -> Iterable[str]:
@@ -84,6 +90,29 @@ class Corpus:
         }
         return self.members(right)
 
+    def traits(self, query: str, relevant: Mapping[str, str]) -> Traits:
+        """Traits of a question; `relevant` as in `EvalQuestion`."""
+        best: dict[str, tuple[float, str]] = {}
+        for chunk_id, unit in sorted(relevant.items()):
+            overlap = lexical_overlap(query, self._stems(chunk_id))
+            if unit not in best or overlap > best[unit][0]:
+                best[unit] = overlap, chunk_id
+        ranked = sorted(best.values(), key=lambda found: -found[0])
+        if not ranked:
+            return Traits(n_words=n_words(query))
+        overlap, chunk_id = ranked[0]
+        return Traits(
+            relevant=tuple(chunk_id for _, chunk_id in ranked),
+            language=self._rows[chunk_id]["language"] or "",
+            section=self._sections[self.page_of[chunk_id]],
+            n_words=n_words(query),
+            lexical_overlap=overlap,
+        )
+
+    @cached_property
+    def _sections(self) -> dict[str, str]:
+        return sections(self._on_page)
+
     def units(self, question_set: QuestionSet) -> dict[str, str]:
         """The unit that a passage counts for when it is not a right answer."""
         return self.cluster_of if question_set == "synthetic" else self.page_of
@@ -94,17 +123,16 @@ def from_pairs(questions: Sequence[Question], corpus: Corpus) -> tuple[EvalQuest
 
     Questions whose gold passages are not indexed keep an empty `relevant` and score zero, as they must.
     """
-    return tuple(
-        EvalQuestion(
-            question_id=question.question_id,
-            query=question.query,
-            question_set="synthetic",
-            style=question.style,
-            group=question.group,
-            relevant={member: corpus.cluster_of[member] for member in corpus.members(_gold_clusters(question, corpus))},
+    asked: list[EvalQuestion] = []
+    for question in questions:
+        relevant = {key: corpus.cluster_of[key] for key in corpus.members(_gold_clusters(question, corpus))}
+        traits = corpus.traits(question.query, relevant)
+        asked.append(
+            EvalQuestion(
+                question.question_id, question.query, "synthetic", question.style, question.group, relevant, traits
+            )
         )
-        for question in questions
-    )
+    return tuple(asked)
 
 
 def from_gold(
@@ -119,6 +147,7 @@ def from_gold(
     """
     asked: list[EvalQuestion] = []
     unanswerable: list[str] = []
+    partly_answerable: list[str] = []
     unscored: list[str] = []
     for question in questions:
         if not question.expected_urls:
@@ -130,17 +159,12 @@ def from_gold(
         if len(missing) == len(pages):
             unanswerable.append(f"{question.question} ({'; '.join(missing)})")
             continue
-        asked.append(
-            EvalQuestion(
-                question_id=question.question_id,
-                query=question.question,
-                question_set="human",
-                style="human",
-                group=min(pages.values()),
-                relevant=_unit_of_each(right),
-            )
-        )
-    return GoldSet(tuple(asked), tuple(unanswerable), tuple(unscored))
+        if missing:
+            partly_answerable.append(f"{question.question} ({'; '.join(missing)})")
+        relevant, group = _unit_of_each(right), min(pages.values())
+        traits = corpus.traits(question.question, relevant)
+        asked.append(EvalQuestion(question.question_id, question.question, "human", "human", group, relevant, traits))
+    return GoldSet(tuple(asked), tuple(unanswerable), tuple(unscored), tuple(partly_answerable))
 
 
 def ranked_units(

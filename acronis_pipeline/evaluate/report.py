@@ -88,6 +88,7 @@ class Report:
     """One evaluation of one recipe.
 
     `validation` is nDCG@10 of every system on the validation split, for choosing without touching the test split.
+    `champion` is the name here of the system that reigned at the time.
     `questions_id` names the questions and passages: only reports that share it can be compared.
     """
 
@@ -100,11 +101,13 @@ class Report:
     validation: dict[str, float] = field(default_factory=dict)
     n_validation: int = 0
     unanswerable: tuple[str, ...] = ()
+    partly_answerable: tuple[str, ...] = ()
     unscored: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     slices: tuple[SliceScore, ...] = ()
     forgetting: tuple[Forgetting, ...] = ()
     correlations: tuple[Correlation, ...] = ()
+    champion: str | None = None
     duration_s: float = 0.0
 
     @property
@@ -121,6 +124,14 @@ class Report:
         """The comparison of two systems by name; None if they were not compared."""
         wanted = (a, b, question_set, metric)
         return next((c for c in self.comparisons if (c.a, c.b, c.question_set, c.metric) == wanted), None)
+
+    def pairs(self, question_set: str, metric: str = PRIMARY) -> tuple[Comparison, ...]:
+        """Who was compared with whom, each pair once, whichever stands first."""
+        found: dict[frozenset[str], Comparison] = {}
+        for comparison in self.comparisons:
+            if (comparison.question_set, comparison.metric) == (question_set, metric):
+                found.setdefault(frozenset((comparison.a, comparison.b)), comparison)
+        return tuple(found.values())
 
     def to_json(self) -> str:
         return _json().dump_json(self).decode()

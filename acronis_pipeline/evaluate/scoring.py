@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from acronis_pipeline import schemas
 from acronis_pipeline.evaluate.metrics import METRICS, PRIMARY, all_metrics, first_relevant_rank
 from acronis_pipeline.evaluate.questions import EvalQuestion, ranked_units
 from acronis_pipeline.evaluate.report import Comparison, SystemScore
-from acronis_pipeline.evaluate.significance import mean_interval, paired_difference
+from acronis_pipeline.evaluate.significance import mean_intervals, paired_difference
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.retrieve import Ranking, System
 
@@ -33,7 +34,8 @@ def score_questions(
 def summarize(system: System, model_id: str | None, question_set: str, rows: Sequence[Row]) -> SystemScore:
     """Means and intervals of one system on one set."""
     groups = [row["page_group"] for row in rows]
-    metrics = {name: mean_interval([row[name] for row in rows], groups) for name in METRICS}
+    values = np.array([[row[name] for name in METRICS] for row in rows])
+    metrics = dict(zip(METRICS, mean_intervals(values, groups), strict=True))
     return SystemScore(system, model_id, question_set, len(rows), len(set(groups)), metrics)
 
 
@@ -80,6 +82,7 @@ def _row(system: System, question: EvalQuestion, found: Mapping[str, str]) -> Ro
         "query": question.query,
         "style": question.style,
         "page_group": question.group,
+        **vars(question.traits),
         "first_relevant_rank": first_relevant_rank(ranked, relevant),
         "retrieved": list(found.values())[:_KEPT],
     } | all_metrics(ranked, relevant)

@@ -37,12 +37,28 @@ class Difference:
 
 
 def mean_interval(values: Sequence[float], groups: Sequence[str], limits: tuple[float, float] = (0.0, 1.0)) -> Interval:
-    """Mean and 95 % cluster-bootstrap interval (groups are resampled).
+    """Mean and 95 % cluster-bootstrap interval (groups are resampled); see `mean_intervals`."""
+    return mean_intervals(np.asarray(values, float)[:, None], groups, limits)[0]
+
+
+def mean_intervals(
+    values: np.ndarray,
+    groups: Sequence[str],
+    limits: tuple[float, float] = (0.0, 1.0),
+    *,
+    confidence: float = CONFIDENCE,
+    n_resamples: int = _RESAMPLES,
+) -> list[Interval]:
+    """Mean and cluster-bootstrap interval of every column.
+
+    All columns are resampled together, by one matrix product: thirty metrics cost about what one does.
 
     Parameters
     ----------
-    values, groups
-        One value and one group name a question.
+    values
+        Shape (n_questions, n_columns).
+    groups
+        What makes questions dependent, by name, for each question.
     limits
         The values' range, which is what is known of the mean with fewer than two groups.
 
@@ -50,54 +66,58 @@ def mean_interval(values: Sequence[float], groups: Sequence[str], limits: tuple[
     -----
     Field, Welsh: Bootstrapping clustered data, JRSS B 2007.
     """
+    if not len(values):
+        return [Interval(0.0, *limits) for _ in range(values.shape[1])]
     sums, counts = _by_group(values, groups)
-    if len(sums) < 2:
-        return Interval(float(np.mean(values)) if len(values) else 0.0, *limits)
-    low, high = _bootstrap(sums, counts)
-    return Interval(float(sums.sum() / counts.sum()), max(low, limits[0]), min(high, limits[1]))
+    means = sums.sum(axis=0) / counts.sum()
+    if len(counts) < 2:
+        return [Interval(float(mean), *limits) for mean in means]
+    low, high = np.clip(_bootstrap(sums, counts, confidence, n_resamples), *limits)
+    return [Interval(float(m), float(least), float(most)) for m, least, most in zip(means, low, high, strict=True)]
 
 
-def paired_difference(a: Sequence[float], b: Sequence[float], groups: Sequence[str]) -> Difference:
+def paired_difference(
+    a: Sequence[float], b: Sequence[float], groups: Sequence[str], *, confidence: float = CONFIDENCE
+) -> Difference:
     """Difference of two systems on the same questions, in the same order.
 
-    The interval is `mean_interval` of the differences; the p-value comes from flipping the sign of whole groups, exact
+    The interval is `mean_intervals` of the differences; the p-value comes from flipping the sign of whole groups, exact
     where there are few of them (Smucker, Allan, Carterette: A comparison of statistical significance tests for
     information retrieval evaluation, CIKM 2007).
     """
-    differences = np.asarray(a, float) - np.asarray(b, float)
-    interval = mean_interval(differences.tolist(), groups, limits=(-1.0, 1.0))
-    sums, _ = _by_group(differences.tolist(), groups)
-    return Difference(interval.mean, interval.low, interval.high, _sign_flip(sums), len(differences), len(sums))
+    differences = (np.asarray(a, float) - np.asarray(b, float))[:, None]
+    interval = mean_intervals(differences, groups, limits=(-1.0, 1.0), confidence=confidence)[0]
+    sums, _ = _by_group(differences, groups)
+    return Difference(interval.mean, interval.low, interval.high, _sign_flip(sums[:, 0]), len(differences), len(sums))
 
 
-def _by_group(values: Sequence[float], groups: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and number of values of every group, shape (n_groups,) each."""
-    _, index = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
-    return np.bincount(index, weights=np.asarray(values, float)), np.bincount(index).astype(float)
+def _by_group(values: np.ndarray, groups: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of every group, shape (n_groups, n_columns), and its number of questions, shape (n_groups,)."""
+    _, index = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    counts = np.bincount(index)
+    sums = np.zeros((len(counts), values.shape[1]))
+    np.add.at(sums, index, values)
+    return sums, counts.astype(float)
 
 
-def _bootstrap(sums: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    from scipy.stats import bootstrap
+def _bootstrap(sums: np.ndarray, counts: np.ndarray, confidence: float, n_resamples: int) -> np.ndarray:
+    """Lower and upper ends, shape (2, n_columns): the percentile interval of `scipy.stats.bootstrap`.
 
-    if np.ptp(sums / counts) == 0:  # nothing varies, so nothing can be resampled
-        constant = float(sums[0] / counts[0])
-        return constant, constant
-    interval = bootstrap(
-        (sums, counts),
-        _ratio,
-        paired=True,
-        vectorized=True,
-        n_resamples=_RESAMPLES,
-        batch=_BATCH,
-        method="percentile",
-        confidence_level=_expanded_level(len(sums)),
-        rng=np.random.default_rng(_SEED),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
+    That resamples one statistic at a time; how often each group was drawn is the same for all of them.
+    """
+    rng, n_groups = np.random.default_rng(_SEED), len(counts)
+    means: list[np.ndarray] = []
+    for start in range(0, n_resamples, _BATCH):
+        size = min(_BATCH, n_resamples - start)
+        drawn = rng.integers(n_groups, size=(size, n_groups)) + n_groups * np.arange(size)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=size * n_groups).reshape(size, n_groups).astype(float)
+        means.append((times @ sums) / (times @ counts)[:, None])
+    tail = _expanded_tail(n_groups, confidence)
+    return np.quantile(np.concatenate(means), [tail, 1.0 - tail], axis=0)
 
 
-def _expanded_level(n_groups: int) -> float:
-    """The level at which a percentile interval of few groups has the coverage it promises.
+def _expanded_tail(n_groups: int, confidence: float) -> float:
+    """The share cut off at each end at which a percentile interval of few groups has the coverage it promises.
 
     Plain percentile intervals are too narrow for few groups: nominal 95 % covered 84 % with 6 groups and 90 % with 25
     in simulations. Widening them as Student's t does mends that (Hesterberg: What teachers should know about the
@@ -105,12 +125,7 @@ def _expanded_level(n_groups: int) -> float:
     """
     from scipy.stats import norm, t
 
-    tail = norm.cdf(np.sqrt(n_groups / (n_groups - 1)) * t.ppf((1.0 - CONFIDENCE) / 2.0, n_groups - 1))
-    return float(1.0 - 2.0 * tail)
-
-
-def _ratio(sums: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
-    return sums.sum(axis=axis) / counts.sum(axis=axis)
+    return float(norm.cdf(np.sqrt(n_groups / (n_groups - 1)) * t.ppf((1.0 - confidence) / 2.0, n_groups - 1)))
 
 
 def _sign_flip(sums: np.ndarray) -> float:

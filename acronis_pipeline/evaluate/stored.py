@@ -2,26 +2,35 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from acronis_pipeline import schemas
 from acronis_pipeline.dataset import RetrievalDataset
+from acronis_pipeline.evaluate import checks, leak
 from acronis_pipeline.evaluate.arena import Arena, Arm
-from acronis_pipeline.evaluate.evaluation import Canonical, evaluate, questions_id
+from acronis_pipeline.evaluate.champion import history
+from acronis_pipeline.evaluate.evaluation import RETRIEVAL, Canonical, evaluate, questions_id
+from acronis_pipeline.evaluate.guests import Guests
 from acronis_pipeline.evaluate.own_words import as_customers_would
 from acronis_pipeline.evaluate.report import Report
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.gold import GoldQuestion
 from acronis_pipeline.index.rows import data_version
+from acronis_pipeline.settings import EvaluationSettings, RetrievalSettings
 from acronis_pipeline.store import Store, is_in, quoted
 
-VERSION = "2"
+VERSION = "3"
 """Raised when the same systems and questions would get another report."""
+KEPT_REPORTS = 20
+"""Of each recipe."""
 REPORTS_TABLE = "reports"
 RESULTS_TABLE = "question_results"
+NOBODY = Guests()
+NOTHING_ELSE = EvaluationSettings(probes=())  # pyright: ignore[reportCallIssue]
+"""No probes: the site's questions alone."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +44,14 @@ class EvalResult:
     data_version: str
 
 
+@dataclass(frozen=True)
+class StoredReport:
+    """A report as it is kept, with the MLflow run that shows it."""
+
+    report: Report
+    mlflow_run_id: str | None
+
+
 def refresh(
     store: Store,
     recipe: str,
@@ -43,7 +60,9 @@ def refresh(
     base: Arm,
     fine_tuned: Arm,
     *,
-    candidates: int = 200,
+    guests: Guests = NOBODY,
+    retrieval: RetrievalSettings = RETRIEVAL,
+    evaluation: EvaluationSettings = NOTHING_ELSE,
     canonical: Canonical = str,
 ) -> EvalResult:
     """The recipe's report on the current indexes and questions; computed and stored if it is not known yet.
@@ -52,22 +71,60 @@ def refresh(
 
     Raises
     ------
+    LeakError
+        If the model was trained on what it would be asked.
     DatasetError, IdentityMismatchError
         As for `evaluate`; stored reports stay.
     """
+    leak.refuse(store, recipe, fine_tuned.embedder.identity.model_id, dataset, gold)
     reworded = tuple(as_customers_would(question.query) for question in dataset.validation)
-    test, validation = Arena(dataset.test, base, fine_tuned), Arena(dataset.validation, base, fine_tuned, reworded)
-    key = _key(store, test, validation, gold, candidates)
+    checked = checks.read(evaluation)
+    test = Arena(dataset.test, base, fine_tuned, guests=guests.systems)
+    validation = Arena(dataset.validation, base, fine_tuned, reworded, guests.systems)
+    searched = retrieval.model_dump_json(exclude={"k", "editions"})
+    key = digest(_key(store, test, validation, gold), searched, checked.key, *guests.remarks)
     report_id = digest(recipe, key)[:16]
     if known := _read(store, f"report_id = {quoted(report_id)}"):
         _log.info("%s: indexes and questions are unchanged, report %s stands", recipe, report_id)
-        return EvalResult(known[-1], True, key)
+        return EvalResult(_made_newest(store, known[-1]), True, key)
     done = evaluate(
-        store, recipe, test, validation, gold, candidates=candidates, canonical=canonical, report_id=report_id
+        store,
+        recipe,
+        test,
+        validation,
+        gold,
+        retrieval=retrieval,
+        checks=checked,
+        canonical=canonical,
+        report_id=report_id,
+        remarks=guests.remarks,
     )
     store.sync(RESULTS_TABLE, schemas.QUESTION_RESULTS, done.results, scope=f"report_id = {quoted(report_id)}")
     store.upsert(REPORTS_TABLE, schemas.REPORTS, _row(done.report, key))
+    prune(store, recipe)
     return EvalResult(done.report, False, key)
+
+
+def prune(store: Store, recipe: str, keep: int = KEPT_REPORTS) -> int:
+    """Drop a recipe's reports and results beyond the newest `keep`; returns how many reports went.
+
+    Those that a promotion rests on stay, whatever their age. MLflow has a copy of all.
+    """
+    reports = store.read(
+        REPORTS_TABLE, schemas.REPORTS, columns=["report_id", "created_at"], where=f"recipe = {quoted(recipe)}"
+    ).sort_by([("created_at", "descending")])
+    newest_first = reports.column("report_id").to_pylist()
+    kept = {*newest_first[:keep], *(champion.report_id for champion in history(store))}
+    gone = [report_id for report_id in newest_first if report_id not in kept]
+    if gone:
+        # The reports go first: one without its results could decide nothing, and would not be computed again.
+        store.delete(REPORTS_TABLE, schemas.REPORTS, gone)
+        rows = store.read(
+            RESULTS_TABLE, schemas.QUESTION_RESULTS, columns=["result_id"], where=is_in("report_id", gone)
+        )
+        store.delete(RESULTS_TABLE, schemas.QUESTION_RESULTS, rows.column("result_id").to_pylist())
+        _log.info("%s: dropped %d reports older than the last %d", recipe, len(gone), keep)
+    return len(gone)
 
 
 def latest_report(store: Store, recipe: str) -> Report | None:
@@ -79,6 +136,15 @@ def latest_report(store: Store, recipe: str) -> Report | None:
 def latest_reports(store: Store) -> list[Report]:
     """The newest report of every recipe, by recipe name."""
     return sorted({report.recipe: report for report in _read(store)}.values(), key=lambda report: report.recipe)
+
+
+def stored_reports(store: Store, recipe: str | None = None) -> list[StoredReport]:
+    """All reports, of one recipe if it is named, oldest first."""
+    rows = store.read(
+        REPORTS_TABLE, schemas.REPORTS, where=f"recipe = {quoted(recipe)}" if recipe else None
+    ).to_pylist()
+    ordered = sorted(rows, key=lambda row: row["created_at"])
+    return [StoredReport(Report.from_json(row["report"]), row["mlflow_run_id"]) for row in ordered]
 
 
 def question_results(store: Store, report_ids: Sequence[str]) -> pa.Table:
@@ -103,10 +169,26 @@ def mlflow_run(store: Store, report_id: str) -> str | None:
     return next(iter(rows.column("mlflow_run_id").to_pylist()), None)
 
 
-def _key(store: Store, test: Arena, validation: Arena, gold: Sequence[GoldQuestion], candidates: int) -> str:
-    tables = [data_version(store, test.arm(name).table) for name in ("base", "fine_tuned")]
+def _key(store: Store, test: Arena, validation: Arena, gold: Sequence[GoldQuestion]) -> str:
+    """Digest of indexes and questions. A champion on one of the recipe's own tables is among its systems or was."""
+    own = {arm.table for arm in (test.base, test.fine_tuned) if arm}
+    invited = [str(guest.system) for guest in test.guests if guest.system.table not in own]
+    tables = [data_version(store, table) for table in test.arms]
     questions = [questions_id(store, arena, gold) for arena in (test, validation)]
-    return digest(VERSION, str(candidates), *tables, *questions)
+    return digest(VERSION, *tables, *invited, *questions)
+
+
+def _made_newest(store: Store, report: Report) -> Report:
+    """Data that went A, B, A: the report on A is known, but that on B is newer, and the newest one decides."""
+    newest = latest_report(store, report.recipe)
+    if newest is None or newest.report_id == report.report_id:
+        return report
+    report = replace(report, created_at=datetime.now(UTC).isoformat(timespec="microseconds"))
+    where = f"report_id = {quoted(report.report_id)}"
+    row = store.read(REPORTS_TABLE, schemas.REPORTS, where=where).to_pylist()[0]
+    renewed = row | {"report": report.to_json(), "created_at": datetime.fromisoformat(report.created_at)}
+    store.upsert(REPORTS_TABLE, schemas.REPORTS, pa.Table.from_pylist([renewed], schema=schemas.REPORTS))
+    return report
 
 
 def _read(store: Store, where: str | None = None) -> list[Report]:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from acronis_pipeline.evaluate.metrics import CUTOFFS
+from acronis_pipeline.evaluate.arena import CHAMPION
 from acronis_pipeline.evaluate.report import Report, SystemScore
 
-_COLUMNS = ("recipe", "system", "set", *(f"hit@{k}" for k in CUTOFFS), "MRR@10", "nDCG@10", "95 % interval", "n", "ms")
+_CUTOFFS = (1, 3, 5, 10)
+"""Of the hit rates shown; the table must fit a terminal."""
+_COLUMNS = ("recipe", "system", "set", *(f"hit@{k}" for k in _CUTOFFS), "MRR@10", "nDCG@10", "95 % interval", "n", "ms")
 _TEXTUAL = 3
 """Columns aligned left; numbers follow."""
 
@@ -19,7 +21,8 @@ def rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
     found: dict[tuple[object, ...], dict[str, Any]] = {}
     for report in reports:
         for score in sorted(report.scores, key=lambda score: score.question_set != "synthetic"):
-            shared = score.system.name in ("bm25", "base", "hybrid_base")
+            name = score.system.name
+            shared = name in ("bm25", "base", "hybrid_base", CHAMPION) or name.startswith("external:")
             row = _row("-" if shared else report.recipe, score)
             key = (row["question_set"], row["recipe"], row["system"], score.model_id, row["ndcg_at_10"], row["n"])
             found.setdefault(key, row)
@@ -61,7 +64,7 @@ def _row(recipe: str, score: SystemScore) -> dict[str, Any]:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     weight = "" if row["dense_weight"] is None else f" ({row['dense_weight']:.2f})"
-    metrics = [f"{row[name]:.3f}" for name in (*(f"hit_rate_at_{k}" for k in CUTOFFS), "mrr_at_10", "ndcg_at_10")]
+    metrics = [f"{row[name]:.3f}" for name in (*(f"hit_rate_at_{k}" for k in _CUTOFFS), "mrr_at_10", "ndcg_at_10")]
     interval = f"[{row['ndcg_at_10_low']:.3f}, {row['ndcg_at_10_high']:.3f}]"
     latency = "" if row["latency_p50_ms"] is None else f"{row['latency_p50_ms']:.0f}"
     named = [row["recipe"], row["system"] + weight, row["question_set"]]
@@ -75,8 +78,24 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 def _remarks(reports: Sequence[Report]) -> list[str]:
     remarks = [note for report in reports for note in report.notes]
+    remarks += [remark for report in reports for remark in _of_the_models(report)]
     remarks += [f"Not answerable, counted apart: {question}" for report in reports for question in report.unanswerable]
+    remarks += [f"Scored on the other expected pages: {q}" for report in reports for q in report.partly_answerable]
     unscored = dict.fromkeys(question for report in reports for question in report.unscored)
     if unscored:
         remarks.append(f"Asked but not scored, for want of expected pages: {len(unscored)} human questions.")
     return list(dict.fromkeys(remarks))
+
+
+def _of_the_models(report: Report) -> list[str]:
+    """What was found of a recipe's models away from the site."""
+    probes = [
+        f"{report.recipe} away from the site ({probe.probe}, {probe.n} questions): "
+        f"nDCG@10 {probe.base.mean:.3f} before and {probe.fine_tuned.mean:.3f} after training."
+        for probe in report.forgetting
+    ]
+    return probes + [
+        f"{report.recipe}, {found.system}: Spearman {found.spearman.mean:.3f} "
+        f"[{found.spearman.low:.3f}, {found.spearman.high:.3f}] with {found.n} similarities of {found.file}."
+        for found in report.correlations
+    ]

@@ -12,6 +12,7 @@ import pyarrow as pa
 from acronis_pipeline import schemas
 from acronis_pipeline.dataset import RetrievalDataset
 from acronis_pipeline.embedding import IDENTITY_FILE, ModelIdentity
+from acronis_pipeline.finetune import training_corpora
 from acronis_pipeline.finetune.examples import digest_of
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline.finetune.training import TrainedModel, describe_base, train
@@ -78,6 +79,7 @@ def refresh(
     folder = models_dir / recipe.name / key[:16]
     trained = train(recipe, dataset, store, folder, device=device, batch_size=batch_size)
     record = _record_of(record_id, recipe.name, key, trained)
+    training_corpora.remember(store, key, dataset)
     _write(store, record)
     return ModelResult(record, reused=False)
 

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from acronis_pipeline import schemas
 from acronis_pipeline.dataset import Passage
+from acronis_pipeline.embedding import ModelIdentity
 from acronis_pipeline.fingerprint import digest, digest_rows
 from acronis_pipeline.index.identity import read_identity
 from acronis_pipeline.store import Store
@@ -15,6 +16,7 @@ VERSION = "1"
 CHUNKS_TABLE = "chunks"
 CONTENT = pa.schema([field for field in schemas.passages(1) if field.name != "vector"])
 """Everything of a passage but its vector."""
+_SEARCHED = ["chunk_id", "passage", "cluster_id"]
 
 
 def read_chunks(store: Store) -> pa.Table:
@@ -49,11 +51,18 @@ def content_version(store: Store, table: str = CHUNKS_TABLE) -> str:
 
     The chunks table itself can be asked too: an index in step with it has the same digest.
     """
-    content = store.read(table, CONTENT, columns=["chunk_id", "passage", "cluster_id"])
-    columns = [content.column(name).to_pylist() for name in content.column_names]
-    return digest_rows(zip(*columns, strict=True))
+    return _content_version_of(store.read(table, CONTENT, columns=_SEARCHED))
 
 
 def data_version(store: Store, table: str) -> str:
     """Digest of what searches of a passages table depend on: its model and its content."""
     return digest(VERSION, read_identity(store, table).model_id, content_version(store, table))
+
+
+def data_version_of(identity: ModelIdentity, rows: pa.Table) -> str:
+    """The `data_version` of a table of this model that holds these content rows."""
+    return digest(VERSION, identity.model_id, _content_version_of(rows))
+
+
+def _content_version_of(rows: pa.Table) -> str:
+    return digest_rows(zip(*(rows.column(name).to_pylist() for name in _SEARCHED), strict=True))

@@ -3,7 +3,8 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,18 +13,24 @@ from acronis_pipeline.embedding import Embedder, ModelIdentity
 from acronis_pipeline.errors import EmptyCorpusError
 from acronis_pipeline.index import lance_indexes
 from acronis_pipeline.index.deferred import DeferredEmbedder
+from acronis_pipeline.index.difference import difference
 from acronis_pipeline.index.identity import marked, read_identity, require
-from acronis_pipeline.index.rows import CHUNKS_TABLE, CONTENT, data_version, read_chunks
+from acronis_pipeline.index.rows import CHUNKS_TABLE, CONTENT, data_version_of, read_chunks
+from acronis_pipeline.index.search_options import EXACT, SearchOptions
+from acronis_pipeline.settings import IndexSettings
 from acronis_pipeline.store import Store
 
 _log = logging.getLogger(__name__)
+PREFIX = "passages_"
+_DEFAULTS = IndexSettings()  # pyright: ignore[reportCallIssue]
 
 
 @dataclass(frozen=True)
 class IndexResult:
     """What a refresh did to a passages table.
 
-    `embedded` counts passages that went through the model: neither in the table nor in the vector cache.
+    `embedded` counts passages that went through the model: neither in the table nor in the vector cache. `size_bytes`
+    is all of `part_bytes`: the rows with their vectors, and each index by its column.
     """
 
     table: str
@@ -37,6 +44,9 @@ class IndexResult:
     data_version: str
     size_bytes: int
     duration_s: float
+    search: SearchOptions = EXACT
+    n_unindexed: int = 0
+    part_bytes: dict[str, int] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
@@ -45,10 +55,16 @@ class IndexResult:
 
 def table_name(recipe: str, model_id: str) -> str:
     """Name of the passages table of one model, for example `passages_query_adapter_1f0c5d2e9ab34c77`."""
-    return f"passages_{recipe}_{model_id}"
+    return f"{PREFIX}{recipe}_{model_id}"
 
 
-def refresh(store: Store, table: str, load_embedder: Callable[[], Embedder], identity: ModelIdentity) -> IndexResult:
+def refresh(
+    store: Store,
+    table: str,
+    load_embedder: Callable[[], Embedder],
+    identity: ModelIdentity,
+    settings: IndexSettings = _DEFAULTS,
+) -> IndexResult:
     """Bring a passages table in line with the chunks table.
 
     The change of content is one atomic version. The model is loaded only if a passage is in no cache yet.
@@ -65,11 +81,16 @@ def refresh(store: Store, table: str, load_embedder: Callable[[], Embedder], ide
         raise EmptyCorpusError(
             f"table {CHUNKS_TABLE} in {store.uri} is empty: nothing to index; crawl and chunk the site first"
         )
-    return refresh_from(store, table, rows, load_embedder, identity)
+    return refresh_from(store, table, rows, load_embedder, identity, settings)
 
 
 def refresh_from(
-    store: Store, table: str, rows: pa.Table, load_embedder: Callable[[], Embedder], identity: ModelIdentity
+    store: Store,
+    table: str,
+    rows: pa.Table,
+    load_embedder: Callable[[], Embedder],
+    identity: ModelIdentity,
+    settings: IndexSettings = _DEFAULTS,
 ) -> IndexResult:
     """`refresh` from content rows at hand (see `passage_rows`) instead of the chunks table.
 
@@ -85,7 +106,7 @@ def refresh_from(
         raise EmptyCorpusError(f"no passages to index into table {table}; the table was left as it is")
     if store.exists(table):
         require(read_identity(store, table), identity, table)
-    changed, gone = _difference(store.read(table, CONTENT), rows)
+    changed, gone = difference(store.read(table, CONTENT), rows, "chunk_id")
     embedder = DeferredEmbedder(identity, load_embedder)
     write = store.upsert(
         table,
@@ -94,7 +115,8 @@ def refresh_from(
         delete_keys=gone,
     )
     opened = store.open(table)
-    lance_indexes.bring_up_to_date(opened)
+    search = lance_indexes.bring_up_to_date(opened, settings)
+    parts = part_bytes(opened)
     result = IndexResult(
         table=table,
         n_passages=rows.num_rows,
@@ -104,9 +126,12 @@ def refresh_from(
         embedded=embedder.n_encoded_passages,
         version=int(opened.version),
         identity=identity,
-        data_version=data_version(store, table),
-        size_bytes=int(opened.stats()["total_bytes"]),
+        data_version=data_version_of(identity, rows),
+        size_bytes=sum(parts.values()),
         duration_s=time.monotonic() - started,
+        search=search,
+        n_unindexed=max(index.num_unindexed_rows for index in opened.list_indices()),
+        part_bytes=parts,
     )
     _log.info(
         "%s: %d passages (%d added, %d updated, %d removed, %d embedded) in %.1f s",
@@ -115,13 +140,10 @@ def refresh_from(
     return result
 
 
-def _difference(before: pa.Table, after: pa.Table) -> tuple[pa.Table, list[str]]:
-    """Rows that are new or differ, and keys that are gone."""
-    known = {row["chunk_id"]: row for row in before.to_pylist()}
-    wanted = after.to_pylist()
-    changed = [index for index, row in enumerate(wanted) if known.get(row["chunk_id"]) != row]
-    gone = known.keys() - {row["chunk_id"] for row in wanted}
-    return after.take(pa.array(changed, pa.int64())), sorted(gone)
+def part_bytes(table: Any) -> dict[str, int]:
+    """What an opened passages table takes at its current version: its `rows`, and each index by its column."""
+    indexes = {f"{index.columns[0]} index": int(index.size_bytes or 0) for index in table.list_indices()}
+    return {"rows": int(table.stats()["total_bytes"]), **indexes}
 
 
 def _embedded(store: Store, embedder: Embedder, rows: pa.Table) -> pa.Table:

@@ -1,14 +1,12 @@
 """Which language model is asked, where, and with which key."""
 
 import os
-from base64 import b64encode
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
 
+from acronis_pipeline import openai_address
 from acronis_pipeline.errors import GeneratorError
 from acronis_pipeline.settings import ENV_PREFIX, LlmSettings
 
-OPENAI = "OpenAI"
 _NO_KEY = "none"
 
 
@@ -35,13 +33,11 @@ def require_configured(settings: LlmSettings) -> tuple[str, str]:
 
 def name_of(settings: LlmSettings) -> str:
     """The endpoint as messages, logs and tables show it: without user, password and query."""
-    return _without_secrets(settings.base_url) if settings.base_url else OPENAI
+    return openai_address.shown(settings.base_url)
 
 
 def client_options(settings: LlmSettings) -> dict[str, Any]:
     """Arguments for an OpenAI client.
-
-    A user and password in the address go into a header: the HTTP library logs every address it asks.
 
     Raises
     ------
@@ -49,22 +45,10 @@ def client_options(settings: LlmSettings) -> dict[str, Any]:
         As `require_configured`.
     """
     _, key = require_configured(settings)
-    options = {"api_key": key, "timeout": settings.timeout_s}
-    if settings.base_url is None:
-        return options
-    parts = urlsplit(settings.base_url)
-    if parts.username is not None:
-        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        options["default_headers"] = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"}
-    return options | {"base_url": _without_secrets(settings.base_url)}
+    return openai_address.client_arguments(settings.base_url, key, settings.timeout_s)
 
 
 def without_key(text: str, settings: LlmSettings) -> str:
     """The text of an endpoint that may repeat the key it was sent, without it."""
     _, key = require_configured(settings)
     return text.replace(key, "…") if key != _NO_KEY else text
-
-
-def _without_secrets(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -9,6 +9,8 @@ import numpy as np
 from acronis_pipeline.embedding import Embedder
 from acronis_pipeline.retrieve import dense, fusion, lexical
 from acronis_pipeline.retrieve.ranking import Ranking
+from acronis_pipeline.retrieve.reorder import reordered
+from acronis_pipeline.retrieve.rerank import reranker
 from acronis_pipeline.retrieve.system import System
 
 
@@ -25,6 +27,8 @@ class Batch:
         Length of the dense and BM25 lists, and the depth of fusion.
     lexical_lists
         BM25 lists of another table with the same passages, to save computing them again.
+    device
+        Where rerankers run; chosen automatically by default.
     """
 
     def __init__(
@@ -34,15 +38,24 @@ class Batch:
         embedder: Embedder | None,
         depth: int,
         lexical_lists: list[Ranking] | None = None,
+        *,
+        device: str | None = None,
     ) -> None:
         self.table = table
         self.queries = list(queries)
         self.depth = depth
         self._embedder = embedder
         self._given = lexical_lists
+        self._device = device
 
     def rankings(self, system: System) -> list[Ranking]:
         """One ranking a query: at most `depth` passages for BM25 and dense, at most twice that for a hybrid."""
+        rankings = self._fused(system)
+        if system.reranker is None and system.mmr is None:
+            return rankings
+        return [self._reordered(system, *asked) for asked in zip(self.queries, rankings, strict=True)]
+
+    def _fused(self, system: System) -> list[Ranking]:
         if system.mode == "bm25":
             return self.lexical_lists
         if system.mode == "dense":
@@ -51,6 +64,14 @@ class Batch:
             pairs = zip(self.dense_lists, self.lexical_lists, strict=True)
             return [fusion.reciprocal_rank(pair) for pair in pairs]
         return [pool.mixed(system.weight) for pool in self.pools]
+
+    def _reordered(self, system: System, query: str, ranking: Ranking) -> Ranking:
+        def scores_of(chunk_ids: Sequence[str]) -> list[float]:
+            assert system.reranker is not None  # only called where the system has one
+            passages = [self._passages[chunk_id] for chunk_id in chunk_ids]
+            return reranker(system.reranker, self._device).scores(query, passages)
+
+        return reordered(system, ranking, self._matrix.cluster_of, scores_of, self._matrix.vectors_of)
 
     @cached_property
     def lexical_lists(self) -> list[Ranking]:
@@ -66,13 +87,18 @@ class Batch:
     def pools(self) -> list[fusion.Pool]:
         """Candidates of both lists with both scores, one pool a query."""
         return [
-            fusion.pool(near, words, self.depth, lambda ids, vector=vector: self._matrix.scores_of(vector, ids))
+            fusion.pool(near, words, self.depth, lambda ids, vector=vector: self._matrix.cosines(vector, ids))
             for near, words, vector in zip(self.dense_lists, self.lexical_lists, self._vectors, strict=True)
         ]
 
     @cached_property
     def _matrix(self) -> dense.Matrix:
         return dense.Matrix(self.table)
+
+    @cached_property
+    def _passages(self) -> dict[str, str]:
+        rows = self.table.search().select(["chunk_id", "passage"]).limit(max(1, self.table.count_rows())).to_arrow()
+        return dict(zip(rows.column("chunk_id").to_pylist(), rows.column("passage").to_pylist(), strict=True))
 
     @cached_property
     def _vectors(self) -> np.ndarray:

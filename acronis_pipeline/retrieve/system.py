@@ -1,6 +1,6 @@
 """What a retrieval system is: everything that decides a ranking besides the index and the model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Mode = Literal["bm25", "dense", "hybrid"]
@@ -21,8 +21,13 @@ class System:
         Share of the dense score in a hybrid by standard scores, from 0 (BM25 alone) to 1; None for other systems.
     reranker
         Cross-encoder (hub name or folder) that orders the first `rerank_depth` passages anew; None for none.
+    rerank_depth
+        Passages, near-duplicates as one, that the reranker and MMR look at.
     mmr
         Share of relevance against variety in maximal marginal relevance, from 0 to 1; None for none.
+    min_similarity
+        A question whose most similar passage has a smaller cosine has no answer here (`retrieve.floor`); None where
+        every question is answered. No part of how passages are ranked: systems that differ in it alone are equal.
     """
 
     name: str
@@ -33,10 +38,15 @@ class System:
     reranker: str | None = None
     rerank_depth: int = 50
     mmr: float | None = None
+    min_similarity: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.mode not in ("bm25", "dense", "hybrid"):
             raise ValueError(f"system {self.name}: mode {self.mode!r} is none of bm25, dense, hybrid")
+        if self.rerank_depth < 1:
+            raise ValueError(f"system {self.name}: rerank_depth must be at least 1, got {self.rerank_depth}")
+        if self.mmr is not None and not 0.0 <= self.mmr <= 1.0:
+            raise ValueError(f"system {self.name}: mmr must lie between 0 and 1, got {self.mmr}")
         weighted = self.mode == "hybrid" and self.fusion == "standard_score"
         if weighted and (self.dense_weight is None or not 0.0 <= self.dense_weight <= 1.0):
             raise ValueError(f"system {self.name}: a hybrid needs a dense_weight from 0 to 1, got {self.dense_weight}")

@@ -2,22 +2,24 @@
 
 Precedence, highest first: arguments · environment (`ACRONIS_PIPELINE_SITE__URL=…`) · `.env` · the data folder's own
 `pipeline.yaml` (written by `run` and `demo`, so that UI and nightly run work on the same site) · the defaults. A group
-of settings has a file: `site`, `corpus` (chunks and pairs), `llm`, `serving` (models, retrieval, automation).
+of settings has a file: `site`, `corpus` (chunks and pairs), `llm`, `evaluation`, `serving` (models, retrieval,
+automation).
 """
 
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from acronis_pipeline.errors import SettingsError
 from acronis_pipeline.files import write_text
 from acronis_pipeline.settings.corpus import ChunkSettings, PairSettings
 from acronis_pipeline.settings.environment import refuse_malformed_values, refuse_unknown_variables
+from acronis_pipeline.settings.evaluation import EmbeddingEndpoint, EvaluationSettings
 from acronis_pipeline.settings.llm import LlmSettings
-from acronis_pipeline.settings.serving import AutomationSettings, ModelSettings, RetrievalSettings
+from acronis_pipeline.settings.serving import AutomationSettings, IndexSettings, ModelSettings, RetrievalSettings
 from acronis_pipeline.settings.site import PageFormat, SiteSettings
 
 __all__ = [
@@ -25,6 +27,9 @@ __all__ = [
     "PROFILE_NAME",
     "AutomationSettings",
     "ChunkSettings",
+    "EmbeddingEndpoint",
+    "EvaluationSettings",
+    "IndexSettings",
     "LlmSettings",
     "ModelSettings",
     "PageFormat",
@@ -59,9 +64,13 @@ class Settings(BaseSettings):
     lancedb_uri: str | None = Field(
         None, description="A folder or an object-store URI; `<data_dir>/lancedb` by default."
     )
+    storage_options: dict[str, SecretStr] = Field(
+        {}, description="Of an object store, as LanceDB names them: `aws_endpoint`, `aws_region`, keys, `allow_http`."
+    )
     mlflow_tracking_uri: str | None = Field(None, description="`sqlite:///<data_dir>/mlflow.db` by default.")
     mlflow_experiment: str = "acronis_pipeline"
     mlflow_ui_url: str = Field("http://127.0.0.1:5000", description="Where `make ui` serves MLflow; for links.")
+    dagster_ui_url: str = Field("http://127.0.0.1:3000", description="Where `make ui` serves Dagster; for links.")
     registered_model: str = "acronis-retriever"
     gold_file: Path | None = Field(
         None, description="Questions written by people; the four customer questions by default."
@@ -77,7 +86,9 @@ class Settings(BaseSettings):
     pairs: PairSettings = Field(default_factory=PairSettings)  # pyright: ignore[reportArgumentType]
     llm: LlmSettings = Field(default_factory=LlmSettings)  # pyright: ignore[reportArgumentType]
     model: ModelSettings = Field(default_factory=ModelSettings)  # pyright: ignore[reportArgumentType]
+    index: IndexSettings = Field(default_factory=IndexSettings)  # pyright: ignore[reportArgumentType]
     retrieval: RetrievalSettings = Field(default_factory=RetrievalSettings)  # pyright: ignore[reportArgumentType]
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)  # pyright: ignore[reportArgumentType]
     automation: AutomationSettings = Field(default_factory=AutomationSettings)  # pyright: ignore[reportArgumentType]
 
     @field_validator("data_dir", "gold_file", "recipes_dir")
@@ -102,12 +113,22 @@ class Settings(BaseSettings):
         return self.lancedb_uri or str(self.data_dir / "lancedb")
 
     @property
+    def store_options(self) -> dict[str, str]:
+        """`storage_options` in clear: for LanceDB alone, never for logs or metadata."""
+        return {name: value.get_secret_value() for name, value in self.storage_options.items()}
+
+    @property
     def tracking_uri(self) -> str:
         return self.mlflow_tracking_uri or f"sqlite:///{self.data_dir / 'mlflow.db'}"
 
     @property
     def models_dir(self) -> Path:
         return self.data_dir / "models"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Pages of reports."""
+        return self.data_dir / "reports"
 
     @property
     def crawl_dir(self) -> Path:
@@ -198,7 +219,9 @@ def _explain(problem: Any) -> str:
     name = ".".join(path)
     variable = ENV_PREFIX + "__".join(path).upper()
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{name} = {problem['input']!r}: {message} (set {variable}, .env or {PROFILE_NAME})"
+    # A whole group may hold a key, and so may an option of the store.
+    found = "" if isinstance(problem["input"], dict) or path[0] == "storage_options" else f" = {problem['input']!r}"
+    return f"{name}{found}: {message} (set {variable}, .env or {PROFILE_NAME})"
 
 
 def _first_line(error: Exception) -> str:

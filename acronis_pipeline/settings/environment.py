@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Collection
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -41,8 +41,9 @@ def refuse_malformed_values(settings: type[BaseSettings]) -> None:
         for name, value in source.env_vars.items():
             field = _field(settings, name.upper().removeprefix(prefix)) if name.upper().startswith(prefix) else None
             if field and value and not _is_json(value) and (example := _example(field, value)):
-                # A whole group may hold the key of the language model.
-                held = "" if _is_group(field.annotation) else f"={value!r}"
+                # A group may hold a key, options of the store hold theirs.
+                secret = _group_in(field.annotation) or "Secret" in str(field.annotation)
+                held = "" if secret else f"={value!r}"
                 raise SettingsError(
                     f"{name.upper()}{held}{where} is not what this setting takes; write it as JSON: '{example}'"
                 )
@@ -69,14 +70,19 @@ def _is_json(value: str) -> bool:
 
 def _example(field: FieldInfo, value: str) -> str | None:
     """How a value is written, if the field is written as JSON."""
+    if group := _group_in(field.annotation):
+        example = {next(iter(group.model_fields)): "…"}
+        return json.dumps(example if group is field.annotation else [example], ensure_ascii=False)
     if get_origin(field.annotation) is tuple:
         return json.dumps([part.strip() for part in value.strip("[]()").split(",")], ensure_ascii=False)
     if get_origin(field.annotation) is dict:
-        return json.dumps(dict(list(field.default.items())[:2]))
-    annotation: Any = field.annotation
-    if _is_group(annotation):
-        return json.dumps({next(iter(annotation.model_fields)): "…"}, ensure_ascii=False)
+        return json.dumps(dict(list(field.default.items())[:2]) or {"name": "value"})
     return None
+
+
+def _group_in(annotation: Any) -> type[BaseModel] | None:
+    """The group that a field is, or is a list of."""
+    return next((part for part in (annotation, *get_args(annotation)) if _is_group(part)), None)
 
 
 def _is_group(annotation: Any) -> bool:

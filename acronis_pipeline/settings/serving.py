@@ -1,5 +1,7 @@
 """Settings of encoders, retrieval and automation."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from acronis_pipeline.settings.cron import require_cron, require_time_zone
@@ -14,6 +16,26 @@ class ModelSettings(Group):
     )
     device: str | None = Field(None, description="cpu, cuda, mps …; chosen automatically by default.")
     batch_size: int = Field(32, ge=1)
+    keep_versions: int | None = Field(
+        10, ge=1, description="Newest versions of each recipe kept in the registry, champions' apart."
+    )
+
+
+class IndexSettings(Group):
+    """How passages are stored and their vectors searched."""
+
+    ann_min_rows: int = Field(
+        100_000, ge=1, description="From so many passages on, vectors are searched by an approximate index."
+    )
+    vectors: Literal["float32", "int8", "int4", "binary"] = Field(
+        "int4", description="What that index keeps of them; all but float32 re-rank by the full vectors."
+    )
+    recall: float = Field(
+        0.98, ge=0.5, le=1.0, description="Share of the true ten nearest that it is searched hard enough to find."
+    )
+    keep_models: int = Field(
+        3, ge=1, description="Promotions that can be rolled back to: their tables stay, those of other old models go."
+    )
 
 
 class RetrievalSettings(Group):
@@ -21,6 +43,19 @@ class RetrievalSettings(Group):
 
     k: int = Field(5, ge=1, le=100)
     candidates: int = Field(200, ge=10, description="Depth to which dense and full-text rankings are fused.")
+    fusion: Literal["standard_score", "reciprocal_rank"] = Field(
+        "standard_score", description="How hybrids fuse them; `standard_score` learns its weight on validation."
+    )
+    reranker: str | None = Field(
+        None, description="Cross-encoder, of the model hub or a folder, that reports compare as `hybrid_rerank`."
+    )
+    rerank_depth: int = Field(50, ge=1, le=1000, description="Passages that it, and MMR, put in a new order.")
+    mmr: float | None = Field(
+        None, ge=0, le=1, description="Share of relevance against variety, from 0 to 1 (maximal marginal relevance)."
+    )
+    editions: dict[str, tuple[str, ...]] = Field(
+        {}, description="Product editions by name, each with the beginnings of its pages' paths, to filter by."
+    )
 
 
 class AutomationSettings(Group):
@@ -34,6 +69,12 @@ class AutomationSettings(Group):
     )
     sensor_deadline_s: float = Field(
         30.0, gt=0, lt=60, description="Dagster kills a sensor tick at 60 s and loses what it did."
+    )
+    retrain_share: float = Field(
+        0.2,
+        ge=0,
+        description="Passages added and removed since the champion's recipe was last trained, as a share of today's, "
+        "from which `retraining_sensor` trains it again; 0: never.",
     )
 
     @field_validator("recrawl_cron")

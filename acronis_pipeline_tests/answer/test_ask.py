@@ -4,6 +4,7 @@ import pytest
 
 from acronis_pipeline.answer import llm
 from acronis_pipeline.errors import NoChampionError, SettingsError
+from acronis_pipeline.retrieve import Filters
 from acronis_pipeline.run import Respondent
 from acronis_pipeline.settings import load_settings
 from acronis_pipeline_tests.finished_run import FinishedRun
@@ -49,6 +50,14 @@ def test_llm_that_finds_nothing_cites_nothing(finished: FinishedRun):
         answer = Respondent(finished.settings(llm={"model": "fake", "base_url": server.url})).ask(QUESTION, k=3)
     assert answer.text == llm.NOT_FOUND
     assert answer.citations == ()
+
+
+def test_filters_narrow_what_is_answered_from(finished: FinishedRun):
+    respondent = Respondent(finished.settings())
+    editions = {"advanced": ["/docs/advanced/"]}
+    advanced = respondent.ask(QUESTION, k=5, where=Filters.named(editions=["advanced"], known_editions=editions))
+    assert {hit.url.removeprefix(finished.site_url) for hit in advanced.hits} == {"docs/advanced/quick-start/"}
+    assert respondent.ask(QUESTION, k=5, where=Filters.named(languages=["de"])).text == llm.NOT_FOUND
 
 
 @pytest.mark.parametrize("question", ["", " \n "])

@@ -185,6 +185,11 @@ def test_empty_question(command: Command, finished: FinishedRun, question: str):
     assert_one_line_error(command("ask", question), "the question is empty")
 
 
+def test_unknown_edition_and_language_are_named(command: Command, finished: FinishedRun):
+    assert_one_line_error(command("ask", QUESTION, "--edition", "17"), "'17'", "retrieval.editions")
+    assert_one_line_error(command("ask", QUESTION, "--language", "plain English"), "no language")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -10,7 +10,8 @@ import acronis_pipeline
 PACKAGE = Path(acronis_pipeline.__file__).parent
 STAGES = ["content", "crawl", "chunk", "pairs", "finetune", "index", "retrieve", "evaluate", "answer"]
 CONTRACTS = set(
-    "dataset embedding errors figures files fingerprint gold schemas settings site_address store vectors".split()
+    "dataset embedding endpoint_embedding errors figures files fingerprint gold openai_address schemas settings "
+    "site_address store vectors".split()
 )
 KNOW_DAGSTER = {"defs"}
 KNOW_MLFLOW = {"tracking"}

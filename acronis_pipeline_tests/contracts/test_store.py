@@ -1,6 +1,7 @@
 import datetime as dt
 import subprocess
 import sys
+import time
 
 import pyarrow as pa
 import pytest
@@ -117,19 +118,49 @@ def test_a_table_of_an_older_version_is_an_error_with_a_remedy(store):
     assert store.read(TABLE, PAGE_SPLITS, columns=["url"]).num_rows == 0
 
 
-def test_compaction_keeps_rows_and_spares_tables_with_tags(store, monkeypatch):
+def test_compaction_keeps_rows_and_spares_tagged_versions_and_all_after_them(store, monkeypatch):
     monkeypatch.setattr(store_module, "KEEP_VERSIONS_FOR", dt.timedelta(milliseconds=1))
+    monkeypatch.setattr(store_module, "_MARGIN", dt.timedelta(milliseconds=100))
     for n in range(20):
+        if n == 3:
+            time.sleep(0.15)
         store.upsert(TABLE, PAGE_SPLITS, rows(**{f"page{n}": "train"}))
-    store.open(TABLE).tags.create("serving", 3)
+    store.tag(TABLE, "serving", 5)
     store.compact(TABLE)
-    assert len(store.open(TABLE).list_versions()) > 20
-    store.open(TABLE).tags.delete("serving")
+    versions = [entry["version"] for entry in store.open(TABLE).list_versions()]
+    assert versions[0] in (4, 5)
+    assert len(versions) > 16
+    store.untag(TABLE, "serving")
     for n in range(16):
         store.upsert(TABLE, PAGE_SPLITS, rows(**{f"more{n}": "train"}))
     store.compact(TABLE)
     assert len(store.open(TABLE).list_versions()) <= 2
     assert store.count(TABLE) == 36
+
+
+def test_a_tag_is_set_moved_and_taken_away(store):
+    first = store.upsert(TABLE, PAGE_SPLITS, rows(a="train")).version
+    second = store.upsert(TABLE, PAGE_SPLITS, rows(b="train")).version
+    store.tag(TABLE, "champion", first)
+    assert store.tags(TABLE) == {"champion": first}
+    store.tag(TABLE, "champion")
+    assert store.tags(TABLE) == {"champion": second}
+    store.untag(TABLE, "champion")
+    store.untag(TABLE, "champion")
+    assert store.tags(TABLE) == store.tags("unknown") == {}
+
+
+def test_tagging_a_version_that_is_gone_says_so(store):
+    store.upsert(TABLE, PAGE_SPLITS, rows(a="train"))
+    with pytest.raises(StoreError, match="no version 99 to call champion"):
+        store.tag(TABLE, "champion", 99)
+
+
+def test_a_database_that_does_not_answer_is_an_error_with_a_remedy():
+    options = {"aws_endpoint": "http://127.0.0.1:9", "aws_access_key_id": "key", "aws_secret_access_key": "geheim"}
+    with pytest.raises(StoreError, match=r"s3://bucket/db cannot be opened .*storage_options") as caught:
+        Store("s3://bucket/db", options | {"aws_region": "us-east-1", "client_retry_timeout": "1"})
+    assert "geheim" not in str(caught.value)
 
 
 def test_a_table_with_few_versions_is_left_alone(store):

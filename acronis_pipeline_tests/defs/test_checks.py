@@ -24,8 +24,9 @@ from acronis_pipeline.defs import (
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.errors import CheckFailedError
 from acronis_pipeline.evaluate.arms import require_model
-from acronis_pipeline.evaluate.champion import reigning
+from acronis_pipeline.evaluate.champion import crown, reigning
 from acronis_pipeline.run import Respondent
+from acronis_pipeline_tests.defs.corpus import execute
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -92,7 +93,7 @@ def test_site_that_did_shrink_is_taken_in_once_a_person_accepts_it(copied):
         fine_tuned_model.not_worse_than_its_base,
         lancedb_index.index_is_in_step,
         eval_report.every_system_was_asked,
-        champion.pointer_agrees_with_the_registry,
+        champion.all_name_the_same_champion,
     ],
     ids=lambda check: check.node_def.name,
 )
@@ -179,13 +180,39 @@ def test_model_that_does_not_beat_its_base_is_a_warning_not_a_stop(copied):
 def test_alias_that_names_another_model_fails(copied):
     wrong = None if copied.tracker.champion_version() else require_model(copied.store, RECIPE).registry_version
     copied.tracker.set_champion(wrong)
-    assert "the alias names version" in problems(outcome(copied, champion.pointer_agrees_with_the_registry))
+    assert "the alias names version" in problems(outcome(copied, champion.all_name_the_same_champion))
+
+
+def test_tag_that_a_killed_run_left_behind_fails_until_champion_is_materialized_again(copied):
+    table = champion_table(copied)
+    copied.store.untag(table, "champion")
+    assert "its tag champion at none" in problems(outcome(copied, champion.all_name_the_same_champion))
+    assert execute(copied, "full_pipeline", ["champion"]).success
+    assert outcome(copied, champion.all_name_the_same_champion).passed
+
+
+def test_pointer_that_moved_without_dagster_fails_until_champion_is_materialized_again(copied):
+    now = reigning(copied.store)
+    assert now
+    moved = crown(
+        copied.store,
+        now.contender,
+        move="by_hand",
+        reason="moved past Dagster",
+        previous=now,
+        model_folder=now.model_folder,
+        identity=now.identity,
+    )
+    found = problems(outcome(copied, champion.all_name_the_same_champion))
+    assert f"promotion {moved.promotion_id} reigns, and Dagster shows another" in found
+    assert execute(copied, "full_pipeline", ["champion"]).success
+    assert outcome(copied, champion.all_name_the_same_champion).passed
 
 
 def test_champion_whose_table_is_gone_fails(copied):
     table = champion_table(copied)
     copied.store.drop(table)
-    assert f"table {table} is gone" in problems(outcome(copied, champion.pointer_agrees_with_the_registry))
+    assert f"table {table} is gone" in problems(outcome(copied, champion.all_name_the_same_champion))
 
 
 def test_gold_question_about_a_page_that_was_not_crawled_is_named_in_a_warning(copied):

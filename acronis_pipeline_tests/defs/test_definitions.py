@@ -52,7 +52,7 @@ GRAPH = {
         {"every_system_was_asked"}, {"tuned_beats_its_base"},
     ),
     "champion": Row(
-        {"eval_report"}, "serving", {"mlflow", "lancedb"}, "1", False, {"pointer_agrees_with_the_registry"},
+        {"eval_report"}, "serving", {"mlflow", "lancedb"}, "2", False, {"all_name_the_same_champion"},
     ),
 }
 # fmt: on

@@ -2,19 +2,27 @@ import ir_measures
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ir_measures import RR, Success, nDCG
+from ir_measures import AP, RR, P, R, Success, nDCG
 
-from acronis_pipeline.evaluate.metrics import METRICS, all_metrics, first_relevant_rank, hit_rate_at, mrr_at, ndcg_at
+from acronis_pipeline import schemas
+from acronis_pipeline.evaluate.metrics import (
+    METRICS,
+    all_metrics,
+    first_relevant_rank,
+    hit_rate_at,
+    map_at,
+    mrr_at,
+    ndcg_at,
+    precision_at,
+    recall_at,
+)
 
 UNITS = [f"u{n}" for n in range(25)]
 rankings = st.permutations(UNITS).flatmap(lambda units: st.integers(0, 25).map(lambda n: units[:n]))
 relevant_units = st.sets(st.sampled_from([*UNITS, "never retrieved"]), min_size=1, max_size=12)
 
-ORACLE = {
-    **{f"hit_rate_at_{k}": Success @ k for k in (1, 3, 5, 10)},
-    "mrr_at_10": RR @ 10,
-    "ndcg_at_10": nDCG @ 10,
-}
+MEASURES = {"hit_rate": Success, "mrr": RR, "ndcg": nDCG, "precision": P, "recall": R, "map": AP}
+ORACLE = {f"{name}_at_{k}": measure @ k for name, measure in MEASURES.items() for k in (1, 3, 5, 10, 20)}
 
 
 @given(rankings, relevant_units)
@@ -57,3 +65,18 @@ def test_rank_below_the_cutoff_counts_nothing() -> None:
 
 def test_question_without_a_relevant_unit_scores_zero() -> None:
     assert set(all_metrics(["a"], set()).values()) == {0.0}
+
+
+def test_every_metric_has_an_oracle_and_a_column() -> None:
+    assert set(METRICS) == set(ORACLE)
+    assert set(METRICS) <= set(schemas.QUESTION_RESULTS.names)
+
+
+def test_precision_counts_ranks_that_hold_nothing() -> None:
+    assert precision_at(["a"], {"a"}, 5) == pytest.approx(0.2)
+
+
+def test_recall_and_map_are_shares_of_all_right_units() -> None:
+    ranked, relevant = ["x", "a", "b"], {"a", "b", "c", "never retrieved"}
+    assert recall_at(ranked, relevant, 3) == pytest.approx(0.5)
+    assert map_at(ranked, relevant, 3) == pytest.approx((1 / 2 + 2 / 3) / 4)

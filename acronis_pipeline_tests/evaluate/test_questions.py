@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pyarrow as pa
 
 from acronis_pipeline import schemas
@@ -89,6 +91,27 @@ def test_page_that_was_not_crawled_is_named_and_its_question_counted_apart() -> 
 
 def test_question_with_one_crawled_page_of_two_is_asked() -> None:
     assert only(gold(TRIAL, "https://docs.test/missing/")).relevant.keys() == {"trial-1", "trial-2", "pro-1"}
+
+
+def test_page_that_is_missing_beside_one_that_is_there_is_named() -> None:
+    missing = "https://docs.test/missing/"
+    found = from_gold([gold(TRIAL, missing)], CORPUS)
+    assert found.partly_answerable == (f"Is there a trial period? ({missing} was not crawled)",)
+    assert found.unanswerable == ()
+
+
+def test_traits_are_those_of_the_right_passage_that_is_most_like_the_question() -> None:
+    question = only(replace(gold(TRIAL, PRICES), question="Does the trial last thirty weeks?"))
+    traits = question.traits
+    assert traits.relevant[0] in ("pro-1", "trial-1")
+    assert {question.relevant[chunk_id] for chunk_id in traits.relevant} == set(question.relevant.values())
+    assert (traits.n_words, traits.language) == (6, "en")
+    assert traits.lexical_overlap == 0.75
+
+
+def test_question_without_a_right_passage_has_no_overlap() -> None:
+    traits = from_pairs([Question("q", "gone for good", ("vanished",), "page")], CORPUS)[0].traits
+    assert (traits.relevant, traits.lexical_overlap, traits.n_words) == ((), 0.0, 3)
 
 
 def test_anchor_that_no_passage_has_is_named() -> None:

@@ -1,11 +1,15 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 
+import pyarrow as pa
 import pytest
 
 from acronis_pipeline import evaluate as evaluation
-from acronis_pipeline import index
+from acronis_pipeline import index, schemas
 from acronis_pipeline.evaluate import stored
+from acronis_pipeline.evaluate.champion import Contender, crown
 from acronis_pipeline.gold import GoldQuestion
+from acronis_pipeline.retrieve import System
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build
 from acronis_pipeline_tests.index.corpora import chunk, write_chunks
 
@@ -79,3 +83,33 @@ def test_link_to_mlflow_is_kept_beside_the_report(world) -> None:
     evaluation.set_mlflow_run(store, report.report_id, "run-1")
     assert evaluation.latest_report(store, "words") == report
     assert refresh(world).reused
+
+
+def test_report_on_data_that_came_back_is_the_newest_again(world) -> None:
+    store = world[0]
+    first = refresh(world).report
+    second = refresh(world, dataset=replace(DATASET, test=DATASET.test[:20])).report
+    assert evaluation.latest_report(store, "words") == second
+    again = refresh(world)
+    assert (again.reused, again.report.report_id) == (True, first.report_id)
+    assert evaluation.latest_report(store, "words") == again.report
+
+
+def test_reports_beyond_the_newest_go_with_their_results_unless_a_promotion_rests_on_them(world) -> None:
+    store = world[0]
+    n_asked = (20, 21, 22, 23)
+    ids = [refresh(world, dataset=replace(DATASET, test=DATASET.test[:n])).report.report_id for n in n_asked]
+    # All within a second, which is as fine as reports tell the time.
+    for hour, report_id in enumerate(ids):
+        row = store.read("reports", schemas.REPORTS, where=f"report_id = '{report_id}'").to_pylist()[0]
+        moment = datetime(2026, 11, 21, hour, tzinfo=UTC)
+        store.upsert("reports", schemas.REPORTS, pa.Table.from_pylist([row | {"created_at": moment}], schemas.REPORTS))
+    crown(store, Contender("words", System("bm25", "bm25", "t"), None, ids[0]), move="first", reason="", previous=None)
+    assert stored.prune(store, "another", keep=1) == 0
+    assert stored.prune(store, "words", keep=2) == 1
+    left = {stored_report.report.report_id for stored_report in evaluation.stored_reports(store)}
+    assert left == {ids[0], ids[2], ids[3]}
+    assert evaluation.question_results(store, [ids[1]]).num_rows == 0
+    assert evaluation.question_results(store, [ids[0]]).num_rows > 0
+    refreshed = refresh(world, dataset=replace(DATASET, test=DATASET.test[:21]))
+    assert (refreshed.reused, refreshed.report.report_id) == (False, ids[1])

@@ -87,7 +87,7 @@ def test_every_row_is_in_every_index_after_each_refresh(store: Store) -> None:
     write_chunks(store, CORPUS)
     refresh(store)
     indexes = {part.columns[0]: part for part in store.open(TABLE).list_indices()}
-    assert indexes.keys() == {"passage", "chunk_id", "url"}
+    assert indexes.keys() == {"passage", "chunk_id", "url", "language"}
     assert all(part.num_unindexed_rows == 0 for part in indexes.values())
 
 
@@ -99,12 +99,28 @@ def test_build_interrupted_before_its_indexes_is_completed_by_the_next(
         patch.setattr("acronis_pipeline.index.lance_indexes.bring_up_to_date", interrupt)
         with pytest.raises(KeyboardInterrupt):
             refresh(store)
+    assert not index.is_finished(store.open(TABLE))
     result = index.refresh(store, TABLE, no_model, WordEmbedder().identity)
     assert not result.changed
-    assert {part.columns[0] for part in store.open(TABLE).list_indices()} == {"passage", "chunk_id", "url"}
+    assert index.is_finished(store.open(TABLE))
 
 
-def interrupt(table: object) -> None:
+@pytest.mark.parametrize("condition", ["language = 'en'", "starts_with(url, 'https://docs.test/c1')"])
+def test_filters_are_served_by_a_scalar_index(store: Store, condition: str) -> None:
+    write_chunks(store, CORPUS)
+    refresh(store)
+    assert "ScalarIndexQuery" in store.open(TABLE).search().where(condition).limit(5).explain_plan(True)
+
+
+def test_sizes_are_told_by_part(store: Store) -> None:
+    write_chunks(store, CORPUS)
+    result = refresh(store)
+    assert result.part_bytes.keys() == {"rows", "chunk_id index", "url index", "language index", "passage index"}
+    assert all(size > 0 for size in result.part_bytes.values())
+    assert result.size_bytes == sum(result.part_bytes.values())
+
+
+def interrupt(table: object, settings: object) -> None:
     raise KeyboardInterrupt
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.retrieve.ranking import first_of_each
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, identity_of_another_model, write_chunks
+from acronis_pipeline_tests.retrieve.cross_encoders import write_cross_encoder
 
 TABLE = "passages_words"
 TOPICS = ["restore files", "retention schedule", "trial licence", "agent install", "encryption password"]
@@ -39,10 +42,20 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
+@pytest.fixture(scope="module")
+def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_cross_encoder(tmp_path_factory.mktemp("cross_encoder")))
+
+
 @pytest.mark.parametrize("candidates", [10, 200])
+@pytest.mark.parametrize("rerank", [False, True], ids=["", "rerank"])
+@pytest.mark.parametrize("mmr", [None, 0.6], ids=["", "mmr"])
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
-def test_one_question_and_a_batch_are_ranked_alike(store: Store, system: System, candidates: int) -> None:
-    retriever = Retriever(store, system, WordEmbedder(), candidates)
+def test_one_question_and_a_batch_are_ranked_alike(
+    store: Store, cross_encoder: str, system: System, mmr: float | None, rerank: bool, candidates: int
+) -> None:
+    system = replace(system, mmr=mmr, reranker=cross_encoder if rerank else None, rerank_depth=6)
+    retriever = Retriever(store, system, WordEmbedder(), candidates, device="cpu")
     cluster_of = {row["chunk_id"]: row["cluster_id"] for row in CORPUS}
     for query, ranking in zip(QUERIES, retriever.rank(QUERIES), strict=True):
         hits = retriever.retrieve(query, 8)

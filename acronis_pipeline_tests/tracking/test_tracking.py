@@ -1,7 +1,10 @@
+import subprocess
+
 import pytest
 
 from acronis_pipeline.errors import SettingsError
-from acronis_pipeline.tracking import Tracker, flatten, metric_name, sqlite_file
+from acronis_pipeline.tracking import Dataset, Tracker, flatten, metric_name, sqlite_file
+from acronis_pipeline.tracking import git as git_module
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,7 @@ def test_run_records_what_it_is_given(tracker):
     with tracker.run("whole", tags={"recipe": "full"}) as run:
         run.params({"full": {"epochs": 2}})
         run.metrics({"ndcg@10": 0.5})
-        run.dataset("pairs", "d" * 64, "lancedb://pairs", "training")
+        run.datasets([Dataset("pairs", "d" * 64, "lancedb://pairs", "training", 3)])
         run.table({"system": ["bm25"], "mrr": [0.5]}, "tables/comparison.json")
     stored = tracker.client.get_run(run.run_id)
     assert stored.info.status == "FINISHED"
@@ -60,3 +63,34 @@ def test_uri_that_depends_on_the_working_folder_is_refused(uri):
 def test_names_that_mlflow_rejects_are_rewritten():
     assert metric_name("ndcg@10") == "ndcg_at_10"
     assert flatten({"a": {"b": {"c": 1}}, "d": 2}) == {"a.b.c": 1, "d": 2}
+
+
+def test_more_values_than_mlflow_takes_at_once_are_all_recorded(tracker):
+    with tracker.run("many") as run:
+        run.params({f"p{n}": n for n in range(250)})
+        run.metrics({f"m{n}": n for n in range(250)})
+    stored = tracker.client.get_run(run.run_id).data
+    assert (len(stored.params), len(stored.metrics)) == (250, 250)
+
+
+def test_run_names_the_commit_and_whether_the_code_was_changed_since(tracker, tmp_path, monkeypatch):
+    def git(*arguments: str) -> None:
+        subprocess.run(
+            ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@x", *arguments], check=True
+        )
+
+    monkeypatch.setattr(git_module, "_ROOT", tmp_path)
+    git_module.git_tags.cache_clear()
+    assert git_module.git_tags() == {}
+    (tmp_path / "code.py").write_text("1")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    git_module.git_tags.cache_clear()
+    clean = git_module.git_tags()
+    assert len(clean["mlflow.source.git.commit"]) == 40
+    assert clean["mlflow.source.git.dirty"] == "false"
+    (tmp_path / "code.py").write_text("2")
+    git_module.git_tags.cache_clear()
+    assert git_module.git_tags() == clean | {"mlflow.source.git.dirty": "true"}
+    git_module.git_tags.cache_clear()

@@ -1,0 +1,165 @@
+"""An encoder behind an OpenAI-compatible embeddings endpoint, with an identity as every other encoder has one."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from acronis_pipeline import openai_address, vectors
+from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.errors import ModelError
+from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.settings import EmbeddingEndpoint
+from acronis_pipeline.store import Store
+
+_NO_KEY = "none"
+_SAMPLE = "How long are the vectors of this model?"
+
+
+class EndpointEmbedder(Embedder):
+    """Asks an endpoint for vectors: in batches, several at once, again after time-outs, 429 and 5xx.
+
+    Parameters
+    ----------
+    endpoint
+        Where to ask, for which model.
+    dimension
+        Length of its vectors; a vector of any other length is refused.
+    """
+
+    def __init__(self, endpoint: EmbeddingEndpoint, dimension: int) -> None:
+        self.endpoint = endpoint
+        self.identity = _identity(endpoint, dimension)
+        self._client: Any = None
+
+    def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
+        """Shape (n_queries, dimension) float32, L2-normalised; the query prompt is applied.
+
+        Raises
+        ------
+        ModelError
+            If the endpoint refuses, does not answer, or does not give one vector of the right length a text.
+        """
+        return self._encode(self.endpoint.query_prompt, queries)
+
+    def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
+        """Shape (n_passages, dimension) float32, L2-normalised; the document prompt is applied. Raises as above."""
+        return self._encode(self.endpoint.document_prompt, passages)
+
+    def _encode(self, prompt: str, texts: Sequence[str]) -> np.ndarray:
+        dimension = self.identity.dimension
+        size = self.endpoint.batch_size
+        batches = [[prompt + text for text in texts[start : start + size]] for start in range(0, len(texts), size)]
+        self._client = self._client or _client(self.endpoint)
+        with ThreadPoolExecutor(self.endpoint.concurrency) as pool:
+            parts = list(pool.map(lambda batch: _ask(self._client, self.endpoint, batch), batches))
+        for part in parts:
+            if part.shape[1] != dimension:
+                raise ModelError(
+                    f"{_name(self.endpoint)} gave vectors of {part.shape[1]} numbers where it gave {dimension} before; "
+                    "another model answers under this name: rename it in the settings, or mend the endpoint"
+                )
+        return np.concatenate(parts) if parts else np.zeros((0, dimension), np.float32)
+
+
+def connect(endpoint: EmbeddingEndpoint, store: Store) -> EndpointEmbedder:
+    """The endpoint's encoder. How long its vectors are is read from `store`'s cache of them, or else asked.
+
+    Raises
+    ------
+    ModelError
+        If the endpoint has to be asked and refuses, does not answer, or gives no vector.
+    """
+    cache = vectors.table_name(_identity(endpoint, 0).document_fingerprint)
+    if store.exists(cache):
+        return EndpointEmbedder(endpoint, store.open(cache).schema.field("vector").type.list_size)
+    return EndpointEmbedder(endpoint, _ask(_client(endpoint), endpoint, [_SAMPLE]).shape[1])
+
+
+def _identity(endpoint: EmbeddingEndpoint, dimension: int) -> ModelIdentity:
+    """Named by address and model: what stands behind them is not known.
+
+    How long a text may be is the endpoint's affair, hence no `max_seq_length`.
+    """
+    where = openai_address.shown(endpoint.base_url)
+    model = digest("endpoint", where, endpoint.model, str(endpoint.dimensions))
+    return ModelIdentity(
+        base=f"{endpoint.model} at {where}",
+        query_fingerprint=digest(model, endpoint.query_prompt),
+        document_fingerprint=digest(model, endpoint.document_prompt),
+        dimension=dimension,
+        max_seq_length=0,
+        query_prompt=endpoint.query_prompt,
+        document_prompt=endpoint.document_prompt,
+    )
+
+
+def _ask(client: Any, endpoint: EmbeddingEndpoint, texts: Sequence[str]) -> np.ndarray:
+    """Vectors of one request, shape (n_texts, dimension) float32, L2-normalised."""
+    import openai
+
+    shortened = {"dimensions": endpoint.dimensions} if endpoint.dimensions else {}
+    try:
+        answer = client.embeddings.create(
+            model=endpoint.model,
+            input=list(texts),
+            encoding_format="float",  # many servers know no other
+            **shortened,
+        )
+    except openai.APIStatusError as error:
+        problem = f"answered HTTP {error.status_code} ({_without_key(error.response.text, endpoint)})"
+    except openai.APITimeoutError:
+        problem = f"did not answer within {endpoint.timeout_s:g} s"
+    except openai.APIConnectionError as error:
+        problem = f"cannot be reached ({type(error.__cause__ or error).__name__})"
+    except (openai.OpenAIError, ValueError) as error:  # a body that is no answer to such a request
+        problem = f"gave no vectors ({_without_key(str(error), endpoint)})"
+    else:
+        return _matrix(answer, len(texts), endpoint)
+    # Outside of `except`: an error raised in there would carry the server's words, which may repeat the key.
+    raise ModelError(f"{_name(endpoint)} {problem}; check address, model and key of the endpoint")
+
+
+def _matrix(answer: Any, n_texts: int, endpoint: EmbeddingEndpoint) -> np.ndarray:
+    found = {item.index: item.embedding for item in getattr(answer, "data", None) or ()}
+    if sorted(found) != list(range(n_texts)):
+        raise ModelError(f"{_name(endpoint)} gave {len(found)} vectors for {n_texts} texts; mend the endpoint")
+    lengths = {len(vector) for vector in found.values()}
+    if len(lengths) > 1:
+        raise ModelError(
+            f"{_name(endpoint)} gave vectors of {' and '.join(map(str, sorted(lengths)))} numbers in one answer; "
+            "mend the endpoint"
+        )
+    matrix = np.array([found[index] for index in range(n_texts)], np.float32)
+    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+    if not np.all(np.isfinite(norms) & (norms > 0)):
+        raise ModelError(f"{_name(endpoint)} gave a vector that is zero or no number; mend the endpoint")
+    return matrix / norms
+
+
+def _client(endpoint: EmbeddingEndpoint) -> Any:
+    from openai import OpenAI
+
+    key = _key(endpoint)
+    if key == _NO_KEY and endpoint.base_url is None:
+        raise ModelError(
+            f"no key for {_name(endpoint)}; set OPENAI_API_KEY, or api_key or base_url of the embedding endpoint"
+        )
+    arguments = openai_address.client_arguments(endpoint.base_url, key, endpoint.timeout_s)
+    return OpenAI(**arguments, max_retries=endpoint.max_retries)
+
+
+def _key(endpoint: EmbeddingEndpoint) -> str:
+    if endpoint.api_key:
+        return endpoint.api_key.get_secret_value()
+    return os.environ.get("OPENAI_API_KEY", "") or _NO_KEY  # the client insists on a key
+
+
+def _without_key(text: str, endpoint: EmbeddingEndpoint) -> str:
+    return " ".join(text.replace(_key(endpoint), "…").split())[:200]
+
+
+def _name(endpoint: EmbeddingEndpoint) -> str:
+    return f"embedding model {endpoint.model} at {openai_address.shown(endpoint.base_url)}"

@@ -1,0 +1,81 @@
+"""What a report says of the models themselves, besides how systems rank the site's passages: read before anything is
+computed, so that a malformed file costs no evaluation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from acronis_pipeline.dataset import RetrievalDataset
+from acronis_pipeline.evaluate import nano_beir, probe, sts
+from acronis_pipeline.evaluate.arena import Arena
+from acronis_pipeline.evaluate.report import Correlation, Forgetting
+from acronis_pipeline.fingerprint import digest, digest_rows
+from acronis_pipeline.settings import EvaluationSettings
+from acronis_pipeline.store import Store
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Probes for forgetting by name, and labelled pairs by file name.
+
+    `remarks` says what could not be had.
+    """
+
+    probes: Mapping[str, RetrievalDataset] = field(default_factory=dict)
+    forgetting_tolerance: float = 0.0
+    labelled_pairs: Mapping[str, tuple[sts.LabelledPair, ...]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Digest of all that the findings depend on besides the models."""
+        asked = (
+            (name, question.query, passage)
+            for name, dataset in self.probes.items()
+            for question in dataset.test
+            for passage in question.chunk_ids
+        )
+        searched = ((name, p.chunk_id, p.text) for name, dataset in self.probes.items() for p in dataset.passages)
+        pairs = ((name, p.text1, p.text2, str(p.score)) for name, rows in self.labelled_pairs.items() for p in rows)
+        parts = [digest_rows(rows) for rows in (asked, searched, pairs)]
+        return digest(str(self.forgetting_tolerance), *parts, *self.remarks)
+
+    def forgetting(self, store: Store, arena: Arena) -> tuple[Forgetting, ...]:
+        """The arena's fine-tuned model against its base on every probe."""
+        if arena.fine_tuned is None:
+            return ()
+        models = (arena.base.embedder, arena.fine_tuned.embedder)
+        return tuple(
+            probe.compare(store, name, dataset, *models, self.forgetting_tolerance)
+            for name, dataset in self.probes.items()
+        )
+
+    def correlations(self, arena: Arena) -> tuple[Correlation, ...]:
+        """Base and fine-tuned model against the labels of every file."""
+        arms = {"base": arena.base} | ({"fine_tuned": arena.fine_tuned} if arena.fine_tuned else {})
+        return tuple(
+            sts.correlation(name, system, arm.embedder, pairs)
+            for name, pairs in self.labelled_pairs.items()
+            for system, arm in arms.items()
+        )
+
+
+def read(settings: EvaluationSettings) -> Checks:
+    """The configured checks.
+
+    A NanoBEIR subset that the hub does not give becomes a remark.
+
+    Raises
+    ------
+    DatasetError
+        If a file is not what its format says.
+    """
+    probes = {name: probe.load(name) for name in settings.probes}
+    remarks: list[str] = []
+    for name in settings.nano_beir:
+        try:
+            probes[name] = nano_beir.load(name)
+        except nano_beir.UnreachableError as error:
+            remarks.append(f"Not checked for forgetting on {name}: {error}.")
+    file = settings.sts_file
+    labelled_pairs = {file.name: tuple(sts.read(file))} if file else {}
+    return Checks(probes, settings.forgetting_tolerance, labelled_pairs, tuple(remarks))

@@ -1,0 +1,71 @@
+"""What repeats the pointer for those who look elsewhere: the registry's alias, and the tag on the passages table.
+
+The champions table is the one truth. Its row is written first, then the tag is moved, then the alias: whoever is killed
+in between leaves a disagreement that `disagreements` names and `follow` mends.
+"""
+
+from typing import Protocol
+
+from acronis_pipeline.evaluate import servable
+from acronis_pipeline.evaluate.champion import Champion, history
+from acronis_pipeline.finetune import model_named
+from acronis_pipeline.store import Store
+
+TAG = "champion"
+"""On the current version of the table that answers questions, and on no other table."""
+
+
+class Registry(Protocol):
+    """The model registry, as far as it knows of the champion (`tracking.Tracker` is one)."""
+
+    def champion_version(self) -> str | None: ...
+
+    def model_id_of(self, version: str) -> str | None: ...
+
+    def set_champion(self, version: str | None) -> None: ...
+
+
+def registry_version(store: Store, champion: Champion) -> str | None:
+    """Version of the champion's model in the registry; None for BM25 and for a model that was never registered."""
+    if champion.model_id is None:
+        return None
+    record = model_named(store, champion.recipe, champion.model_id)
+    return record.registry_version if record else None
+
+
+def follow(store: Store, registry: Registry, champion: Champion) -> None:
+    """Move tag and alias to where the pointer stands; nothing is written where they stand there already."""
+    mark(store, champion)
+    registry.set_champion(registry_version(store, champion))
+
+
+def mark(store: Store, champion: Champion) -> None:
+    """Move the tag to the current version of the champion's table: after every refresh of it, and after every move."""
+    if store.exists(champion.system.table):
+        store.tag(champion.system.table, TAG)
+    for table in _other_tables(store, champion):
+        store.untag(table, TAG)
+
+
+def disagreements(store: Store, registry: Registry, champion: Champion) -> list[str]:
+    """Why the champion cannot answer as its row says, and what says something else than the row."""
+    table = champion.system.table
+    unfit = servable.problem(store, champion.system, champion.model_folder, champion.identity)
+    problems = [unfit] if unfit else []
+    if store.exists(table):
+        tagged, current = store.tags(table).get(TAG), store.version(table)
+        if tagged != current:
+            problems.append(f"table {table} is at version {current}, its tag {TAG} at {tagged or 'none'}")
+    problems += [f"table {other} carries the tag {TAG} too" for other in _other_tables(store, champion, tagged=True)]
+    named, due = registry.champion_version(), registry_version(store, champion)
+    if named != due:
+        problems.append(f"the alias names version {named or 'none'}, the champion's model is version {due or 'none'}")
+    elif named is not None and registry.model_id_of(named) != champion.model_id:
+        problems.append(f"registry version {named} is not model {champion.model_id}")
+    return problems
+
+
+def _other_tables(store: Store, champion: Champion, *, tagged: bool = False) -> list[str]:
+    """Tables that answered questions before."""
+    tables = {past.system.table for past in history(store)} - {champion.system.table}
+    return sorted(table for table in tables if not tagged or TAG in store.tags(table))

@@ -1,0 +1,83 @@
+"""Cross-encoders, which read question and passage together: better than any cosine, and too slow for a whole corpus."""
+
+import logging
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import Any
+
+from acronis_pipeline.errors import ModelError
+
+_log = logging.getLogger(__name__)
+_MAX_LENGTH = 512
+"""Tokens of question and passage together; shorter where the model has fewer positions."""
+
+
+class Reranker:
+    """A cross-encoder by its hub name or folder, loaded when something is scored for the first time.
+
+    Parameters
+    ----------
+    name
+        A hub name (`cross-encoder/ms-marco-MiniLM-L6-v2`) or a local folder. Code in either is never run.
+    device
+        cpu, cuda, mps …; chosen automatically by default.
+    batch_size
+        Pairs of question and passage read at once.
+    """
+
+    def __init__(self, name: str, *, device: str | None = None, batch_size: int = 32) -> None:
+        self.name = name
+        self._device = device
+        self._batch_size = batch_size
+
+    def scores(self, query: str, passages: Sequence[str]) -> list[float]:
+        """Relevance of each passage to the question: the model's logits, which no sigmoid has squeezed together.
+
+        Raises
+        ------
+        ModelError
+            If the model is neither here nor on the hub, needs code of its own, or gives more than one score a pair.
+        """
+        import torch
+
+        if not passages:
+            return []
+        found = self._model.predict(
+            [(query, passage) for passage in passages],
+            batch_size=self._batch_size,
+            activation_fn=torch.nn.Identity(),
+            show_progress_bar=False,
+        )
+        return [float(score) for score in found]
+
+    @cached_property
+    def _model(self) -> Any:
+        import torch
+        from sentence_transformers import CrossEncoder
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()
+        try:
+            # Half-precision checkpoints stay half on CPU by default, which is some hundred times slower.
+            model = CrossEncoder(
+                self.name, device=self._device, trust_remote_code=False, model_kwargs={"dtype": torch.float32}
+            )
+        except Exception as error:  # the hub and the model classes fail in many ways, none of them a bug of ours
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(
+                f"reranker {self.name} does not load ({reason}); name a cross-encoder of the model hub or a local "
+                "folder, or unset retrieval.reranker"
+            ) from error
+        if model.num_labels != 1:
+            raise ModelError(
+                f"reranker {self.name} gives {model.num_labels} scores a pair instead of one; name one that ranks"
+            )
+        model.max_seq_length = min(_MAX_LENGTH, model.max_seq_length or _MAX_LENGTH)
+        _log.info("loaded reranker %s on %s", self.name, model.device)
+        return model
+
+
+@lru_cache(maxsize=4)
+def reranker(name: str, device: str | None = None) -> Reranker:
+    """The reranker of that name, one in a process: evaluation and latency share its weights."""
+    return Reranker(name, device=device)

@@ -1,0 +1,198 @@
+"""One question to one passages table."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.errors import IdentityMismatchError
+from acronis_pipeline.index import is_finished
+from acronis_pipeline.index.identity import read_identity, require
+from acronis_pipeline.retrieve import dense, fusion, lexical
+from acronis_pipeline.retrieve.batch import Batch
+from acronis_pipeline.retrieve.filters import Filters
+from acronis_pipeline.retrieve.found import COLUMNS, WITH_VECTORS, Found
+from acronis_pipeline.retrieve.ranking import Ranking, first_of_each
+from acronis_pipeline.retrieve.reorder import reordered
+from acronis_pipeline.retrieve.rerank import Reranker, reranker
+from acronis_pipeline.retrieve.system import System
+from acronis_pipeline.store import Store, is_in
+
+_SHOWN = ["chunk_id", "url", "title", "heading_path", "anchor", "text", "passage", "cluster_id"]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A retrieved passage; `rank` counts from 1. Scores compare within one query only.
+
+    `similarity` is the cosine of question and passage, None where the system does not encode questions.
+    """
+
+    chunk_id: str
+    url: str
+    title: str
+    heading_path: tuple[str, ...]
+    anchor: str | None
+    text: str
+    passage: str
+    cluster_id: str
+    score: float
+    rank: int
+    similarity: float | None = None
+
+
+def open_checked(store: Store, system: System, embedder: Embedder | None) -> Any:
+    """The system's table, after making sure that `embedder` is the model of its vectors.
+
+    Raises
+    ------
+    IdentityMismatchError
+        If the table does not exist, is not finished, or holds vectors of another model than the one given.
+    """
+    found = read_identity(store, system.table)
+    if system.needs_encoder:
+        if embedder is None:
+            raise IdentityMismatchError(
+                f"system {system.name} searches by vectors and needs model {found.model_id} ({found.base}), got none"
+            )
+        require(found, embedder.identity, system.table)
+    table = store.open(system.table)
+    if not is_finished(table):
+        raise IdentityMismatchError(
+            f"table {system.table} has no full-text index, its build was interrupted; build the index again"
+        )
+    return table
+
+
+class Retriever:
+    """Finds the passages for a question in one passages table.
+
+    Parameters
+    ----------
+    store, system
+        Where and how to search.
+    embedder
+        The model of the table's vectors (a `DeferredEmbedder` is loaded at the first question); None for BM25.
+    candidates
+        Depth to which the dense and BM25 rankings are fused, and before near-duplicates are collapsed.
+    device
+        Where the system's reranker runs, if it has one; chosen automatically by default.
+
+    Raises
+    ------
+    IdentityMismatchError
+        If `embedder` is not the model that the table was built with.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        system: System,
+        embedder: Embedder | None,
+        candidates: int = 200,
+        *,
+        device: str | None = None,
+    ) -> None:
+        self.system = system
+        self.candidates = candidates
+        self._embedder, self._device = embedder, device
+        self._reranker: Reranker | None = reranker(system.reranker, device) if system.reranker else None
+        self._table = open_checked(store, system, embedder)
+        # Words are looked up while the question is encoded.
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="bm25")
+
+    def retrieve(self, question: str, k: int, *, where: Filters | None = None) -> list[Hit]:
+        """The `k` best passages that meet `where`, one of each near-duplicate cluster.
+
+        Fewer only where fewer of the passages found match.
+
+        Raises
+        ------
+        ModelError
+            If the system has a reranker that does not load.
+
+        Notes
+        -----
+        The question is only ever tokenized, never parsed: quotes and operators in it are plain text.
+        """
+        found, vector = self._search(question, where.sql() if where else None)
+        rows: dict[str, dict[str, Any]] = {}
+
+        def scores_of(chunk_ids: Sequence[str]) -> list[float]:
+            assert self._reranker is not None  # only called where the system has one
+            rows.update(self._rows(chunk_ids))
+            return self._reranker.scores(question, [rows[i]["passage"] if i in rows else "" for i in chunk_ids])
+
+        ranking = reordered(self.system, found.ranking, found.cluster_of, scores_of, found.vectors_of)
+        best = first_of_each(ranking, found.cluster_of)[:k]
+        rows |= self._rows([chunk_id for chunk_id, _ in best if chunk_id not in rows])
+        # A refresh may have removed a passage since the search.
+        there = ((chunk_id, score) for chunk_id, score in best if chunk_id in rows)
+        return [
+            _hit(rows[chunk_id], score, rank, None if vector is None else float(found.vector_of[chunk_id] @ vector))
+            for rank, (chunk_id, score) in enumerate(there, start=1)
+        ]
+
+    def rank(self, queries: Sequence[str], depth: int | None = None) -> list[Ranking]:
+        """Rankings of many queries at once, near-duplicates included, cut to `depth`.
+
+        The same ranking as `retrieve` builds on, but dense similarities come from one matrix product.
+        """
+        batch = Batch(self._table, queries, self._embedder, self.candidates, device=self._device)
+        return [ranking[:depth] for ranking in batch.rankings(self.system)]
+
+    def _search(self, question: str, where: str | None) -> tuple[Found, np.ndarray | None]:
+        """The ranking that is left to reorder, and the question's vector if one was needed."""
+        mode = self.system.mode
+        if mode == "bm25":
+            columns = COLUMNS if self.system.mmr is None else WITH_VECTORS
+            return lexical.search(self._table, question, self.candidates, where=where, columns=columns), None
+        if mode == "dense":
+            vector = self._encode(question)
+            return dense.search(self._table, vector, self.candidates, where=where), vector
+        searching = self._beside.submit(
+            lexical.search, self._table, question, self.candidates, where=where, columns=WITH_VECTORS
+        )
+        vector = self._encode(question)
+        near = dense.search(self._table, vector, self.candidates, where=where)
+        words = searching.result()
+        return Found(
+            self._fused(near, words, vector),
+            {**near.cluster_of, **words.cluster_of},
+            {**near.vector_of, **words.vector_of},
+        ), vector
+
+    def _encode(self, question: str) -> np.ndarray:
+        assert self._embedder is not None  # open_checked made sure
+        return self._embedder.encode_queries([question])[0]
+
+    def _fused(self, near: Found, words: Found, vector: np.ndarray) -> Ranking:
+        if self.system.fusion == "reciprocal_rank":
+            return fusion.reciprocal_rank([near.ranking, words.ranking])
+        pool = fusion.pool(near.ranking, words.ranking, self.candidates, lambda ids: words.cosines(vector, ids))
+        return pool.mixed(self.system.weight)
+
+    def _rows(self, chunk_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        if not chunk_ids:
+            return {}
+        query = self._table.search().where(is_in("chunk_id", chunk_ids)).select(_SHOWN).limit(len(chunk_ids))
+        return {row["chunk_id"]: row for row in query.to_arrow().to_pylist()}
+
+
+def _hit(row: dict[str, Any], score: float, rank: int, similarity: float | None) -> Hit:
+    return Hit(
+        chunk_id=row["chunk_id"],
+        url=row["url"],
+        title=row["title"] or "",
+        heading_path=tuple(row["heading_path"] or ()),
+        anchor=row["anchor"],
+        text=row["text"],
+        passage=row["passage"],
+        cluster_id=row["cluster_id"],
+        score=score,
+        rank=rank,
+        similarity=similarity,
+    )

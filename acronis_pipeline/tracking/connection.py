@@ -1,0 +1,79 @@
+"""The way to an MLflow server or database."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from acronis_pipeline.errors import SettingsError
+
+
+def connect(tracking_uri: str) -> Any:
+    """An `MlflowClient`; the tables of a fresh SQLite file are made first.
+
+    Raises
+    ------
+    SettingsError
+        As `sqlite_file`.
+    """
+    import mlflow  # 1.6 s
+    from filelock import FileLock
+
+    for chatty in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    file = sqlite_file(tracking_uri)
+    if file is None:
+        return mlflow.MlflowClient(tracking_uri)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # Two processes that meet a fresh SQLite file both create its tables, and one fails.
+    with FileLock(f"{file}.lock"):
+        client = mlflow.MlflowClient(tracking_uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def find_or_create_experiment(client: Any, name: str, tracking_uri: str) -> str:
+    """Id of the experiment of that name.
+
+    Raises
+    ------
+    SettingsError
+        If the experiment was deleted.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        if found.lifecycle_stage == "deleted":
+            raise SettingsError(
+                f"MLflow experiment {name!r} was deleted; restore it or name another with "
+                "ACRONIS_PIPELINE_MLFLOW_EXPERIMENT"
+            )
+        return str(found.experiment_id)
+    file = sqlite_file(tracking_uri)
+    # Without a location MLflow writes artifacts below whatever folder the process runs in.
+    location = (file.parent / "mlartifacts").as_uri() if file else None
+    try:
+        return str(client.create_experiment(name, artifact_location=location))
+    except Exception:  # another process was faster; anything else shows on the next line
+        return str(client.get_experiment_by_name(name).experiment_id)
+
+
+def sqlite_file(tracking_uri: str) -> Path | None:
+    """Path of an SQLite tracking store; None for a server or another database.
+
+    Raises
+    ------
+    SettingsError
+        If the URI names a relative path, which would mean another database in every working folder, or a bare folder
+        (MLflow's file store no longer exists).
+    """
+    if "://" not in tracking_uri:
+        raise SettingsError(
+            f"mlflow_tracking_uri {tracking_uri!r}: write it as sqlite:////absolute/path.db or http://host:port"
+        )
+    if not tracking_uri.startswith("sqlite://"):
+        return None
+    path = Path(tracking_uri.removeprefix("sqlite:///"))
+    if not path.is_absolute():
+        raise SettingsError(
+            f"mlflow_tracking_uri {tracking_uri!r}: the path must be absolute (sqlite:////folder/mlflow.db)"
+        )
+    return path

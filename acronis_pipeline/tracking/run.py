@@ -1,0 +1,117 @@
+"""A run that is open for writing: parameters, metrics, tags, datasets and files."""
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_PARAM_LIMIT = 6000
+_TAG_LIMIT = 8000
+_DIGEST_LIMIT = 36
+_PER_BATCH = 100
+"""What MLflow takes at most in one request of parameters or tags."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Data that a run used: equal digests mean equal data, whatever the place."""
+
+    name: str
+    digest: str
+    source: str
+    context: str
+    n_rows: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """Values are written in batches: on SQLite each request costs a commit, about 15 ms."""
+
+    client: Any
+    run_id: str
+    experiment_id: str
+
+    def params(self, params: Mapping[str, object]) -> None:
+        """Log parameters; nested mappings become dotted names, values longer than MLflow allows are cut."""
+        from mlflow.entities import Param
+
+        entities = [Param(name, str(value)[:_PARAM_LIMIT]) for name, value in flatten(params).items()]
+        self._log("params", entities)
+
+    def metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Log metrics; names that MLflow rejects (`ndcg@10`) are rewritten (`ndcg_at_10`)."""
+        from mlflow.entities import Metric
+
+        now_ms = int(time.time() * 1000)
+        entities = [Metric(metric_name(name), float(value), now_ms, step) for name, value in metrics.items()]
+        self._log("metrics", entities)
+
+    def tags(self, tags: Mapping[str, object]) -> None:
+        from mlflow.entities import RunTag
+
+        self._log("tags", [RunTag(name, str(value)[:_TAG_LIMIT]) for name, value in tags.items()])
+
+    def description(self, markdown: str) -> None:
+        """The text on top of the run's page."""
+        self.tags({"mlflow.note.content": markdown})
+
+    def text(self, text: str, artifact: str) -> None:
+        self.client.log_text(self.run_id, text, artifact)
+
+    def table(self, columns: Mapping[str, list[Any]], artifact: str) -> None:
+        """Log a table that the MLflow UI shows and compares; `artifact` ends in .json."""
+        self.client.log_table(self.run_id, dict(columns), artifact)
+
+    def png(self, image: bytes, artifact: str) -> None:
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, Path(artifact).name)
+            file.write_bytes(image)
+            parent = str(Path(artifact).parent)
+            self.client.log_artifact(self.run_id, str(file), None if parent == "." else parent)
+
+    def datasets(self, datasets: Sequence[Dataset]) -> None:
+        """Record which data the run used. MLflow keeps at most 36 characters of a digest."""
+        from mlflow.entities import Dataset as Entity
+        from mlflow.entities import DatasetInput, InputTag
+
+        inputs = [
+            DatasetInput(
+                Entity(
+                    data.name,
+                    data.digest[:_DIGEST_LIMIT],
+                    source_type="lancedb",
+                    source=json.dumps({"uri": data.source}),
+                    profile=json.dumps({"num_rows": data.n_rows}),
+                ),
+                [InputTag("mlflow.data.context", data.context)],
+            )
+            for data in datasets
+        ]
+        self.client.log_inputs(self.run_id, datasets=inputs)
+
+    def _log(self, kind: str, entities: Sequence[Any]) -> None:
+        for start in range(0, len(entities), _PER_BATCH):
+            self.client.log_batch(self.run_id, **{kind: entities[start : start + _PER_BATCH]})
+
+
+def metric_name(name: str) -> str:
+    """A name that MLflow accepts: `ndcg@10` becomes `ndcg_at_10`."""
+    return re.sub(r"[^\w\-. :/]", "_", name.replace("@", "_at_"))
+
+
+def flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Nested mappings as one level with dotted names."""
+    return dict(_flat(values, prefix))
+
+
+def _flat(values: Mapping[str, object], prefix: str) -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,167 @@
+"""Where runs and models are recorded: one experiment, and one alias in the registry for the champion."""
+
+import getpass
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+from acronis_pipeline.settings import Settings
+from acronis_pipeline.tracking.connection import connect, find_or_create_experiment
+from acronis_pipeline.tracking.git import git_tags
+from acronis_pipeline.tracking.run import Run
+
+CHAMPION_ALIAS = "champion"
+_PAGE = 500
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run as it stands: `status` is MLflow's RUNNING, FINISHED, FAILED or KILLED."""
+
+    run_id: str
+    status: str
+    params: dict[str, str]
+    metrics: dict[str, float]
+    tags: dict[str, str]
+
+
+class Tracker:
+    """Where runs and models are recorded.
+
+    Parameters
+    ----------
+    tracking_uri
+        An MLflow server or an SQLAlchemy URI. For SQLite the path must be absolute.
+    experiment
+        Created on first use, with its artifacts beside an SQLite file.
+    registered_model
+        Name under which every trained model becomes a version.
+    ui_url
+        Address of the MLflow UI, for links.
+    """
+
+    def __init__(self, tracking_uri: str, experiment: str, registered_model: str, ui_url: str) -> None:
+        self.tracking_uri = tracking_uri
+        self.experiment = experiment
+        self.registered_model = registered_model
+        self.ui_url = tracking_uri if tracking_uri.startswith("http") else ui_url
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Tracker":
+        """The one that the settings name."""
+        names = (settings.mlflow_experiment, settings.registered_model)
+        return cls(settings.tracking_uri, *names, settings.mlflow_ui_url)
+
+    @cached_property
+    def client(self) -> Any:
+        return connect(self.tracking_uri)
+
+    @cached_property
+    def experiment_id(self) -> str:
+        """Id of the experiment, created if need be."""
+        return find_or_create_experiment(self.client, self.experiment, self.tracking_uri)
+
+    @contextmanager
+    def run(self, name: str, *, tags: Mapping[str, object] | None = None, parent: Run | None = None) -> Iterator[Run]:
+        """A run that ends FINISHED, or FAILED if the body raises."""
+        all_tags = git_tags() | {"mlflow.user": getpass.getuser(), "mlflow.source.name": "acronis_pipeline"}
+        all_tags |= {key: str(value) for key, value in (tags or {}).items()}
+        if parent:
+            all_tags["mlflow.parentRunId"] = parent.run_id
+        created = self.client.create_run(self.experiment_id, run_name=name, tags=all_tags)
+        run = self.opened(created.info.run_id)
+        try:
+            yield run
+        except BaseException:
+            self.client.set_terminated(run.run_id, "FAILED")
+            raise
+        self.client.set_terminated(run.run_id, "FINISHED")
+
+    def opened(self, run_id: str) -> Run:
+        """A run that exists, to add to it; its status stays what it is."""
+        return Run(self.client, run_id, self.experiment_id)
+
+    def find(self, condition: str) -> list[RunSummary]:
+        """Runs by a condition in MLflow's search language, such as `tags.stage = 'eval_report'`, newest first."""
+        found: list[RunSummary] = []
+        token: str | None = None
+        while True:
+            page = self.client.search_runs([self.experiment_id], condition, max_results=_PAGE, page_token=token)
+            for run in page:
+                data = run.data
+                summary = RunSummary(run.info.run_id, run.info.status, data.params, data.metrics, data.tags)
+                found.append(summary)
+            token = page.token
+            if not token:
+                return found
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether a run is on record here: another database may have been chosen since."""
+        found = _if_known(lambda: self.client.get_run(run_id))
+        return found is not None and found.info.lifecycle_stage == "active"
+
+    def params(self, run_id: str) -> dict[str, str]:
+        """Parameters of a run, none if it is not on record here."""
+        return dict(self.client.get_run(run_id).data.params) if self.has_run(run_id) else {}
+
+    def n_values(self, run_id: str, metric: str) -> int:
+        """How many values of a metric a run has, over time."""
+        return len(self.client.get_metric_history(run_id, metric))
+
+    def kill(self, run_id: str) -> None:
+        """Mark a run whose process is gone."""
+        self.client.set_terminated(run_id, "KILLED")
+
+    def url(self, run_id: str) -> str:
+        """Page of a run in the MLflow UI."""
+        return f"{self.ui_url}/#/experiments/{self.experiment_id}/runs/{run_id}"
+
+    def artifact_url(self, run_id: str, artifact: str) -> str:
+        """The page of a run with one of its files open."""
+        return f"{self.url(run_id)}/artifactPath/{quote(artifact)}"
+
+    def comparison_url(self, run_ids: list[str]) -> str:
+        """Page that compares runs side by side."""
+        runs = quote(json.dumps(run_ids, separators=(",", ":")))
+        experiments = quote(json.dumps([self.experiment_id]))
+        return f"{self.ui_url}/#/compare-runs?runs={runs}&experiments={experiments}"
+
+    def champion_version(self) -> str | None:
+        """Registry version that carries the champion alias."""
+        model = _if_known(lambda: self.client.get_registered_model(self.registered_model))
+        found = model.aliases.get(CHAMPION_ALIAS) if model else None
+        return str(found) if found is not None else None
+
+    def has_version(self, version: str) -> bool:
+        """Whether a version of the model is in this registry."""
+        return _if_known(lambda: self.client.get_model_version(self.registered_model, version)) is not None
+
+    def model_id_of(self, version: str) -> str | None:
+        """Our id of a registered version's model."""
+        return self.client.get_model_version(self.registered_model, version).tags.get("model_id")
+
+    def set_champion(self, version: str | None) -> None:
+        """Move the alias to a version; None takes it away (a champion without a tuned model, such as BM25)."""
+        current = self.champion_version()
+        if version == current:
+            return
+        if version is None:
+            self.client.delete_registered_model_alias(self.registered_model, CHAMPION_ALIAS)
+        else:
+            self.client.set_registered_model_alias(self.registered_model, CHAMPION_ALIAS, version)
+
+
+def _if_known(ask: Callable[[], Any]) -> Any | None:
+    """What MLflow answers; None if it has no such thing."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return ask()
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None

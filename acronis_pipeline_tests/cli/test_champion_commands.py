@@ -1,0 +1,113 @@
+"""`acronis-pipeline champion …` on a finished run."""
+
+import json
+import time
+
+import pytest
+
+from acronis_pipeline.defs import champion
+from acronis_pipeline.evaluate.champion import reigning
+from acronis_pipeline.evaluate.stored import latest_report
+from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error
+from acronis_pipeline_tests.defs.corpus import execute
+from acronis_pipeline_tests.defs.test_checks import outcome
+from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
+
+
+def other_system(finished: FinishedRun) -> str:
+    """One that could reign and does not."""
+    now, report = reigning(finished.store), latest_report(finished.store, RECIPE)
+    assert now
+    assert report
+    return next(name for name in ("fine_tuned", "hybrid") if name != now.system.name)
+
+
+def shown(command: Command) -> dict:
+    ended = command("champion", "show", "--json")
+    assert ended.code == 0, ended.err
+    return json.loads(ended.out)
+
+
+def test_show_says_who_reigns_why_how_well_and_that_all_agree(command: Command, finished: FinishedRun) -> None:
+    now = reigning(finished.store)
+    assert now
+    ended = command("champion", "show")
+    assert ended.code == 0
+    for words in (str(now.contender), now.reason, now.system.table, now.promotion_id, "nDCG@10", "n = "):
+        assert words in ended.out
+    assert "MLflow's alias and LanceDB's tag agree." in ended.out
+    values = shown(command)
+    assert values["problems"] == []
+    assert values["system"]["table"] == now.system.table
+    assert {"mean", "low", "high", "n"} <= values["ndcg_at_10"]["synthetic"].keys()
+    assert values["registry_version"] == finished.tracker.champion_version()
+
+
+def test_by_hand_and_back_again(command: Command, copied: FinishedRun) -> None:
+    before, name = shown(command), other_system(copied)
+    promoted = command("champion", "promote", RECIPE, name, "--reason", "a demonstration", "--json")
+    assert promoted.code == 0, promoted.err
+    now = shown(command)
+    assert (now["system"]["name"], now["move"], now["reason"], now["problems"]) == (
+        name,
+        "by_hand",
+        "a demonstration",
+        [],
+    )
+    started = time.monotonic()
+    ended = command("champion", "rollback", "--reason", "it was one")
+    assert time.monotonic() - started < 20
+    assert ended.code == 0, ended.err
+    assert f"instead of {name} of recipe {RECIPE}" in ended.out
+    now = shown(command)
+    assert (now["system"], now["move"], now["problems"]) == (before["system"], "rollback", [])
+    assert command("ask", "Is there a trial period?").code == 0
+    assert outcome(copied, champion.all_name_the_same_champion).passed  # Dagster was told, too
+    listed = json.loads(command("champion", "history", "--json").out)
+    assert [row["move"] for row in listed] == ["rollback", "by_hand", "first"]
+    assert [row["number"] for row in listed] == [3, 2, 1]
+    assert "it was one" in command("champion", "history").out
+    # The next materialization keeps what a person brought back, and all agree.
+    assert execute(copied, "full_pipeline", ["champion"]).success
+    assert shown(command)["promotion_id"] == now["promotion_id"]
+
+
+def test_rollback_of_the_first_champion_and_unknown_names_are_refused_in_a_line(
+    command: Command, copied: FinishedRun
+) -> None:
+    assert_one_line_error(command("champion", "rollback"), "first champion", "champion promote")
+    assert_one_line_error(command("champion", "rollback", "--to", "nobody"), "no promotion is called 'nobody'")
+    assert_one_line_error(command("champion", "promote", RECIPE, "bm26", "--reason", "typo"), "bm26", "fine_tuned")
+    assert_one_line_error(command("champion", "promote", "unheard", "bm25", "--reason", "typo"), "has no report")
+
+
+@pytest.mark.parametrize("name", ["show", "rollback", "repair", "history"])
+def test_folder_without_a_champion_is_refused_in_a_line(command: Command, tmp_path, name: str) -> None:
+    assert_one_line_error(command("champion", name, "--data", tmp_path / "none"), "has no champion", "--data")
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_a_killed_run_left_behind_is_shown_and_repaired(command: Command, copied: FinishedRun) -> None:
+    now = reigning(copied.store)
+    assert now
+    copied.store.untag(now.system.table, "champion")
+    ended = command("champion", "show")
+    assert "its tag champion at none" in ended.out
+    assert "champion repair" in ended.out
+    assert command("champion", "repair").code == 0
+    assert shown(command)["problems"] == []
+
+
+def test_registry_that_is_down_does_not_keep_the_pointer_from_moving(
+    command: Command, copied: FinishedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: object) -> None:
+        raise ConnectionError("connection refused")
+
+    name = other_system(copied)
+    with monkeypatch.context() as broken:
+        broken.setattr("acronis_pipeline.tracking.Tracker.set_champion", down)
+        ended = command("champion", "promote", RECIPE, name, "--reason", "MLflow is down")
+    assert_one_line_error(ended, f"{name} of recipe {RECIPE} answers questions now", "champion repair")
+    assert command("champion", "repair").code == 0
+    assert (shown(command)["system"]["name"], shown(command)["problems"]) == (name, [])

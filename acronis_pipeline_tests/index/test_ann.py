@@ -1,0 +1,171 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from acronis_pipeline import index
+from acronis_pipeline.dataset import singletons
+from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.index import ann, passage_rows
+from acronis_pipeline.index.ann import vector_index
+from acronis_pipeline.index.search_options import EXACT, SearchOptions, write_search_options
+from acronis_pipeline.settings import IndexSettings
+from acronis_pipeline.store import Store
+
+TABLE = "passages_spread"
+APPROXIMATE = IndexSettings(ann_min_rows=500, vectors="int4", recall=0.98, keep_models=3)
+
+
+class SpreadEmbedder(Embedder):
+    """A vector of its own for every text, seeded by the text."""
+
+    def __init__(self) -> None:
+        self.identity = ModelIdentity("spread", digest("spread"), digest("spread"), 32, 256)
+
+    def encode_passages(self, passages: Any) -> np.ndarray:
+        vectors = np.array([np.random.default_rng(int(digest(text)[:8], 16)).normal(size=32) for text in passages])
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def rows(n: int, first: int = 0) -> pa.Table:
+    return passage_rows(singletons([(f"c{i}", f"Passage {i}") for i in range(first, first + n)]))
+
+
+def refresh(store: Store, content: pa.Table, settings: IndexSettings = APPROXIMATE) -> index.IndexResult:
+    embedder = SpreadEmbedder()
+    return index.refresh_from(store, TABLE, content, lambda: embedder, embedder.identity, settings)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "lancedb"))
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Rows of the table at each build of a vector index."""
+    counted: list[int] = []
+    build = ann._config
+
+    def counting(settings: IndexSettings) -> Any:
+        counted.append(1)
+        return build(settings)
+
+    monkeypatch.setattr(ann, "_config", counting)
+    return counted
+
+
+def test_small_tables_are_searched_exactly(store: Store) -> None:
+    result = refresh(store, rows(499))
+    assert result.search == EXACT
+    assert vector_index(store.open(TABLE)) is None
+
+
+@pytest.mark.parametrize("kind", ["float32", "int8", "int4", "binary"])
+def test_large_tables_get_an_index_that_finds_what_exact_search_finds(store: Store, kind: Any) -> None:
+    result = refresh(store, rows(600), replace_kind(kind))
+    assert result.search.index_type == ann._INDEX_TYPES[kind]
+    assert result.search.recall_at_10 >= 0.98
+    assert index.search_options(store.open(TABLE)) == result.search
+    table = store.open(TABLE)
+    query = SpreadEmbedder().encode_passages(["Passage 77"])[0]
+    search = table.search(query, vector_column_name="vector").distance_type("cosine")
+    found = result.search.apply(search, 3).select(["chunk_id", "_distance"]).to_arrow()
+    assert found.column("chunk_id").to_pylist()[0] == "c77"
+    assert found.num_rows == 3
+
+
+def test_new_rows_are_folded_into_the_index_and_recall_is_measured_again(store: Store, trainings: list[int]) -> None:
+    refresh(store, rows(600))
+    result = refresh(store, rows(700))
+    index_of_vectors = vector_index(store.open(TABLE))
+    assert index_of_vectors is not None
+    assert (index_of_vectors.num_indexed_rows, index_of_vectors.num_unindexed_rows) == (700, 0)
+    assert (len(trainings), result.search.n_trained) == (1, 600)
+    assert result.search.recall_at_10 >= 0.98
+
+
+def test_unchanged_passages_keep_the_version_and_measure_nothing(
+    store: Store, trainings: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = refresh(store, rows(600))
+    monkeypatch.setattr(ann, "recall", lambda *_: pytest.fail("recall was measured"))
+    second = refresh(store, rows(600))
+    assert (second.version, second.search, len(trainings)) == (first.version, first.search, 1)
+
+
+def test_partitions_are_made_anew_once_the_table_has_doubled(store: Store, trainings: list[int]) -> None:
+    refresh(store, rows(600))
+    assert refresh(store, rows(1200)).search.n_trained == 1200
+    assert len(trainings) == 2
+
+
+def test_another_kind_of_index_replaces_the_old_one(store: Store, trainings: list[int]) -> None:
+    refresh(store, rows(600))
+    assert refresh(store, rows(600), replace_kind("int8")).search.index_type == "IVF_SQ"
+    assert len(trainings) == 2
+
+
+def test_an_index_that_was_not_measured_is_built_again_and_searched_exactly_until_then(
+    store: Store, monkeypatch: pytest.MonkeyPatch, trainings: list[int]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(ann, "_good_enough", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            refresh(store, rows(600))
+    assert index.search_options(store.open(TABLE)) == EXACT
+    assert refresh(store, rows(600)).search.index_type == "IVF_RQ_4"
+
+
+def test_search_gets_harder_until_recall_is_good_enough(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = iter([0.90, 0.97, 0.985])
+    monkeypatch.setattr(ann, "recall", lambda *_: next(measured))
+    search = refresh(store, rows(600)).search
+    assert (search.nprobes, search.n_refined, search.recall_at_10) == (40, 200, 0.985)
+
+
+def test_recall_that_stays_low_is_noted_for_the_check(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ann, "recall", lambda *_: 0.7)
+    refresh(store, rows(600))
+    assert index.search_options(store.open(TABLE)).recall_at_10 < index.MIN_RECALL
+
+
+def test_search_options_stay_through_merges_and_compaction(store: Store) -> None:
+    refresh(store, rows(300))
+    table, options = store.open(TABLE), SearchOptions(False, "IVF_SQ", 40, 200, 0.99, 300)
+    write_search_options(table, options)
+    refresh(store, rows(310, first=5))
+    store.open(TABLE).optimize()
+    assert index.search_options(store.open(TABLE)) == options
+
+
+@pytest.mark.parametrize(("depth", "factor"), [(10, 20), (200, 1), (150, 2), (500, 1)])
+def test_the_same_number_of_neighbours_is_re_ranked_at_any_depth(depth: int, factor: int) -> None:
+    query = RecordingQuery()
+    SearchOptions(False, "IVF_RQ_4", 20, 200).apply(query, depth)
+    assert query.calls == {"limit": depth, "minimum_nprobes": 20, "maximum_nprobes": 0, "refine_factor": factor}
+
+
+class RecordingQuery:
+    """Stands in for LanceDB's query builder, whose settings cannot be read back."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, int] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        def call(value: int) -> "RecordingQuery":
+            self.calls[name] = value
+            return self
+
+        return call
+
+
+def replace_kind(kind: Any) -> IndexSettings:
+    return APPROXIMATE.model_copy(update={"vectors": kind})
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
