@@ -15,8 +15,8 @@ from acronis_pipeline.retrieve.batch import Batch
 from acronis_pipeline.retrieve.ranking import Ranking
 
 REFUSED_SHARE = 0.025
-"""Of the validation questions. Chosen with these figures in view, so they flatter it somewhat: 2 of 73, 0 of 100 and 2 of
-236 questions that people asked about three corpora are refused, and of 25 about anything else 23, 24 and 6 (the last
+"""Of the validation questions. Chosen with these figures in view, so they flatter it somewhat: 2 of 73, 0 of 100 and 2
+of 236 questions that people asked about three corpora are refused, and of 25 about anything else 23, 24 and 6 (the last
 corpus is general knowledge). At twice the share it is 6 of the 73."""
 _MIN_QUESTIONS = 40
 """Fewer say nothing of their lowest fortieth."""

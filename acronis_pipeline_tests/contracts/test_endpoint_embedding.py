@@ -115,7 +115,7 @@ def test_openai_without_a_key_is_refused_before_anything_is_sent(store: Store, m
 
 def test_neither_key_nor_password_is_logged(store: Store, caplog) -> None:
     script = Script()
-    with serving(script) as endpoint, caplog.at_level(logging.INFO):
+    with serving(script) as endpoint, caplog.at_level(logging.INFO), caplog.at_level(logging.INFO, "httpx2"):
         address = (endpoint.base_url or "").replace("http://", "http://user:password@")
         connect(endpoint.model_copy(update={"base_url": address}), store).encode_queries(["how"])
     assert script.headers[0]["authorization"].startswith("Basic ")

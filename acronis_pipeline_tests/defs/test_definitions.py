@@ -42,7 +42,8 @@ GRAPH = {
         {"synthetic_pairs"}, "training", {"pytorch", "mlflow"}, finetune.VERSION, True, {"not_worse_than_its_base"},
     ),
     "lancedb_index": Row(
-        {"chunks", "fine_tuned_model"}, "retrieval", {"lancedb"}, index.VERSION, True, {"index_is_in_step"},
+        {"chunks", "fine_tuned_model"}, "retrieval", {"lancedb"}, index.VERSION, True,
+        {"index_is_in_step", "recall_is_high_enough"},
     ),
     "gold_questions": Row(
         set(), "source", {"yaml"}, "1", False, {"questions_are_distinct"}, {"expected_pages_were_crawled"}

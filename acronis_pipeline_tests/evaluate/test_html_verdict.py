@@ -47,7 +47,11 @@ def test_gain_beyond_chance_is_said_with_its_interval(store: Store) -> None:
         base=questions(n=40, n_bad=20),
         fine_tuned=questions(n=40, n_bad=2),
     )
-    assert (found.tone, found.badge, found.favoured) == ("better", "Better than its base", "fine_tuned")
+    assert (found.tone, found.badge, found.favoured) == (
+        "better",
+        "Better than its base on synthetic test questions",
+        "fine_tuned",
+    )
     said = " ".join(found.sentences)
     assert "The evidence favours Fine-tuned" in said
     assert "more than chance explains" in said
@@ -93,4 +97,6 @@ def test_rules_of_the_champion_decide_who_is_favoured(store: Store) -> None:
     assert found.outlook is not None
     assert "Vetoed" in found.outlook
     assert "On synthetic test questions Hybrid leads" in " ".join(found.sentences)
-    assert found.markdown.startswith("**Better than its base.** The evidence favours Fine-tuned")
+    assert found.markdown.startswith(
+        "**Better than its base on synthetic test questions.** The evidence favours Fine-tuned"
+    )

@@ -105,9 +105,9 @@ def test_length_limit_and_prompts_travel_with_the_model(tmp_path: Path) -> None:
     assert np.array_equal(plain.encode_query(["Falcon"], normalize_embeddings=True), ours.encode_queries(["Falcon"]))
 
 
-@pytest.mark.parametrize("method", ["query_adapter", "full"])
+@pytest.mark.parametrize("method", ["query_adapter", "full", "pooling"])
 def test_base_is_published_when_training_can_only_hurt(tmp_path: Path, method: str, base: Embedder) -> None:
-    parameters = "max_steps: 20" if method == "query_adapter" else "epochs: 1, interpolation: []"
+    parameters = "epochs: 1, interpolation: []" if method == "full" else "max_steps: 20"
     text = f"method: {method}\nmax_seq_length: 64\nparameters: {{{parameters}}}"
     store = Store(str(tmp_path / "lancedb"))
     model = train(parse_recipe("hurt", text, where="hurt.yaml"), solved_world(), store, tmp_path / "models" / "one")

@@ -37,6 +37,7 @@ def _environment() -> jinja2.Environment:
         signed=signed,
         size=size,
         milliseconds=milliseconds,
+        tens=tens,
         web_address=web_address,
     )
     return environment
@@ -71,7 +72,12 @@ def p_value(value: float) -> str:
 
 
 def milliseconds(value: float) -> str:
-    return f"{value:.0f}\u00a0ms" if value >= 10 else f"{value:.1f}\u00a0ms"
+    return f"{tens(value)}\u00a0ms"
+
+
+def tens(value: float) -> str:
+    """Two digits at least: `3.2`, `14`."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def size(value_bytes: float) -> str:

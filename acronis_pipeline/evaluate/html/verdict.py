@@ -114,9 +114,9 @@ def _in_a_word(report: Report, favoured: SystemScore) -> tuple[Tone, str]:
     gain = report.comparison(name, "base", favoured.question_set)
     tuned = report.comparison("fine_tuned", "base", favoured.question_set)
     if gain and gain.difference.low > 0 and name not in _UNTRAINED:
-        return "better", "Better than its base"
+        return "better", f"Better than its base on {_ASKED[favoured.question_set]}"
     if tuned and tuned.difference.high < 0:
-        return "worse", "Worse than its base"
+        return "worse", f"Worse than its base on {_ASKED[favoured.question_set]}"
     if name in _UNTRAINED and report.score("fine_tuned", favoured.question_set):
         return "open", "Training brought nothing that is proven"
     return "open", "No gain proven"
