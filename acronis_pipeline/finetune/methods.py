@@ -2,11 +2,10 @@
 
 from typing import cast
 
-from acronis_pipeline.finetune import full, pooling, query_adapter
+from acronis_pipeline.finetune import full, query_adapter
 from acronis_pipeline.finetune.method import Method
 
 METHODS: dict[str, Method] = {
     "query_adapter": cast("Method", query_adapter),
     "full": cast("Method", full),
-    "pooling": cast("Method", pooling),
 }

@@ -105,7 +105,7 @@ def test_length_limit_and_prompts_travel_with_the_model(tmp_path: Path) -> None:
     assert np.array_equal(plain.encode_query(["Falcon"], normalize_embeddings=True), ours.encode_queries(["Falcon"]))
 
 
-@pytest.mark.parametrize("method", ["query_adapter", "full", "pooling"])
+@pytest.mark.parametrize("method", ["query_adapter", "full"])
 def test_base_is_published_when_training_can_only_hurt(tmp_path: Path, method: str, base: Embedder) -> None:
     parameters = "epochs: 1, interpolation: []" if method == "full" else "max_steps: 20"
     text = f"method: {method}\nmax_seq_length: 64\nparameters: {{{parameters}}}"
