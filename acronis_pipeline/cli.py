@@ -9,7 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from acronis_pipeline import __version__, cli_champion, cli_compare, cli_crawl, cli_pairs, cli_report, console
+from acronis_pipeline import (
+    __version__,
+    cli_champion,
+    cli_compare,
+    cli_crawl,
+    cli_model,
+    cli_pairs,
+    cli_report,
+    console,
+)
 from acronis_pipeline.cli_options import DataOption, JsonOption, print_json
 from acronis_pipeline.errors import AcronisPipelineError
 from acronis_pipeline.settings import Settings, load_settings
@@ -24,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_champion.app, name="champion")
 app.add_typer(cli_crawl.app, name="crawl")
+app.add_typer(cli_model.app, name="model")
 app.add_typer(cli_pairs.app, name="pairs")
 app.command()(cli_compare.compare)
 app.command()(cli_report.report)

@@ -23,6 +23,14 @@ NoRefreshOption = Annotated[
 ]
 
 
+@app.callback()
+def of_a_person(context: typer.Context) -> None:
+    """Somebody waits for each of these commands: an MLflow that is down is given up within seconds."""
+    from acronis_pipeline.tracking import impatient
+
+    context.with_resource(impatient())
+
+
 @app.command()
 def show(data: DataOption = None, as_json: JsonOption = False) -> None:
     """Show who reigns, since when and why, and whether MLflow's alias and LanceDB's tag agree."""

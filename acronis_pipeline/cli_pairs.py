@@ -1,12 +1,16 @@
 """`acronis-pipeline pairs …`: look at the training and test questions, take them elsewhere, bring in others."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from acronis_pipeline.cli_options import DataOption, JsonOption, print_json
+from acronis_pipeline.errors import EmptyCorpusError
 from acronis_pipeline.settings import load_settings
+
+if TYPE_CHECKING:
+    from acronis_pipeline.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Look at the questions made from the site, export and import them.")
 
@@ -25,9 +29,8 @@ def sample(
 ) -> None:
     """Show pairs side by side with the passages they were made from."""
     from acronis_pipeline.pairs.sampling import sample as draw
-    from acronis_pipeline.store import open_store
 
-    store = open_store(load_settings(data))
+    store = _opened(data)
     shown = draw(store, n, rejected=rejected, reason=reason, style=style, split=split, generator=generator, seed=seed)
     if as_json:
         print_json([vars(pair) for pair in shown])
@@ -40,6 +43,7 @@ def sample(
     for pair in shown:
         about = f"{pair.style} · {pair.split} · {pair.generator} · copied {pair.copy_rate:.0%}"
         more = f"\n(and {pair.n_passages - 1} more)" if pair.n_passages > 1 else ""
+        more += f"\n\ntrained without: {pair.removed}" if pair.removed else ""
         verdict = f"\nrejected: {pair.reason}" if pair.reason else ""
         table.add_row(Text(f"{pair.query}\n\n{about}{verdict}"), Text(f"{pair.passage}\n\n{pair.url}{more}"))
     Console().print(table)
@@ -56,9 +60,8 @@ def export_pairs(
 ) -> None:
     """Write the pairs for other tools: LlamaIndex EmbeddingQAFinetuneDataset JSON or BEIR."""
     from acronis_pipeline.pairs import beir, exporting, llama_index
-    from acronis_pipeline.store import open_store
 
-    labelled = exporting.labelled(open_store(load_settings(data)), rejected=rejected)
+    labelled = exporting.labelled(_opened(data), rejected=rejected)
     write = beir.write_folder if layout == "beir" else llama_index.write_folder
     files = write(labelled, folder)
     typer.echo(f"{len(labelled.queries)} questions over {len(labelled.corpus)} passages:")
@@ -78,10 +81,9 @@ def import_pairs(
 ) -> None:
     """Add pairs from elsewhere; their passages are found in this corpus by id, text or overlap."""
     from acronis_pipeline.pairs import imported, labelled_datasets
-    from acronis_pipeline.store import open_store
 
     labelled = labelled_datasets.read(path)
-    taken = imported.take_in(open_store(load_settings(data)), labelled, source=source or path.stem)
+    taken = imported.take_in(_opened(data), labelled, source=source or path.stem)
     if as_json:
         print_json(vars(taken))
         return
@@ -97,9 +99,8 @@ def import_pairs(
 def list_imports(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List the collections that were imported."""
     from acronis_pipeline.pairs import imported
-    from acronis_pipeline.store import open_store
 
-    known = imported.sources(open_store(load_settings(data)))
+    known = imported.sources(_opened(data))
     if as_json:
         print_json(known)
         return
@@ -115,7 +116,17 @@ def forget(
 ) -> None:
     """Remove an imported collection."""
     from acronis_pipeline.pairs import imported
+
+    n_pairs = imported.forget(_opened(data), source)
+    typer.echo(f"{n_pairs} pairs of {source} forgotten; they go when synthetic_pairs is materialized next")
+
+
+def _opened(data: Path | None) -> "Store":
     from acronis_pipeline.store import open_store
 
-    n_pairs = imported.forget(open_store(load_settings(data)), source)
-    typer.echo(f"{n_pairs} pairs of {source} forgotten; they go when synthetic_pairs is materialized next")
+    settings = load_settings(data)
+    if not settings.lancedb_uri and not Path(settings.store_uri).is_dir():  # opening a store makes its folder
+        raise EmptyCorpusError(
+            f"there is no data in {settings.data_dir}; name the folder with --data, or run the pipeline"
+        )
+    return open_store(settings)

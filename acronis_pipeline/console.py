@@ -84,7 +84,7 @@ def print_outcome(outcome: SiteOutcome, settings: Settings) -> None:
         "human: gold questions.\n"
     )
     echo(table.as_text(outcome.reports))
-    echo(f"\nChampion: {outcome.champion.reason}")
+    echo(f"\nChampion: {outcome.verdict}")
     echo("\nThe four customer questions:")
     for answer in outcome.answers:
         print_answer(answer)
@@ -129,7 +129,9 @@ def outcome_as_json(outcome: SiteOutcome) -> dict[str, Any]:
             "system": champion.system.name,
             "dense_weight": champion.system.dense_weight,
             "model_id": champion.model_id,
-            "reason": champion.reason,
+            "reason": outcome.verdict,
+            "promoted_at": champion.promoted_at.isoformat(timespec="seconds"),
+            "promoted_because": champion.reason,
         },
         "answers": [answer_as_json(answer) for answer in outcome.answers],
     }
@@ -138,6 +140,7 @@ def outcome_as_json(outcome: SiteOutcome) -> dict[str, Any]:
 def answer_as_json(answer: Answer) -> dict[str, Any]:
     return {
         "question": answer.question,
+        "answered": answer.answered,
         "answer": answer.text,
         "citations": [asdict(citation) for citation in answer.citations],
         "passages": [asdict(hit) for hit in answer.hits],

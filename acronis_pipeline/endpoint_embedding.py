@@ -14,6 +14,9 @@ from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.settings import EmbeddingEndpoint
 from acronis_pipeline.store import Store
 
+PRECISION = "remote"
+"""Set by whoever runs the endpoint; no setting of ours makes another model of it."""
+
 _NO_KEY = "none"
 _SAMPLE = "How long are the vectors of this model?"
 
@@ -27,11 +30,22 @@ class EndpointEmbedder(Embedder):
         Where to ask, for which model.
     dimension
         Length of its vectors; a vector of any other length is refused.
+    identity
+        Of a model that was trained on top of it; the endpoint's own by default.
+    query_map
+        Shape (dimension, dimension): a question's vector q becomes q + query_map q.
     """
 
-    def __init__(self, endpoint: EmbeddingEndpoint, dimension: int) -> None:
+    def __init__(
+        self,
+        endpoint: EmbeddingEndpoint,
+        dimension: int,
+        identity: ModelIdentity | None = None,
+        query_map: np.ndarray | None = None,
+    ) -> None:
         self.endpoint = endpoint
-        self.identity = _identity(endpoint, dimension)
+        self.identity = identity or identify(endpoint, dimension)
+        self._query_map = query_map
         self._client: Any = None
 
     def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
@@ -42,19 +56,20 @@ class EndpointEmbedder(Embedder):
         ModelError
             If the endpoint refuses, does not answer, or does not give one vector of the right length a text.
         """
-        return self._encode(self.endpoint.query_prompt, queries)
+        vectors = self._ask(self.endpoint.query_prompt, queries)
+        return vectors if self._query_map is None else mapped(vectors, self._query_map)
 
     def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
         """Shape (n_passages, dimension) float32, L2-normalised; the document prompt is applied. Raises as above."""
-        return self._encode(self.endpoint.document_prompt, passages)
+        return self._ask(self.endpoint.document_prompt, passages)
 
-    def _encode(self, prompt: str, texts: Sequence[str]) -> np.ndarray:
+    def _ask(self, prompt: str, texts: Sequence[str]) -> np.ndarray:
         dimension = self.identity.dimension
         size = self.endpoint.batch_size
         batches = [[prompt + text for text in texts[start : start + size]] for start in range(0, len(texts), size)]
         self._client = self._client or _client(self.endpoint)
         with ThreadPoolExecutor(self.endpoint.concurrency) as pool:
-            parts = list(pool.map(lambda batch: _ask(self._client, self.endpoint, batch), batches))
+            parts = list(pool.map(lambda batch: _request(self._client, self.endpoint, batch), batches))
         for part in parts:
             if part.shape[1] != dimension:
                 raise ModelError(
@@ -72,14 +87,32 @@ def connect(endpoint: EmbeddingEndpoint, store: Store) -> EndpointEmbedder:
     ModelError
         If the endpoint has to be asked and refuses, does not answer, or gives no vector.
     """
-    cache = vectors.table_name(_identity(endpoint, 0).document_fingerprint)
+    cache = vectors.table_name(identify(endpoint, 0).document_fingerprint)
     if store.exists(cache):
         return EndpointEmbedder(endpoint, store.open(cache).schema.field("vector").type.list_size)
-    return EndpointEmbedder(endpoint, _ask(_client(endpoint), endpoint, [_SAMPLE]).shape[1])
+    return EndpointEmbedder(endpoint, _request(_client(endpoint), endpoint, [_SAMPLE]).shape[1])
 
 
-def _identity(endpoint: EmbeddingEndpoint, dimension: int) -> ModelIdentity:
-    """Named by address and model: what stands behind them is not known.
+def require_steady(embedder: EndpointEmbedder) -> None:
+    """Ask for a short and a long text, each by itself: what a day of training builds on should hold still.
+
+    Raises
+    ------
+    ModelError
+        If the endpoint does not answer, or gives vectors of another length than before or of changing length.
+    """
+    for text in (_SAMPLE, " ".join([_SAMPLE] * 30)):
+        embedder.encode_queries([text])
+
+
+def mapped(vectors: np.ndarray, query_map: np.ndarray) -> np.ndarray:
+    """(n, dimension) vectors after a residual map, L2-normalised."""
+    moved = vectors + vectors @ query_map.T
+    return moved / np.linalg.norm(moved, axis=1, keepdims=True)
+
+
+def identify(endpoint: EmbeddingEndpoint, dimension: int) -> ModelIdentity:
+    """Named by address and model: what stands behind them, and in which precision it computes, is not known.
 
     How long a text may be is the endpoint's affair, hence no `max_seq_length`.
     """
@@ -93,10 +126,11 @@ def _identity(endpoint: EmbeddingEndpoint, dimension: int) -> ModelIdentity:
         max_seq_length=0,
         query_prompt=endpoint.query_prompt,
         document_prompt=endpoint.document_prompt,
+        precision=PRECISION,
     )
 
 
-def _ask(client: Any, endpoint: EmbeddingEndpoint, texts: Sequence[str]) -> np.ndarray:
+def _request(client: Any, endpoint: EmbeddingEndpoint, texts: Sequence[str]) -> np.ndarray:
     """Vectors of one request, shape (n_texts, dimension) float32, L2-normalised."""
     import openai
 

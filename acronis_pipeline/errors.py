@@ -32,6 +32,10 @@ class UnknownRunError(AcronisPipelineError):
     """A recipe, report, run, system or metric that nothing on record belongs to."""
 
 
+class FilterError(AcronisPipelineError):
+    """No passage meets the conditions that a search was narrowed by."""
+
+
 class EmptyCorpusError(AcronisPipelineError):
     """A stage found nothing to work on; what the stage last wrote is still there."""
 
@@ -66,6 +70,10 @@ class GeneratorError(AcronisPipelineError):
 
 class NoChampionError(AcronisPipelineError):
     """Nothing has been promoted yet, so there is nothing to answer from."""
+
+
+class TrackingError(AcronisPipelineError):
+    """MLflow does not answer, or refuses what was asked."""
 
 
 class ChampionError(AcronisPipelineError):

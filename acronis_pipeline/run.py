@@ -8,7 +8,7 @@ from typing import Any
 from acronis_pipeline import answer, evaluate, gold
 from acronis_pipeline.answer import Answer
 from acronis_pipeline.errors import NoChampionError
-from acronis_pipeline.evaluate import Report
+from acronis_pipeline.evaluate import Report, checks
 from acronis_pipeline.evaluate.arms import base_arm, champion_arm, require_model
 from acronis_pipeline.evaluate.champion import Champion, reigning
 from acronis_pipeline.finetune import load_recipe
@@ -21,13 +21,17 @@ from acronis_pipeline.store import open_store
 
 @dataclass(frozen=True)
 class SiteOutcome:
-    """What a run of the pipeline on a site ended in. `changed` names the assets that had something to do."""
+    """What a run of the pipeline on a site ended in. `changed` names the assets that had something to do.
+
+    `verdict` is why the champion came or stayed, by this run's evidence; `champion.reason` is why it once came.
+    """
 
     run_ids: tuple[str, ...]
     changed: tuple[str, ...]
     duration_s: float
     reports: tuple[Report, ...]
     champion: Champion
+    verdict: str
     answers: tuple[Answer, ...]
 
 
@@ -50,6 +54,7 @@ def run_site(settings: Settings, recipes: Sequence[str], *, profile: dict[str, A
 
     # A malformed file should not cost a crawl first.
     read_configured(settings)
+    checks.read_files(settings.evaluation)
     for recipe in recipes:
         load_recipe(recipe, settings.recipes_dir)
     if settings.pairs.uses_llm:
@@ -63,7 +68,9 @@ def run_site(settings: Settings, recipes: Sequence[str], *, profile: dict[str, A
     respondent = Respondent(settings)
     answers = tuple(respondent.ask(question, k=settings.retrieval.k) for question in gold.CUSTOMER_QUESTIONS)
     reports = tuple(report for report in latest if report)
-    return SiteOutcome(outcome.run_ids, outcome.changed, outcome.duration_s, reports, champion, answers)
+    return SiteOutcome(
+        outcome.run_ids, outcome.changed, outcome.duration_s, reports, champion, outcome.verdict, answers
+    )
 
 
 class Respondent:

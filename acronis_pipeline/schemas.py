@@ -149,6 +149,7 @@ PAIRS = pa.schema(
         pa.field("removed", pa.string()),  # sentence that training takes out of the passage; empty for most
         pa.field("copy_rate", pa.float32()),
         pa.field("scores", pa.string()),  # JSON of further filter scores
+        pa.field("source", pa.string()),  # collection that it was imported from; null for what was generated here
     ]
 )
 
@@ -186,6 +187,10 @@ IMPORTED_PAIRS = pa.schema(
         pa.field("style", pa.string()),
         pa.field("removed", pa.string()),  # as in PAIRS
         pa.field("negatives", pa.list_(pa.string())),  # as in PAIRS
+        pa.field("task", pa.string()),  # as in PAIRS, like the next two; null for what no generator of ours made
+        pa.field("generator", pa.string()),
+        pa.field("prompt_hash", pa.string()),
+        pa.field("reject_reason", pa.string()),  # of a pair that came as a rejected one
         pa.field("source", pa.string()),
         pa.field("imported_at", _TIME),
     ]
@@ -305,6 +310,16 @@ CHAMPIONS = pa.schema(
     ]
 )
 """The pointer and its history: the newest row reigns, and rows are never altered."""
+
+
+TEACHER_SCORES = pa.schema(
+    [
+        key("score_id"),  # digest of teacher, query and passage
+        pa.field("teacher", pa.string()),  # fingerprint of its files, short
+        pa.field("score", pa.float32()),  # logit
+    ]
+)
+"""What a cross-encoder thinks of a question and a passage: scored once, whichever recipes and runs learn from it."""
 
 
 def vectors(dimension: int) -> pa.Schema:

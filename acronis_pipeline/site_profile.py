@@ -32,6 +32,17 @@ def remembering(settings: Settings, profile: dict[str, Any]) -> Iterator[None]:
         raise
 
 
+def remember_addresses(settings: Settings, addresses: dict[str, str]) -> None:
+    """Have links lead to where the UIs are served, typed in another terminal too: settings such as `mlflow_ui_url`.
+
+    A folder that knows of no site remembers nothing else either.
+    """
+    before = read_profile(settings.data_dir)
+    moved = {name: address for name, address in addresses.items() if getattr(settings, name) != address}
+    if before and moved:
+        write_profile(settings, before | moved)
+
+
 def _require_same_site(settings: Settings, profile: dict[str, Any]) -> None:
     known = profile.get("site", {}).get("url")
     if known is not None and known != settings.site.url:

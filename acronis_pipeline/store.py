@@ -63,7 +63,7 @@ class Store:
         import lancedb  # 1.6 s; not needed to read settings or print help
 
         self.uri = uri
-        options = dict(storage_options or {})
+        self.storage_options = options = dict(storage_options or {})
         try:
             # Without a consistency interval a connection never sees what other processes write (LanceDB 0.40).
             self._db = lancedb.connect(uri, read_consistency_interval=dt.timedelta(0), storage_options=options)

@@ -14,7 +14,8 @@ from acronis_pipeline import sample_site
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.defs.recovery import kill_dead_mlflow_runs
 from acronis_pipeline.errors import SettingsError
-from acronis_pipeline.settings import Settings
+from acronis_pipeline.settings import ENV_PREFIX, Settings
+from acronis_pipeline.site_profile import remember_addresses
 from acronis_pipeline.tracking import Tracker
 
 _log = logging.getLogger(__name__)
@@ -37,8 +38,9 @@ def serve(settings: Settings, *, dagster_port: int, mlflow_port: int, announce: 
     tracker = Tracker.of(settings)
     experiment_id = tracker.experiment_id
     kill_dead_mlflow_runs(open_instance(settings), tracker)
-    os.environ["ACRONIS_PIPELINE_MLFLOW_UI_URL"] = f"http://{_HOST}:{mlflow_port}"
-    os.environ["ACRONIS_PIPELINE_DAGSTER_UI_URL"] = f"http://{_HOST}:{dagster_port}"
+    addresses = {"mlflow_ui_url": f"http://{_HOST}:{mlflow_port}", "dagster_ui_url": f"http://{_HOST}:{dagster_port}"}
+    os.environ.update({f"{ENV_PREFIX}{name.upper()}": address for name, address in addresses.items()})
+    remember_addresses(settings, addresses)
     for stop in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
         signal.signal(stop, _interrupt)
     commands = {"Dagster": _dagster_command(dagster_port)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from acronis_pipeline.answer import extractive, llm
 from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.errors import FilterError, SettingsError
 from acronis_pipeline.retrieve import Filters, Hit, Retriever
 from acronis_pipeline.settings import LlmSettings
 
@@ -29,6 +29,11 @@ class Answer:
     citations: tuple[Citation, ...]
     hits: tuple[Hit, ...]
 
+    @property
+    def answered(self) -> bool:
+        """False if the passages that were found, `hits`, were judged to hold no answer."""
+        return self.text != llm.NOT_FOUND
+
 
 def ask(
     question: str,
@@ -47,12 +52,16 @@ def ask(
     ------
     SettingsError
         If the question is empty.
+    FilterError
+        If no passage of the index meets `where`.
     GeneratorError
         If the LLM cannot be reached.
     """
     if not question.strip():
         raise SettingsError("the question is empty; write it in quotation marks after `ask`")
     hits = retriever.retrieve(question, k, where=where)
+    if where and not hits and (reason := retriever.why_nothing(where)):
+        raise FilterError(reason)
     if settings is not None:
         text = llm.write(question, hits, settings)
     elif _too_far(question, hits, embedder, retriever.system.min_similarity):

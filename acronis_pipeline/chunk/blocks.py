@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from acronis_pipeline.content import Heading
-from acronis_pipeline.content.markdown import heading_of, lines_with_fences, plain_text
+from acronis_pipeline.content.markdown import fence_of, heading_of, lines_with_fences, open_fences, plain_text
 
 _LIST_ITEM = re.compile(r"^(?:[-*+]|\d{1,9}[.)])(?:[ \t]+|$)")
 _TABLE_RULE = re.compile(r"^\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?$")
@@ -99,12 +99,19 @@ def spans(lines: Sequence[tuple[str, bool]]) -> Iterator[tuple[int, int, Block]]
 def _end_of_block(lines: Sequence[tuple[str, bool]], start: int) -> int:
     first, fenced = lines[start]
     if fenced:
-        return _while(lines, start, lambda line, in_fence: in_fence)
+        return _end_of_fence(lines, start)
     if _LIST_ITEM.match(first):
         return _end_of_list(lines, start)
     return _while(
         lines, start, lambda line, in_fence: bool(line.strip()) and not in_fence and not _LIST_ITEM.match(line)
     )
+
+
+def _end_of_fence(lines: Sequence[tuple[str, bool]], start: int) -> int:
+    for index, still_open in enumerate(open_fences(line for line, _ in lines[start:]), start=start):
+        if not still_open:
+            return index + 1
+    return len(lines)
 
 
 def _while(lines: Sequence[tuple[str, bool]], start: int, belongs: Callable[[str, bool], bool]) -> int:
@@ -115,29 +122,60 @@ def _while(lines: Sequence[tuple[str, bool]], start: int, belongs: Callable[[str
 
 
 def _end_of_list(lines: Sequence[tuple[str, bool]], start: int) -> int:
-    """A list goes on over blank lines as long as what follows is an item, or indented under one."""
+    """A list goes on over blank lines as long as what follows is an item, or indented under one, and over its code."""
     index = end = start + 1
     while index < len(lines):
         line, in_fence = lines[index]
         belongs = line[:1] in {" ", "\t"} or _LIST_ITEM.match(line) or (lines[index - 1][0].strip() and not in_fence)
         if line.strip() and not belongs:
             break
-        index += 1
+        index = _end_of_fence(lines, index) if in_fence else index + 1
         end = index if line.strip() else end
     return end
 
 
 def _block(lines: list[str], in_fence: bool) -> Block:
     if in_fence:
-        closed = len(lines) > 1 and lines[-1].strip().startswith(("```", "~~~"))
-        fence = re.match(r"[`~]+", lines[0].strip())
-        closing = lines[-1] if closed or not fence else fence[0]
-        return Block("code", tuple(_commands(lines[1 : -1 if closed else None])), opening=lines[0], closing=closing)
+        *_, still_open = open_fences(lines)
+        if still_open:
+            lines = [*lines, fence_of(still_open)]
+        return Block("code", tuple(_commands(lines[1:-1])), opening=lines[0], closing=lines[-1])
     if _LIST_ITEM.match(lines[0]):
         return Block("list", tuple(_items(lines)))
     if len(lines) > 2 and "|" in lines[0] and _TABLE_RULE.match(lines[1].strip()):
         return Block("table", tuple(lines[2:]), opening="\n".join(lines[:2]))
     return Block("paragraph", ("\n".join(lines),))
+
+
+def inner_blocks(item: str) -> list[Block]:
+    """The blocks of a list item (paragraphs, code, lists in it), each as indented as it stands in the item.
+
+    One paragraph, or nothing, where there is nothing to divide.
+    """
+    marker = item[: len(item) - len(item.lstrip())]
+    found = _LIST_ITEM.match(item[len(marker) :])
+    marker += found[0] if found else ""
+    indent = " " * len(marker)
+    first, *others = item.split("\n")
+    own = [first[len(marker) :], *(line.removeprefix(indent) for line in others)]
+    inner = [
+        Block(block.kind, tuple(_indented(part, indent) for part in block.parts),
+              _indented(block.opening, indent), _indented(block.closing, indent))
+        for block in blocks(list(lines_with_fences("\n".join(own))))
+    ]  # fmt: skip
+    return [_with_marker(inner[0], marker), *inner[1:]] if inner else []
+
+
+def _with_marker(block: Block, marker: str) -> Block:
+    """A block that begins with the marker of the item that it stands in."""
+    if block.opening:
+        return replace(block, opening=marker + block.opening[len(marker) :])
+    first, *others = block.parts
+    return replace(block, parts=(marker + first[len(marker) :], *others))
+
+
+def _indented(text: str, indent: str) -> str:
+    return "\n".join(indent + line if line else line for line in text.split("\n"))
 
 
 def _commands(lines: list[str]) -> Iterator[str]:
@@ -154,11 +192,13 @@ def _commands(lines: list[str]) -> Iterator[str]:
 
 def _items(lines: list[str]) -> Iterator[str]:
     item: list[str] = []
-    for line in lines:
-        if item and _LIST_ITEM.match(line):
+    in_fence = ""
+    for line, still_open in zip(lines, open_fences(lines), strict=True):
+        if item and not in_fence and _LIST_ITEM.match(line):
             yield "\n".join(item).rstrip()
             item = []
         item.append(line)
+        in_fence = still_open
     yield "\n".join(item).rstrip()
 
 

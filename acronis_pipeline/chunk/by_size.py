@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from acronis_pipeline.chunk.draft import Draft, breadcrumb
+from acronis_pipeline.chunk.fences import Fenced
 from acronis_pipeline.chunk.overlap import overlapped
 from acronis_pipeline.chunk.packing import Budget, Counter
 from acronis_pipeline.content import Content
@@ -31,32 +32,40 @@ class _Line:
 
 
 def recursive_drafts(markdown: str, content: Content, options: ChunkSettings, counter: Counter) -> list[Draft]:
-    """Passages of at most `recursive_chars` characters that also fit the token budget, overlap included.
+    """Passages of at most `recursive_chars` characters that also fit the token budget, overlap and fences included.
 
-    A heading at the end of one goes to the next, where what it names begins.
+    A heading at the end of one goes to the next, where what it names begins. Code that is cut keeps its fence in each
+    part, which the characters do not count.
     """
     headings = _heading_lines(markdown, content)
     prefix = breadcrumb(content.title, (), options.max_tokens // 2, counter)
     whole = Budget(prefix, options.max_tokens, 0, counter)
     cut = Budget(prefix, options.max_tokens - options.overlap_tokens, 0, counter)
+    fenced = Fenced(markdown, max_opening_chars=options.max_tokens // 4)
+
+    def fits(start: int, end: int, budget: Budget = cut) -> bool:
+        return budget.fits(fenced.text(start, end))
+
     by_characters = _by_characters(markdown, options.recursive_chars)
     spans = _without_last_headings(
-        [part for span in by_characters for part in _by_tokens(markdown, span, cut)],
+        [part for span in by_characters for part in _by_tokens(markdown, span, cut, fits)],
         headings,
         markdown,
-        lambda start, end: end - start <= options.recursive_chars and whole.fits(markdown[start:end]),
+        lambda start, end: end - start <= options.recursive_chars and fits(start, end, whole),
     )
-    kept = [(start, end) for start, end in spans if _WORD.search(_without_title(markdown[start:end], content.title))]
-    texts = [_without_title(markdown[start:end], content.title) for start, end in kept]
-    texts = overlapped(texts, options.overlap_tokens, whole)
+    found = {(start, end): fenced.text(start, end) for start, end in spans if _WORD.search(markdown[start:end])}
+    shown = {span: _without_title(text, content.title) for span, text in found.items()}
+    kept = {span: text for span, text in shown.items() if _WORD.search(text)}
+    texts = overlapped(list(kept.values()), options.overlap_tokens, whole)
     in_force = [_in_force(headings, markdown, start, end) for start, end in kept]
-    return [Draft(*found, prefix, text) for found, text in zip(in_force, texts, strict=True)]
+    return [Draft(*place, prefix, text) for place, text in zip(in_force, texts, strict=True)]
 
 
 def page_drafts(markdown: str, content: Content, options: ChunkSettings, counter: Counter) -> list[Draft]:
     """The whole page as one passage, whatever its size: full-text search sees all of it, an encoder its beginning."""
     prefix = breadcrumb(content.title, (), options.max_tokens // 2, counter)
-    text = _without_title(markdown, content.title)
+    whole = Fenced(markdown, max_opening_chars=0).text(0, len(markdown))  # a page may leave its last one open
+    text = _without_title(whole, content.title)
     return [Draft((), None, prefix, text)] if _WORD.search(text) else []
 
 
@@ -64,15 +73,17 @@ def _by_characters(markdown: str, max_chars: int) -> list[tuple[int, int]]:
     return _recursively(markdown, max_chars, len)
 
 
-def _by_tokens(markdown: str, span: tuple[int, int], budget: Budget) -> Iterator[tuple[int, int]]:
+def _by_tokens(
+    markdown: str, span: tuple[int, int], budget: Budget, fits: Callable[[int, int], bool]
+) -> Iterator[tuple[int, int]]:
     """The span itself where it fits; code and tables have more tokens to the character than prose."""
     start, end = span
-    text = markdown[start:end]
     size = budget.available
-    while not budget.fits(text):
-        spans = _recursively(text, size, budget.counter.count)
-        if size <= _SMALLEST_TOKENS or all(budget.fits(text[first:last]) for first, last in spans):
-            yield from ((start + first, start + last) for first, last in spans)
+    while not fits(start, end):
+        parts = _recursively(markdown[start:end], size, budget.counter.count)
+        spans = [(start + first, start + last) for first, last in parts]
+        if size <= _SMALLEST_TOKENS or all(fits(*part) for part in spans):
+            yield from spans
             return
         size = max(_SMALLEST_TOKENS, int(0.85 * size))
     yield span

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from acronis_pipeline.chunk.packing import Counter
 
@@ -23,8 +24,12 @@ class Draft:
 
 
 def breadcrumb(title: str, path: Sequence[str], max_tokens: int, counter: Counter) -> str:
-    """ "Title > Heading > Sub"; when too long, without its middle, then with its longest name cut."""
+    """ "Title > Heading > Sub", a heading that repeats the name above it left out.
+
+    When too long, without its middle, then with its longest name cut.
+    """
     names = [name for name in (title, *path) if name]
+    names = [name for above, name in pairwise(["", *names]) if name.casefold() != above.casefold()]
     while len(names) > 2 and counter.count(SEPARATOR.join(names)) > max_tokens:
         del names[1]
     while names and counter.count(SEPARATOR.join(names)) > max_tokens:

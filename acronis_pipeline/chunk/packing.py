@@ -1,7 +1,8 @@
 """Packing the blocks of one section into texts within a token budget.
 
 Whole blocks go together while they fit; lists break between items, tables between rows (the header is repeated), code
-between lines (the fence is), and only what does not fit by itself is cut, at sentence boundaries where there are any.
+between lines (the fence is). An item too long for a passage breaks between its own blocks, its code keeping the fence
+too. Only what does not fit by itself is cut, at sentence boundaries where there are any.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Protocol
 
-from acronis_pipeline.chunk.blocks import Block, cells
+from acronis_pipeline.chunk.blocks import Block, cells, inner_blocks
 
 _FULL_ENOUGH = 0.5
 """A text may end early, at the end of a block, once it holds this share of what would fit."""
@@ -78,8 +79,7 @@ class Piece:
     """What packing does not divide: a paragraph, a list item, a table row, a line of code.
 
     `block` numbers the block it is from, `joint` goes between it and the piece before it from the same block;
-    `opening` and `closing` go around pieces of that block. `leads_in` marks a line like "Do this:", which should not
-    be parted from what follows. `n_tokens` counts the text alone.
+    `opening` and `closing` go around pieces of that block. `n_tokens` counts the text alone.
     """
 
     text: str
@@ -87,8 +87,12 @@ class Piece:
     joint: str = "\n"
     opening: str = ""
     closing: str = ""
-    leads_in: bool = False
     n_tokens: int = 0
+
+    @property
+    def leads_in(self) -> bool:
+        """Whether it is a line like "Do this:", which should not be parted from what follows."""
+        return not self.opening and self.text.rstrip(" *_").endswith(":")
 
 
 def pack(blocks: Sequence[Block], budget: Budget) -> list[str]:
@@ -96,7 +100,8 @@ def pack(blocks: Sequence[Block], budget: Budget) -> list[str]:
     whole = [piece for number, block in enumerate(blocks) for piece in _whole(block, number)]
     if budget.fits(rendered(whole)):
         return [rendered(whole)]
-    pieces = [piece for number, block in enumerate(blocks) for piece in _pieces(block, number, budget)]
+    divided = [part for block in blocks for part in _divided(block, budget)]
+    pieces = [piece for number, block in enumerate(divided) for piece in _pieces(block, number, budget)]
     groups = _with_even_code(_groups(pieces, budget), budget)
     return [rendered(group) for group in _without_small_tail(groups, budget)]
 
@@ -118,9 +123,28 @@ def _rendered_run(run: Sequence[Piece]) -> str:
 
 
 def _whole(block: Block, number: int) -> Iterator[Piece]:
-    leads_in = block.kind == "paragraph" and block.text.rstrip(" *_").endswith(":")
     for part in block.parts or ("",):
-        yield Piece(part, number, opening=block.opening, closing=block.closing, leads_in=leads_in)
+        yield Piece(part, number, opening=block.opening, closing=block.closing)
+
+
+def _divided(block: Block, budget: Budget) -> Iterator[Block]:
+    """The block itself; of a list with items that do not fit, the blocks in these and lists of the others."""
+    if block.kind != "list":
+        yield block
+        return
+    together: list[str] = []
+    for item, n_tokens in zip(block.parts, budget.counter.count_many(block.parts), strict=True):
+        inner = [] if n_tokens + _JOINTS_TOKENS <= budget.available or budget.fits(item) else inner_blocks(item)
+        if len(inner) < 2 and not any(part.opening or part.parts[1:] for part in inner):
+            together.append(item)
+            continue
+        if together:
+            yield Block("list", tuple(together))
+            together = []
+        for part in inner:
+            yield from _divided(part, budget)
+    if together:
+        yield Block("list", tuple(together))
 
 
 def _pieces(block: Block, number: int, budget: Budget) -> Iterator[Piece]:
@@ -266,13 +290,16 @@ def _with_even_code(groups: list[list[Piece]], budget: Budget) -> list[list[Piec
 
 
 def _without_small_tail(groups: list[list[Piece]], budget: Budget) -> list[list[Piece]]:
-    """Merge a last text that is too small with the one before it, or even them out where both do not fit in one."""
+    """Merge a last text that is too small with the one before it, or even them out where both do not fit in one.
+
+    A line that leads in moves on with what it leads to.
+    """
     if len(groups) < 2 or not budget.is_small(rendered(groups[-1])):
         return groups
     *rest, before, tail = groups
     if budget.fits(rendered(before + tail)):
         return [*rest, before + tail]
-    while len(before) > 1 and budget.is_small(rendered(tail)):
+    while len(before) > 1 and (budget.is_small(rendered(tail)) or before[-1].leads_in):
         moved = [before[-1], *tail]
         if not budget.fits(rendered(moved)):
             break

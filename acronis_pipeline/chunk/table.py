@@ -16,12 +16,12 @@ from acronis_pipeline.chunk.result import ChunkResult, Row, of_rows
 from acronis_pipeline.chunk.splitter import chunk_page
 from acronis_pipeline.content import Content
 from acronis_pipeline.embedding import TokenCounter
-from acronis_pipeline.errors import EmptyCorpusError
+from acronis_pipeline.errors import EmptyCorpusError, SettingsError
 from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.settings import ChunkSettings
+from acronis_pipeline.settings import ENV_PREFIX, ChunkSettings
 from acronis_pipeline.store import Store
 
-VERSION = "2"
+VERSION = "3"
 """Raise it when splitting changes what comes out: every page is then chunked again."""
 TABLE = "chunks"
 BLOCKS_TABLE = "page_blocks"
@@ -39,7 +39,14 @@ class _Chunked:
     n_pages: int = 0
 
 
-def refresh(store: Store, options: ChunkSettings, counter: TokenCounter, *, selector: str | None = None) -> ChunkResult:
+def refresh(
+    store: Store,
+    options: ChunkSettings,
+    counter: TokenCounter,
+    *,
+    selector: str | None = None,
+    encoder_tokens: int | None = None,
+) -> ChunkResult:
     """Bring the chunks table up to date with the live pages, as one version, or none if nothing changed.
 
     The tables `page_blocks` and `anchor_texts` follow. They are written first: a page whose chunks are up to date has
@@ -49,14 +56,17 @@ def refresh(store: Store, options: ChunkSettings, counter: TokenCounter, *, sele
     ----------
     selector
         CSS selector of the main content (`site.content_selector`).
+    encoder_tokens
+        Longest input of the encoder; None if its files do not say.
 
     Raises
     ------
     EmptyCorpusError
         If no live page yields a passage; the table keeps what it had.
     SettingsError
-        If `selector` is not a CSS selector.
+        If `selector` is not a CSS selector, or passages may become longer than what the encoder reads.
     """
+    _refuse_what_would_be_cut(options, encoder_tokens)
     started = time.monotonic()
     before = {row["chunk_id"]: row for row in store.read(TABLE, schemas.CHUNKS).to_pylist()}
     reader = Reader(store, selector)
@@ -89,6 +99,15 @@ def refresh(store: Store, options: ChunkSettings, counter: TokenCounter, *, sele
         duration_s=time.monotonic() - started,
         **of_rows(rows, before),
     )
+
+
+def _refuse_what_would_be_cut(options: ChunkSettings, encoder_tokens: int | None) -> None:
+    if options.strategy != "page" and encoder_tokens and options.max_tokens > encoder_tokens:
+        raise SettingsError(
+            f"chunk.max_tokens = {options.max_tokens}: the base model reads {encoder_tokens} tokens and would cut the "
+            f"rest in silence; set {ENV_PREFIX}CHUNK__MAX_TOKENS to at most {encoder_tokens}, or another "
+            f"{ENV_PREFIX}MODEL__BASE"
+        )
 
 
 def _page_blocks(store: Store, reader: Reader, selector: str | None) -> dict[str, PageText]:

@@ -9,6 +9,7 @@ from acronis_pipeline.errors import UnknownRunError
 from acronis_pipeline.evaluate import Report, StoredReport, stored_reports
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import RunSummary
+from acronis_pipeline.wording import counted
 
 _MIN_PREFIX = 4
 """Characters of an id; fewer would soon mean several."""
@@ -81,7 +82,9 @@ def _by_recipe(stored: Sequence[StoredReport], name: str) -> list[StoredReport]:
         return []
     back = int(steps or 0)
     if back >= len(history):
-        raise UnknownRunError(f"{name}: {recipe} has {len(history)} reports; the oldest is {recipe}~{len(history) - 1}")
+        raise UnknownRunError(
+            f"{name}: {recipe} has {counted(len(history), 'report')}; the oldest is {recipe}~{len(history) - 1}"
+        )
     return [history[-1 - back]]
 
 

@@ -5,7 +5,7 @@ Markdown and its anchor are matched exactly, whatever the converter does with he
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 MARK = "\ue000{}\ue001"
@@ -98,18 +98,32 @@ def heading_of(line: str) -> tuple[int, str] | None:
 
 def lines_with_fences(markdown: str) -> Iterator[tuple[str, bool]]:
     """Every line, with whether it belongs to a code fence (its opening and closing lines included)."""
-    fence = ""
-    for line in markdown.split("\n"):
+    lines = markdown.split("\n")
+    before = ""
+    for line, after in zip(lines, open_fences(lines), strict=True):
+        yield line, bool(before or after)
+        before = after
+
+
+def open_fences(lines: Iterable[str], opened: str = "") -> Iterator[str]:
+    """For every line the code fence still open after it: the line that opened it, or "" outside of any.
+
+    `opened` is the fence that the first line stands in.
+    """
+    for line in lines:
         match = _FENCE.match(line)
-        if fence:
-            yield line, True
-            closes = match and match[1].startswith(fence) and not match[2].strip()
-            fence = "" if closes else fence
+        if opened:
+            closes = match and match[1].startswith(fence_of(opened)) and not match[2].strip()
+            opened = "" if closes else opened
         elif match and not (match[1][0] == "`" and "`" in match[2]):
-            fence = match[1]
-            yield line, True
-        else:
-            yield line, False
+            opened = line
+        yield opened
+
+
+def fence_of(opening: str) -> str:
+    """The backticks or tildes of the line that opens a fence."""
+    match = _FENCE.match(opening)
+    return match[1] if match else "```"
 
 
 def plain_text(inline: str) -> str:

@@ -58,14 +58,39 @@ def champion(
 
 
 def report_move(settings: Settings, store: Store, registry: Tracker, now: Champion) -> None:
-    """Show a move by hand in the Dagster UI: a materialization of `champion` without a run.
+    """Show a move by hand in the Dagster UI: a materialization of `champion` without a run, and its check.
 
     Goes to the instance that DAGSTER_HOME names, if it does, and to the data folder's otherwise.
     """
     metadata = {"changed": True, **_metadata(store, registry, now, now.reason, now.evidence)}
-    tags = {DATA_VERSION_TAG: now.promotion_id}
     with dg.DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else open_instance(settings) as instance:
+        tags = {**_provenance(instance), DATA_VERSION_TAG: now.promotion_id}
         instance.report_runless_asset_event(dg.AssetMaterialization(champion.key, metadata=metadata, tags=tags))
+        instance.report_runless_asset_event(_evaluated(_agreement(instance, store, registry)))
+
+
+def _provenance(instance: dg.DagsterInstance) -> dict[str, str]:
+    """Dagster's tags of which reports and code the last decision was made from: a move by hand looks at none.
+
+    Without them Dagster calls the champion out of sync until its next materialization.
+    """
+    shown = instance.get_latest_materialization_event(champion.key)
+    tags = shown.asset_materialization.tags if shown and shown.asset_materialization else None
+    return {name: value for name, value in (tags or {}).items() if name.startswith("dagster/")}
+
+
+def _evaluated(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+    """The outcome of the champion's check, as an event without a run."""
+    (spec,) = all_name_the_same_champion.check_specs
+    return dg.AssetCheckEvaluation(
+        asset_key=champion.key,
+        check_name=spec.name,
+        passed=result.passed,
+        metadata=result.metadata,
+        severity=result.severity,
+        description=result.description,
+        blocking=spec.blocking,
+    )
 
 
 def _metadata(
@@ -98,14 +123,16 @@ def all_name_the_same_champion(
     context: dg.AssetCheckExecutionContext, store: StoreResource, tracking: TrackingResource
 ) -> dg.AssetCheckResult:
     """The champion's table and model are there and its own; MLflow's alias, LanceDB's tag and Dagster name it too."""
-    opened = store.open()
-    now = reigning(opened)
+    return _agreement(context.instance, store.open(), tracking.open())
+
+
+def _agreement(instance: dg.DagsterInstance, store: Store, registry: Tracker) -> dg.AssetCheckResult:
+    now = reigning(store)
     if now is None:
         return reporting.check(False, "nobody reigns")
-    tracker = tracking.open()
-    problems = pointer.disagreements(opened, tracker, now)
-    shown = context.instance.get_latest_materialization_event(champion.key)
+    problems = pointer.disagreements(store, registry, now)
+    shown = instance.get_latest_materialization_event(champion.key)
     materialization = shown.asset_materialization if shown else None
     if materialization and (materialization.tags or {}).get(DATA_VERSION_TAG) != now.promotion_id:
         problems.append(f"promotion {now.promotion_id} reigns, and Dagster shows another: materialize champion again")
-    return reporting.check(not problems, f"{now.contender}, registry version {tracker.champion_version()}", problems)
+    return reporting.check(not problems, f"{now.contender}, registry version {registry.champion_version()}", problems)

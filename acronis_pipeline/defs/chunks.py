@@ -26,8 +26,14 @@ def chunks(store: StoreResource, settings: dg.ResourceParam[Settings]) -> dg.Mat
     Each carries its breadcrumb, its anchor for citations, and the cluster of its near-duplicates. Only pages whose
     content changed are split again. The words on links between pages go to the table `anchor_texts`.
     """
-    counter = TokenCounter(find_base(settings.model.base))
-    refreshed = chunk.refresh(store.open(), settings.chunk, counter, selector=settings.site.content_selector)
+    base = find_base(settings.model.base)
+    refreshed = chunk.refresh(
+        store.open(),
+        settings.chunk,
+        TokenCounter(base),
+        selector=settings.site.content_selector,
+        encoder_tokens=position_limit(base),
+    )
     changed = refreshed.added + refreshed.removed > 0
     return reporting.result(refreshed.data_version, _metadata(refreshed), changed=changed)
 
@@ -62,7 +68,7 @@ def _metadata(refreshed: chunk.ChunkResult) -> dict[str, Any]:
 
 @dg.asset_check(asset=chunks, blocking=True)
 def passages_fit_the_encoder(store: StoreResource, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-    """No passage is empty, over the token budget (the encoder would cut it in silence), or without a cluster.
+    """No passage is empty, over the token budget or what the encoder reads of it, or without a cluster.
 
     Whole pages (`chunk.strategy: page`) have no budget; `little_is_cut_or_dropped` tells how many are cut.
     """
@@ -71,7 +77,8 @@ def passages_fit_the_encoder(store: StoreResource, settings: dg.ResourceParam[Se
         .read(chunk.TABLE, schemas.CHUNKS, columns=["chunk_id", "text", "n_tokens", "cluster_id"])
         .to_pylist()
     )
-    budget = None if settings.chunk.strategy == "page" else settings.chunk.max_tokens
+    limit = position_limit(find_base(settings.model.base)) or settings.chunk.max_tokens
+    budget = None if settings.chunk.strategy == "page" else min(settings.chunk.max_tokens, limit)
     problems = [
         f"{row['chunk_id']}: {row['n_tokens']} tokens"
         for row in rows

@@ -7,6 +7,7 @@ from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.recipes import RECIPES, recipes_of
 from acronis_pipeline.defs.resources import StoreResource, TrackingResource
 from acronis_pipeline.defs.synthetic_pairs import synthetic_pairs
+from acronis_pipeline.endpoint_folder import ENDPOINT_FILE, is_endpoint
 from acronis_pipeline.evaluate.arms import require_model
 from acronis_pipeline.finetune import ModelRecord, load_recipe
 from acronis_pipeline.records import ensure_registered, record_training
@@ -36,7 +37,7 @@ def fine_tuned_model(
     opened, tracker = store.open(), tracking.open()
     recipe = load_recipe(context.partition_key, settings.recipes_dir)
     dataset = pairs.load_dataset(opened)
-    known = finetune.find(opened, recipe, dataset)
+    known = finetune.find(opened, recipe, dataset, settings.model.endpoints)
     tags = reporting.run_tags(context, settings.dagster_ui_url)
     record = (
         ensure_registered(tracker, opened, known, recipe=recipe, tags=tags)
@@ -52,6 +53,9 @@ def fine_tuned_model(
                     settings.models_dir,
                     device=settings.model.device,
                     batch_size=settings.model.batch_size,
+                    endpoints=settings.model.endpoints,
+                    precision=settings.model.training_precision,
+                    devices=settings.model.training_devices,
                 ).record
             ),
             recipe=recipe,
@@ -92,7 +96,8 @@ def not_worse_than_its_base(context: dg.AssetCheckExecutionContext, store: Store
 
 
 def _problems(record: ModelRecord) -> list[str]:
-    missing = [name for name in ("modules.json", "acronis_pipeline.json") if not (record.folder / name).exists()]
+    content = ENDPOINT_FILE if is_endpoint(record.folder) else "modules.json"
+    missing = [name for name in (content, "acronis_pipeline.json") if not (record.folder / name).exists()]
     problems = [f"{record.recipe}: {name} is missing in {record.folder}" for name in missing]
     best, base = (record.metrics["validation"][name]["ndcg_at_10"] for name in ("best", "base"))
     return problems if best >= base else [*problems, f"{record.recipe}: {best:.3f} is less than the base's {base:.3f}"]

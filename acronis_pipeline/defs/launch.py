@@ -21,11 +21,15 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the runs did. `changed` names the assets that did more than confirm that nothing had changed."""
+    """What the runs did. `changed` names the assets that did more than confirm that nothing had changed.
+
+    `verdict` says who is champion after the last of them, and on which of its evidence.
+    """
 
     run_ids: tuple[str, ...]
     changed: tuple[str, ...]
     duration_s: float
+    verdict: str
 
 
 def materialize(settings: Settings, recipes: Sequence[str]) -> Outcome:
@@ -51,13 +55,15 @@ def materialize(settings: Settings, recipes: Sequence[str]) -> Outcome:
     job = build_definitions(settings).resolve_job_def("full_pipeline")
     run_ids: list[str] = []
     changed: dict[str, None] = {}
+    verdict = ""
     for index, recipe in enumerate(recipes):
         names = (_CORPUS if index == 0 else []) + _PER_RECIPE + (["champion"] if index == len(recipes) - 1 else [])
         with watching_pools(instance):
             result = _execute(job, instance, recipe, names)
         run_ids.append(result.run_id)
         changed |= dict.fromkeys(_changed_assets(result))
-    return Outcome(tuple(run_ids), tuple(changed), time.monotonic() - started)
+        verdict = _verdict(result)
+    return Outcome(tuple(run_ids), tuple(changed), time.monotonic() - started, verdict)
 
 
 def _execute(
@@ -88,6 +94,15 @@ def _failed_checks(instance: dg.DagsterInstance) -> str:
     evaluations = [event.dagster_event.event_specific_data for event in events if event.dagster_event]
     failed = [e for e in evaluations if isinstance(e, dg.AssetCheckEvaluation) and not e.passed and e.blocking]
     return "; ".join(f"{e.asset_key.to_user_string()}.{e.check_name}: {e.description}" for e in failed)
+
+
+def _verdict(result: dg.ExecuteInProcessResult) -> str:
+    """What a run that ends in `champion` says of it; empty for any other."""
+    for event in result.get_asset_materialization_events():
+        materialization = event.step_materialization_data.materialization
+        if materialization.asset_key == dg.AssetKey("champion"):
+            return str(materialization.metadata["reason"].value)
+    return ""
 
 
 def _changed_assets(result: dg.ExecuteInProcessResult) -> list[str]:

@@ -12,9 +12,14 @@ from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.figures import histograms
 from acronis_pipeline.pairs.splits import leaks
 from acronis_pipeline.settings import Settings
+from acronis_pipeline.wording import counted
 
 MIN_KEPT = 30
 """Fewer pairs than this say nothing about a model and teach it nothing."""
+MIN_TEST_QUESTIONS = 30
+"""Fewer do not even show a difference of .03 nDCG@10 between two hybrids, which differ least (docs/evaluation.md)."""
+MIN_TEST_GROUPS = 6
+"""Systems are compared by flipping the signs of whole pages: with five, no outcome has a p-value below .05."""
 
 
 @dg.asset(
@@ -69,3 +74,18 @@ def enough_pairs_in_every_split(store: StoreResource) -> dg.AssetCheckResult:
     sizes = {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)}
     empty = [f"{split}: none" for split, size in sizes.items() if size == 0]
     return reporting.check(sum(sizes.values()) >= MIN_KEPT and not empty, str(sizes), empty)
+
+
+@dg.asset_check(asset=synthetic_pairs)
+def test_questions_tell_systems_apart(store: StoreResource) -> dg.AssetCheckResult:
+    """The test questions are enough, and of enough pages, to show which of two systems is better."""
+    asked = pairs.load_dataset(store.open()).test
+    n_groups = len({question.group for question in asked})
+    found = f"{counted(len(asked), 'test question')} of {counted(n_groups, 'page')}"
+    if len(asked) >= MIN_TEST_QUESTIONS and n_groups >= MIN_TEST_GROUPS:
+        return reporting.check(True, found)
+    advice = (
+        f"{found}; fewer than {MIN_TEST_QUESTIONS} of {MIN_TEST_GROUPS} pages hardly tell two systems apart: raise "
+        "pairs.test_share or pairs.min_test_pages, or bring gold questions"
+    )
+    return reporting.check(False, found, [advice], warn=True)

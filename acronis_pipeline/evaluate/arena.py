@@ -7,6 +7,7 @@ from acronis_pipeline.dataset import Question
 from acronis_pipeline.embedding import Embedder
 from acronis_pipeline.errors import IdentityMismatchError
 from acronis_pipeline.evaluate.questions import Corpus
+from acronis_pipeline.evaluate.report import Behaviour, behaviour
 from acronis_pipeline.index.rows import content_version, read_content
 from acronis_pipeline.retrieve import Batch, Ranking, System, lexical, open_checked
 from acronis_pipeline.settings import RetrievalSettings
@@ -69,12 +70,13 @@ class Arena:
 
     def as_in(self, others: Iterable[System], system: System) -> System | None:
         """The first of `others` that ranks as `system` does, whatever both are called."""
-        wanted = self._behaviour(system)
-        return next((other for other in others if self._behaviour(other) == wanted), None)
+        wanted = self.behaviour(system)
+        return next((other for other in others if self.behaviour(other) == wanted), None)
 
-    def _behaviour(self, system: System) -> tuple[System, str | None]:
+    def behaviour(self, system: System) -> Behaviour:
+        """What decides a system's rankings here."""
         embedder = self.embedder(system)
-        return replace(system, name="", table=""), embedder.identity.model_id if embedder else None
+        return behaviour(system, embedder.identity.model_id if embedder else None)
 
 
 def systems(arena: Arena, retrieval: RetrievalSettings, weight_of: Mapping[str, float]) -> list[System]:

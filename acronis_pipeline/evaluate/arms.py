@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline import embedding, encoders
+from acronis_pipeline.embedding import ModelIdentity, in_precision
 from acronis_pipeline.errors import ModelError
 from acronis_pipeline.evaluate.arena import Arm
 from acronis_pipeline.evaluate.champion import Champion
@@ -33,19 +33,15 @@ def require_model(store: Store, recipe: str) -> ModelRecord:
 
 def base_arm(record: ModelRecord, model: ModelSettings) -> Arm:
     """The untouched base that a recipe's model started from, with the recipe's prompts and length limit."""
-    identity = record.base_identity
-    return Arm(
-        table_name("base", identity.model_id),
-        DeferredEmbedder(identity, lambda: _load(embedding.find_base(identity.base), identity, model)),
-    )
+    identity = in_precision(record.base_identity, model.precision)
+    embedder = DeferredEmbedder(identity, lambda: encoders.running(record.base_folder(), identity, model))
+    return Arm(table_name("base", identity.model_id), embedder)
 
 
 def tuned_arm(record: ModelRecord, model: ModelSettings) -> Arm:
     """A recipe's model."""
-    return Arm(
-        table_name(record.recipe, record.identity.model_id),
-        DeferredEmbedder(record.identity, lambda: _load(record.folder, record.identity, model)),
-    )
+    identity = in_precision(record.identity, model.precision)
+    return Arm(table_name(record.recipe, identity.model_id), _deferred(record.folder, identity, model))
 
 
 def champion_arm(champion: Champion, model: ModelSettings) -> Arm | None:
@@ -53,7 +49,7 @@ def champion_arm(champion: Champion, model: ModelSettings) -> Arm | None:
     identity, folder = champion.identity, champion.model_folder
     if identity is None or folder is None:
         return None
-    return Arm(champion.system.table, DeferredEmbedder(identity, lambda: _load(Path(folder), identity, model)))
+    return Arm(champion.system.table, _deferred(Path(folder), identity, model))
 
 
 def arms_of(store: Store, recipe: str, model: ModelSettings, champion: Champion | None) -> list[Arm]:
@@ -67,5 +63,10 @@ def arms_of(store: Store, recipe: str, model: ModelSettings, champion: Champion 
     return arms
 
 
-def _load(folder: Path, identity: ModelIdentity, model: ModelSettings) -> Embedder:
-    return embedding.load(folder, identity, device=model.device, batch_size=model.batch_size)
+def base_embedder(identity: ModelIdentity, model: ModelSettings) -> DeferredEmbedder:
+    """An untouched base, found when it is first needed."""
+    return DeferredEmbedder(identity, lambda: encoders.running(embedding.find_base(identity.base), identity, model))
+
+
+def _deferred(folder: Path, identity: ModelIdentity, model: ModelSettings) -> DeferredEmbedder:
+    return DeferredEmbedder(identity, lambda: encoders.running(folder, identity, model))

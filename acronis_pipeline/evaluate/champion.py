@@ -6,7 +6,7 @@ alias and the tag on the passages table repeat what the row says (`pointer`).
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from acronis_pipeline import schemas
 from acronis_pipeline.embedding import ModelIdentity
 from acronis_pipeline.errors import ChampionError
 from acronis_pipeline.evaluate.arena import BASELINES
-from acronis_pipeline.evaluate.report import Comparison
+from acronis_pipeline.evaluate.report import Behaviour, Comparison, behaviour
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 
@@ -37,9 +37,8 @@ class Contender:
     report_id: str
 
     @property
-    def behaviour(self) -> tuple[System, str | None]:
-        """What decides its rankings: two contenders with the same one differ in name and table alone."""
-        return replace(self.system, name="", table=""), self.model_id
+    def behaviour(self) -> Behaviour:
+        return behaviour(self.system, self.model_id)
 
     def __str__(self) -> str:
         return self.system.name if self.system.name in BASELINES else f"{self.system.name} of recipe {self.recipe}"

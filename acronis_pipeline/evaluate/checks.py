@@ -2,7 +2,7 @@
 computed, so that a malformed file costs no evaluation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from acronis_pipeline.dataset import RetrievalDataset
 from acronis_pipeline.evaluate import nano_beir, probe, sts
@@ -69,13 +69,24 @@ def read(settings: EvaluationSettings) -> Checks:
     DatasetError
         If a file is not what its format says.
     """
-    probes = {name: probe.load(name) for name in settings.probes}
-    remarks: list[str] = []
+    checks = read_files(settings)
+    probes, remarks = dict(checks.probes), []
     for name in settings.nano_beir:
         try:
             probes[name] = nano_beir.load(name)
         except nano_beir.UnreachableError as error:
             remarks.append(f"Not checked for forgetting on {name}: {error}.")
+    return replace(checks, probes=probes, remarks=tuple(remarks))
+
+
+def read_files(settings: EvaluationSettings) -> Checks:
+    """The configured checks without those from the model hub: quick enough to try before anything else is done.
+
+    Raises
+    ------
+    DatasetError
+        If a file is missing or not what its format says.
+    """
+    probes = {name: probe.load(name) for name in settings.probes}
     file = settings.sts_file
-    labelled_pairs = {file.name: tuple(sts.read(file))} if file else {}
-    return Checks(probes, settings.forgetting_tolerance, labelled_pairs, tuple(remarks))
+    return Checks(probes, settings.forgetting_tolerance, {file.name: tuple(sts.read(file))} if file else {})

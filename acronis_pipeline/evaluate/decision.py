@@ -21,6 +21,7 @@ from acronis_pipeline.evaluate.scoring import Row, compare
 from acronis_pipeline.evaluate.significance import Difference
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.retrieve import System
+from acronis_pipeline.wording import counted
 
 _HUMAN_MARGIN = 0.02
 """Loss of nDCG@10 on people's questions that is still taken as none."""
@@ -37,12 +38,16 @@ _Scored = tuple[Contender, float | None]
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to move the pointer and to whom. `evidence` compares candidate minus opponent."""
+    """Whether to move the pointer and to whom.
+
+    `evidence` compares candidate minus opponent, and `vetoed` those whom people's questions excluded before it.
+    """
 
     promote: bool
     winner: Contender
     reason: str
     evidence: tuple[Comparison, ...] = ()
+    vetoed: tuple[Comparison, ...] = ()
 
 
 def decide(
@@ -83,7 +88,7 @@ def decide(
     contenders = [pair for report in comparable for pair in _contenders(report)]
     opponent = _opponent(comparable, contenders, champion, standing, results)
     name = str(champion.contender if champion else opponent)
-    vetoed: list[str] = []
+    vetoed: list[Comparison] = []
     left_out: list[str] = []
     evidence: tuple[Comparison, ...] = ()
     text = "no other system is better on validation."
@@ -98,14 +103,14 @@ def decide(
         if verdict.wins:
             takes = f"replaces {name}" if champion else f"is the first champion, ahead of {name}"
             said = f"{candidate} {takes}: {text}{_remarks(vetoed, left_out, reports, comparable)}"
-            return Decision(True, candidate, said + _warning(comparable, candidate), evidence)
-        if not verdict.vetoed:
+            return Decision(True, candidate, said + _warning(comparable, candidate), evidence, tuple(vetoed))
+        if verdict.vetoed_by is None:
             break
-        vetoed.append(text)
+        vetoed.append(verdict.vetoed_by)
         text = "nobody else is better on validation."
     keeps = f"{name} stays champion" if champion else f"{name} is the first champion"
     said = f"{keeps}: {text}{_remarks(vetoed, left_out, reports, comparable)}"
-    return Decision(champion is None, opponent, said, evidence)
+    return Decision(champion is None, opponent, said, evidence, tuple(vetoed))
 
 
 def needs_standing(reports: Sequence[Report], champion: Champion | None) -> bool:
@@ -166,11 +171,11 @@ def _warning(reports: Sequence[Report], winner: Contender) -> str:
 
 
 def _remarks(
-    vetoed: Sequence[str], left_out: Sequence[str], reports: Sequence[Report], comparable: Sequence[Report]
+    vetoed: Sequence[Comparison], left_out: Sequence[str], reports: Sequence[Report], comparable: Sequence[Report]
 ) -> str:
     older = sorted(report.recipe for report in reports if report not in comparable)
     remarks = [
-        f" Vetoed, being worse on people's questions: {'; '.join(vetoed)}." if vetoed else "",
+        _vetoes(vetoed) if vetoed else "",
         f" Not considered: {'; '.join(left_out)}." if left_out else "",
         f" Left out, evaluated on older passages or questions: {', '.join(older)} (materialize lancedb_index and "
         "eval_report of it: nothing is trained for that)."
@@ -178,6 +183,11 @@ def _remarks(
         else "",
     ]
     return "".join(remarks)
+
+
+def _vetoes(vetoed: Sequence[Comparison]) -> str:
+    losses = (f"{lost.a} ({_figures(lost)} on {counted(lost.difference.n, 'human question')})" for lost in vetoed)
+    return f" Vetoed, for {veto_rule(vetoed[0])} on people's questions: {'; '.join(losses)}."
 
 
 def _contenders(report: Report) -> list[_Scored]:
@@ -274,7 +284,7 @@ def _rows_of(results: pa.Table, contender: Contender, question_set: str) -> list
 class _Verdict:
     text: str
     wins: bool
-    vetoed: bool = False
+    vetoed_by: Comparison | None = None
 
 
 def _verdict(candidate: str, opponent: str, evidence: Sequence[Comparison], *, tie_break: bool) -> _Verdict:
@@ -283,10 +293,12 @@ def _verdict(candidate: str, opponent: str, evidence: Sequence[Comparison], *, t
     test, human = by_set.get("synthetic"), by_set.get("human")
     if test is None:
         return _Verdict(f"there are no test questions to show that {candidate} is better than {opponent}.", False)
-    on_test = f"{_figures(test)} on {test.difference.n} test questions"
-    on_human = f"{_figures(human)} on {human.difference.n} human questions" if human else "no human questions to check"
+    on_test = f"{_figures(test)} on {counted(test.difference.n, 'test question')}"
+    on_human = "no human questions to check"
+    if human:
+        on_human = f"{_figures(human)} on {counted(human.difference.n, 'human question')}"
     if human and _worse_for_people(human.difference):
-        return _Verdict(f"{candidate} ({on_human})", False, vetoed=True)
+        return _Verdict("", False, vetoed_by=human)
     if test.difference.low > 0:
         return _Verdict(f"{on_test}; {on_human}.", True)
     if tie_break and human and _better_for_people(human.difference) and test.difference.high >= 0:
@@ -312,6 +324,12 @@ def _worse_for_people(difference: Difference) -> bool:
     if difference.n < _MIN_HUMAN:
         return difference.high < 0
     return difference.mean < -_HUMAN_MARGIN
+
+
+def veto_rule(human: Comparison) -> str:
+    """What people's questions exclude for, in words."""
+    few = human.difference.n < _MIN_HUMAN
+    return "a loss beyond chance" if few else f"a loss of more than {_HUMAN_MARGIN} (proven or not)"
 
 
 def _figures(comparison: Comparison) -> str:

@@ -19,19 +19,24 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Guests:
-    """Those who take part, and a remark for each who cannot."""
+    """Those who take part, and a remark for each who cannot, the champion's apart."""
 
     systems: tuple[Guest, ...] = ()
     remarks: tuple[str, ...] = ()
+    champion_remarks: tuple[str, ...] = ()
 
-    def __add__(self, other: "Guests") -> "Guests":
-        return Guests((*self.systems, *other.systems), (*self.remarks, *other.remarks))
+    @property
+    def champion(self) -> Guest | None:
+        return next((guest for guest in self.systems if guest.system.name == CHAMPION), None)
 
 
 def invite(store: Store, base: Arm, champion: Champion | None, settings: Settings) -> Guests:
     """The champion and the configured endpoints' models over the passages of the base's table."""
-    reigning = the_champion(store, base, champion, settings) if champion else Guests()
-    return reigning + endpoint_models(store, base, settings.evaluation.external)
+    endpoints = endpoint_models(store, base, settings.evaluation.external)
+    if champion is None:
+        return endpoints
+    reigning = the_champion(store, base, champion, settings)
+    return replace(reigning, systems=(*reigning.systems, *endpoints.systems), remarks=endpoints.remarks)
 
 
 def the_champion(store: Store, base: Arm, champion: Champion, settings: Settings) -> Guests:
@@ -44,7 +49,7 @@ def the_champion(store: Store, base: Arm, champion: Champion, settings: Settings
     if problem is None and index.content_version(store, arm.table) != index.content_version(store, base.table):
         problem = f"table {arm.table} holds other passages; materialize lancedb_index"
     if problem:
-        return Guests(remarks=(f"Not compared with the champion: {problem}.",))
+        return Guests(champion_remarks=(f"Not compared with the champion: {problem}.",))
     return Guests((Guest(replace(champion.system, name=CHAMPION), arm),))
 
 
@@ -54,7 +59,8 @@ def endpoint_models(store: Store, base: Arm, endpoints: Sequence[EmbeddingEndpoi
     Passages that the endpoint embedded before are not sent again. One that refuses or does not answer costs its system,
     not the evaluation.
     """
-    found = Guests()
+    guests: list[Guest] = []
+    remarks: list[str] = []
     for endpoint in endpoints:
         try:
             embedder = endpoint_embedding.connect(endpoint, store)
@@ -64,7 +70,7 @@ def endpoint_models(store: Store, base: Arm, endpoints: Sequence[EmbeddingEndpoi
             index.refresh_from(store, table, rows, lambda embedder=embedder: embedder, embedder.identity)
         except ModelError as error:
             _log.warning("%s", error)
-            found += Guests(remarks=(f"Not compared: {error}.",))
+            remarks.append(f"Not compared: {error}.")
             continue
-        found += Guests((Guest(System(f"external:{endpoint.model}", "dense", table), Arm(table, embedder)),))
-    return found
+        guests.append(Guest(System(f"external:{endpoint.model}", "dense", table), Arm(table, embedder)))
+    return Guests(tuple(guests), tuple(remarks))

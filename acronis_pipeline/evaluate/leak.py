@@ -4,7 +4,8 @@ What counts is what the model really saw, as it was written down at its training
 """
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from acronis_pipeline.finetune import model_named
 from acronis_pipeline.finetune.training_corpora import Seen, seen
 from acronis_pipeline.gold import GoldQuestion
 from acronis_pipeline.store import Store
+from acronis_pipeline.wording import counted
 
 _log = logging.getLogger(__name__)
 _SHOWN = 3
@@ -34,14 +36,28 @@ def refuse(
     if not found:
         return
     today = leaks(Seen.of(dataset), dataset, gold)
-    remedy = (
-        "the check nothing_leaks_between_splits names what to mend in the pairs"
-        if today
-        else f"materialize fine_tuned_model[{recipe}] again, today's training pairs leave them out"
+    sizes = {"test": len(dataset.test), "gold": len(gold)}
+    by_people = {question.question_id for question in gold}
+    leaking = Counter("gold" if key in by_people else "test" for key in found)
+    share = " and ".join(
+        f"{leaking[kind]} of {counted(n, f'{kind} question')}" for kind, n in sizes.items() if leaking[kind]
     )
-    n = len(dataset.test) + len(gold)
     examples = "; ".join(list(found.values())[:_SHOWN])
-    raise LeakError(f"recipe {recipe}: its model has seen {len(found)} of {n} test questions: {examples}; {remedy}")
+    remedy = _remedy(recipe, today, by_people)
+    raise LeakError(f"recipe {recipe}: its model has seen {share}: {examples}; {remedy}")
+
+
+def _remedy(recipe: str, today: Mapping[str, str], by_people: Set[str]) -> str:
+    """What to do, by what leaks from today's pairs, too."""
+    training = f"fine_tuned_model[{recipe}]"
+    if not today:
+        return f"materialize {training} again, today's training pairs leave them out"
+    if today.keys() <= by_people:
+        return (
+            f"materialize synthetic_pairs, which leaves gold questions out, and then {training}, "
+            "or remove the question from the gold file"
+        )
+    return "the check nothing_leaks_between_splits names what to mend in the pairs"
 
 
 def fair(

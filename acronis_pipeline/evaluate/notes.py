@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from acronis_pipeline.evaluate.questions import EvalQuestion
 from acronis_pipeline.evaluate.report import Report
 from acronis_pipeline.evaluate.slices import MIN_QUESTIONS, left_out
+from acronis_pipeline.wording import counted
 
 _SATURATED = 0.95
 _FEW_QUESTIONS, _FEW_GROUPS = 100, 12
@@ -13,14 +14,16 @@ _FEW_QUESTIONS, _FEW_GROUPS = 100, 12
 def notes(report: Report, asked: Sequence[EvalQuestion]) -> tuple[str, ...]:
     """Warnings and findings, most important first."""
     found = [*_headroom(report), *_lexical_wins(report), *_forgetting(report)]
-    found += [*_small_samples(report), *_validation(report)]
+    found += [*_missed_by_all(report), *_small_samples(report), *_validation(report)]
     lost = sum(not question.relevant for question in asked)
     if lost:
-        found.append(f"{lost} test questions have no gold passage in the index and count as missed by every system.")
+        found.append(f"{counted(lost, 'test question')} without a gold passage in the index: missed by every system.")
     if report.unanswerable:
-        found.append(f"{len(report.unanswerable)} human questions expect pages that are not indexed; counted apart.")
+        asked_apart = counted(len(report.unanswerable), "human question")
+        found.append(f"{asked_apart} expecting pages that are not indexed: counted apart.")
     if report.partly_answerable:
-        found.append(f"{len(report.partly_answerable)} human questions lack some of their expected pages.")
+        partly = counted(len(report.partly_answerable), "human question")
+        found.append(f"{partly} of which some expected pages are not indexed.")
     if small := left_out(report.slices, report.scores):
         named = ", ".join(f"{n} {question_set} by {by}" for (question_set, by), n in small.items())
         found.append(f"Slices of fewer than {MIN_QUESTIONS} questions are not shown: {named}.")
@@ -41,7 +44,7 @@ def _lexical_wins(report: Report) -> list[str]:
     tuned = report.comparison("fine_tuned", "bm25")
     if tuned is None or tuned.difference.high >= 0:
         return []
-    return [f"BM25 beats the fine-tuned model by {-tuned.difference.mean:.3f} nDCG@10; look at the hybrid."]
+    return [f"BM25 beats the fine-tuned model by {-tuned.difference.mean:.3f} nDCG@10 on synthetic test questions."]
 
 
 def _forgetting(report: Report) -> list[str]:
@@ -54,10 +57,25 @@ def _forgetting(report: Report) -> list[str]:
     ]
 
 
+def _missed_by_all(report: Report) -> list[str]:
+    """Questions so hard that every system fails all of them are rarer than wrong addresses in a gold file."""
+    found: list[str] = []
+    for question_set in dict.fromkeys(score.question_set for score in report.scores):
+        scores = [score for score in report.scores if score.question_set == question_set]
+        if not any(metric.mean for score in scores for metric in score.metrics.values()):
+            cause = "do the addresses in the gold file name the pages that answer them?"
+            asked = counted(scores[0].n, f"{question_set} question")
+            found.append(
+                f"Every system misses every one of {asked}" + (f"; {cause}" if question_set == "human" else ".")
+            )
+    return found
+
+
 def _small_samples(report: Report) -> list[str]:
     sizes = {score.question_set: (score.n, score.n_groups) for score in report.scores}
     return [
-        f"Small sample: {n} {question_set} questions about {groups} pages; only large differences can show."
+        f"Small sample: {counted(n, f'{question_set} question')} about {counted(groups, 'page')}; "
+        "only large differences can show."
         for question_set, (n, groups) in sizes.items()
         if n < _FEW_QUESTIONS or groups < _FEW_GROUPS
     ]

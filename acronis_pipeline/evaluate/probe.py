@@ -38,11 +38,17 @@ def load(name: str) -> RetrievalDataset:
     Raises
     ------
     DatasetError
-        If the file is not what its format says.
+        If there is no such file, or it is not what its format says.
     """
     if name == GENERAL_PROBE:
         return general()
-    _, dataset = labelled_datasets.load(None, Path(name).expanduser())
+    path = Path(name).expanduser()
+    if not path.exists():
+        raise DatasetError(
+            f"probe {name}: no such file or folder; evaluation.probes takes `{GENERAL_PROBE}`, LlamaIndex JSON files "
+            "(or folders of them) and BEIR folders"
+        )
+    _, dataset = labelled_datasets.load(None, path)
     return dataset
 
 

@@ -1,6 +1,6 @@
 """What an evaluation says, as values that survive a trip through JSON."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from pydantic import TypeAdapter
@@ -8,6 +8,13 @@ from pydantic import TypeAdapter
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.significance import Difference, Interval
 from acronis_pipeline.retrieve import System
+
+Behaviour = tuple[System, str | None]
+
+
+def behaviour(system: System, model_id: str | None) -> Behaviour:
+    """What decides a system's rankings: two with the same behaviour differ in name and table alone."""
+    return replace(system, name="", table=""), model_id
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,11 @@ class Report:
     def systems(self) -> tuple[System, ...]:
         """The compared systems, in the order of the table."""
         return tuple(dict.fromkeys(score.system for score in self.scores))
+
+    @property
+    def behaviours(self) -> frozenset[Behaviour]:
+        """What the compared systems do, whatever they are called here."""
+        return frozenset(behaviour(score.system, score.model_id) for score in self.scores)
 
     def score(self, system: str, question_set: str = "synthetic") -> SystemScore | None:
         """One system's score by name; None if it was not asked that set."""

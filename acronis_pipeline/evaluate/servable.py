@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from acronis_pipeline import embedding, index
-from acronis_pipeline.embedding import ModelIdentity
+from acronis_pipeline.embedding import ModelIdentity, in_precision
+from acronis_pipeline.embedding.identity import DETERMINED
 from acronis_pipeline.errors import IdentityMismatchError, ModelError
 from acronis_pipeline.evaluate.arena import Arm
-from acronis_pipeline.evaluate.arms import base_arm, champion_arm, require_model
+from acronis_pipeline.evaluate.arms import base_arm, base_embedder, champion_arm, require_model
 from acronis_pipeline.evaluate.champion import Champion, Contender
 from acronis_pipeline.finetune import model_named
-from acronis_pipeline.index import DeferredEmbedder
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.settings import ModelSettings
 from acronis_pipeline.store import Store
@@ -27,13 +27,15 @@ def model_of(store: Store, contender: Contender) -> tuple[str | None, ModelIdent
         return None, None
     if record := model_named(store, contender.recipe, contender.model_id):
         return str(record.folder), record.identity
-    base = require_model(store, contender.recipe).base_identity
-    if base.model_id != contender.model_id:
+    current = require_model(store, contender.recipe)
+    ways = (in_precision(current.base_identity, precision) for precision in DETERMINED)
+    base = next((way for way in ways if way.model_id == contender.model_id), None)
+    if base is None:
         raise ModelError(
             f"{contender} was evaluated with model {contender.model_id}, which is no longer on record; materialize "
             f"fine_tuned_model, lancedb_index and eval_report of {contender.recipe}"
         )
-    return str(embedding.find_base(base.base)), base
+    return str(current.base_folder()), base
 
 
 def problem(store: Store, system: System, model_folder: str | None, identity: ModelIdentity | None) -> str | None:
@@ -56,6 +58,7 @@ def problem(store: Store, system: System, model_folder: str | None, identity: Mo
         query_prompt=identity.query_prompt,
         document_prompt=identity.document_prompt,
     )
+    actual = in_precision(actual, identity.precision)
     if actual.model_id != identity.model_id:
         return f"model folder {folder} now holds model {actual.model_id}, not {identity.model_id}"
     return None
@@ -69,12 +72,4 @@ def serving_arm(store: Store, champion: Champion, model: ModelSettings) -> Arm:
     base = base_arm(require_model(store, champion.recipe), model)
     if base.embedder.identity.model_id == identity.model_id:
         return base
-    return Arm(
-        champion.system.table,
-        DeferredEmbedder(
-            identity,
-            lambda: embedding.load(
-                embedding.find_base(identity.base), identity, device=model.device, batch_size=model.batch_size
-            ),
-        ),
-    )
+    return Arm(champion.system.table, base_embedder(identity, model))

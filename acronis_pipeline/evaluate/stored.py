@@ -10,7 +10,7 @@ import pyarrow as pa
 from acronis_pipeline import schemas
 from acronis_pipeline.dataset import RetrievalDataset
 from acronis_pipeline.evaluate import checks, leak
-from acronis_pipeline.evaluate.arena import Arena, Arm
+from acronis_pipeline.evaluate.arena import CHAMPION, Arena, Arm, Guest
 from acronis_pipeline.evaluate.champion import history
 from acronis_pipeline.evaluate.evaluation import RETRIEVAL, Canonical, evaluate, questions_id
 from acronis_pipeline.evaluate.guests import Guests
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EvalResult:
-    """A report, whether it was read rather than computed, and a digest of what it depends on."""
+    """A report, whether it was read rather than computed, and its id, a digest of what it depends on."""
 
     report: Report
     reused: bool
@@ -67,6 +67,9 @@ def refresh(
 ) -> EvalResult:
     """The recipe's report on the current indexes and questions; computed and stored if it is not known yet.
 
+    Who reigns makes no new report where the champion's results on these questions are known: in the report itself or in
+    another recipe's newest one. Otherwise each coronation would cost every recipe a report, with the next one due.
+
     The report's row is written last, so an interrupted evaluation leaves no report and is done again.
 
     Raises
@@ -83,10 +86,11 @@ def refresh(
     validation = Arena(dataset.validation, base, fine_tuned, reworded, guests.systems)
     searched = retrieval.model_dump_json(exclude={"k", "editions"})
     key = digest(_key(store, test, validation, gold), searched, checked.key, *guests.remarks)
-    report_id = digest(recipe, key)[:16]
-    if known := _read(store, f"report_id = {quoted(report_id)}"):
-        _log.info("%s: indexes and questions are unchanged, report %s stands", recipe, report_id)
-        return EvalResult(_made_newest(store, known[-1]), True, key)
+    if known := _standing(store, recipe, key, test, guests.champion):
+        _log.info("%s: indexes and questions are unchanged, report %s stands", recipe, known.report_id)
+        return EvalResult(_made_newest(store, known), True, known.report_id)
+    champion = [str(test.behaviour(guests.champion.system))] if guests.champion else guests.champion_remarks
+    report_id = digest(recipe, key, *champion)[:16]
     done = evaluate(
         store,
         recipe,
@@ -97,12 +101,12 @@ def refresh(
         checks=checked,
         canonical=canonical,
         report_id=report_id,
-        remarks=guests.remarks,
+        remarks=(*guests.champion_remarks, *guests.remarks),
     )
     store.sync(RESULTS_TABLE, schemas.QUESTION_RESULTS, done.results, scope=f"report_id = {quoted(report_id)}")
     store.upsert(REPORTS_TABLE, schemas.REPORTS, _row(done.report, key))
     prune(store, recipe)
-    return EvalResult(done.report, False, key)
+    return EvalResult(done.report, False, report_id)
 
 
 def prune(store: Store, recipe: str, keep: int = KEPT_REPORTS) -> int:
@@ -170,12 +174,25 @@ def mlflow_run(store: Store, report_id: str) -> str | None:
 
 
 def _key(store: Store, test: Arena, validation: Arena, gold: Sequence[GoldQuestion]) -> str:
-    """Digest of indexes and questions. A champion on one of the recipe's own tables is among its systems or was."""
-    own = {arm.table for arm in (test.base, test.fine_tuned) if arm}
-    invited = [str(guest.system) for guest in test.guests if guest.system.table not in own]
-    tables = [data_version(store, table) for table in test.arms]
+    """Digest of questions, indexes and systems, the champion's apart."""
+    compared = replace(test, guests=tuple(guest for guest in test.guests if guest.system.name != CHAMPION))
+    invited = [str(guest.system) for guest in compared.guests]
+    tables = [data_version(store, table) for table in compared.arms]
     questions = [questions_id(store, arena, gold) for arena in (test, validation)]
     return digest(VERSION, *tables, *invited, *questions)
+
+
+def _standing(store: Store, recipe: str, key: str, test: Arena, champion: Guest | None) -> Report | None:
+    """The recipe's newest report under a key if the champion, where one takes part, need not be asked again for it."""
+    made = _read(store, f"recipe = {quoted(recipe)} AND report_key = {quoted(key)}")
+    if champion is None or not made:
+        return made[-1] if made else None
+    wanted = test.behaviour(champion.system)
+    if holding := [report for report in made if wanted in report.behaviours]:
+        return holding[-1]
+    others = (report for report in latest_reports(store) if report.recipe != recipe)
+    known = any(wanted in report.behaviours and report.questions_id == made[-1].questions_id for report in others)
+    return made[-1] if known else None
 
 
 def _made_newest(store: Store, report: Report) -> Report:

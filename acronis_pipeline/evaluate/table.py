@@ -5,6 +5,7 @@ from typing import Any
 
 from acronis_pipeline.evaluate.arena import CHAMPION
 from acronis_pipeline.evaluate.report import Report, SystemScore
+from acronis_pipeline.wording import counted
 
 _CUTOFFS = (1, 3, 5, 10)
 """Of the hit rates shown; the table must fit a terminal."""
@@ -83,7 +84,7 @@ def _remarks(reports: Sequence[Report]) -> list[str]:
     remarks += [f"Scored on the other expected pages: {q}" for report in reports for q in report.partly_answerable]
     unscored = dict.fromkeys(question for report in reports for question in report.unscored)
     if unscored:
-        remarks.append(f"Asked but not scored, for want of expected pages: {len(unscored)} human questions.")
+        remarks.append(f"Asked but not scored, for want of expected pages: {counted(len(unscored), 'human question')}.")
     return list(dict.fromkeys(remarks))
 
 

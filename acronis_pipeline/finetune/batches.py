@@ -8,6 +8,14 @@ import numpy as np
 from acronis_pipeline.finetune.examples import Questions
 
 
+def with_same_answers(questions: Questions) -> list[list[int]]:
+    """Question indices, those with the same answers together."""
+    groups: dict[tuple[tuple[int, ...], ...], list[int]] = {}
+    for question, answers in enumerate(questions.answers):
+        groups.setdefault(answers, []).append(question)
+    return list(groups.values())
+
+
 class PassageBatches:
     """Batches of question indices, fresh in every epoch: so many passages, with up to `questions_each` of each.
 
@@ -17,10 +25,7 @@ class PassageBatches:
     """
 
     def __init__(self, questions: Questions, *, passages: int, questions_each: int, seed: int) -> None:
-        groups: dict[tuple[tuple[int, ...], ...], list[int]] = {}
-        for question, answers in enumerate(questions.answers):
-            groups.setdefault(answers, []).append(question)
-        self._groups = list(groups.values())
+        self._groups = with_same_answers(questions)
         self._passages = passages
         self._questions_each = questions_each
         self._seed = seed

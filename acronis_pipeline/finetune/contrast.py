@@ -1,7 +1,76 @@
-"""The contrastive objective that all methods share."""
+"""What a training step tells apart, and the contrastive objective that all methods share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+
+from acronis_pipeline.finetune.examples import Questions
+
+OUTSIDE = -1
+"""Stands for the row of a text that is no passage of the corpus."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The questions and passages of a step, each passage once however many questions are about it.
+
+    `rows[j]` is the corpus row of the j-th passage, or OUTSIDE. `positive` and `contrasted` are boolean, of shape
+    (n_questions, n_passages): which passages answer a question, and which it is told apart from or finds at all.
+    """
+
+    questions: list[int]
+    queries: list[str]
+    rows: list[int]
+    passages: list[str]
+    positive: np.ndarray
+    contrasted: np.ndarray
+
+
+def lay_out(
+    questions: Questions, passages: Sequence[str], batch: Sequence[int], negatives: Sequence[Sequence[int]] = ()
+) -> Contrast:
+    """The questions of a batch with the passages that they were made from and their own hard negatives.
+
+    All are contrasted with all the passages that questions were made from. A hard negative counts against its own
+    question only: what does not answer one question about a passage may well answer the next. A sentence that a
+    question was made from is taken out of its passage, so that the passage is found by what else it says.
+
+    Parameters
+    ----------
+    negatives
+        Rows of each question's hard negatives in the corpus, by question; those that came with the questions as texts
+        (`Questions.negatives`) are added.
+    """
+    rows = sorted({questions.origins[question] for question in batch})
+    texts = [_without(passages[row], questions.removed_from(row, batch)) for row in rows]
+    own: dict[tuple[int, str], set[int]] = {}
+    for index, question in enumerate(batch):
+        for row in negatives[question] if negatives else ():
+            if row not in rows:
+                own.setdefault((row, passages[row]), set()).add(index)
+        for text in questions.negatives_of(question):
+            own.setdefault((OUTSIDE, text), set()).add(index)
+    n_shared = len(rows)
+    rows, texts = rows + [row for row, _ in own], texts + [text for _, text in own]
+    answers = [set(questions.relevant(question)) for question in batch]
+    positive = np.array([[row in rows_of_one for row in rows] for rows_of_one in answers], dtype=bool)
+    contrasted = positive.copy()
+    contrasted[:, :n_shared] = True
+    for column, owners in enumerate(own.values(), start=n_shared):
+        contrasted[sorted(owners), column] = True
+    return Contrast(list(batch), [questions.queries[question] for question in batch], rows, texts, positive, contrasted)
+
+
+def contrastive_loss(query_vectors: Any, passage_vectors: Any, contrast: Contrast, scale: float) -> Any:
+    """`info_nce` of a step's vectors, L2-normalised tensors of shape (n, dimension); a scalar tensor."""
+    import torch
+
+    contrasted = torch.from_numpy(contrast.contrasted).to(query_vectors.device)
+    positive = torch.from_numpy(contrast.positive).to(query_vectors.device)
+    logits = scale * query_vectors @ passage_vectors.T
+    return info_nce(logits.masked_fill(~contrasted, float("-inf")), positive)
 
 
 def info_nce(logits: Any, positive: Any) -> Any:
@@ -46,3 +115,11 @@ def with_own_negatives(
     own = torch.tensor([[query == owner for owner in owners] for query in queries], device=logits.device)
     contrasted = negative_logits.masked_fill(~own, float("-inf"))
     return torch.cat([logits, contrasted], dim=1), torch.cat([positive, torch.zeros_like(own)], dim=1)
+
+
+def _without(passage: str, sentences: Iterable[str]) -> str:
+    """The passage without these sentences; the whole passage where nothing would be left of it."""
+    rest = passage
+    for sentence in sentences:
+        rest = rest.replace(sentence, " ")
+    return rest if rest.strip() else passage

@@ -1,4 +1,4 @@
-"""The training loop of whole-encoder methods: contrastive, the best checkpoint kept, step 0 among the candidates.
+"""The training loop of all methods that change an encoder: contrastive, the best checkpoint kept, step 0 in the race.
 
 Our own loop instead of sentence-transformers' trainer, because that takes a passage per question: four questions about
 one are four encodings of it, and encoding passages is nearly all the work. Its best checkpoint also never includes step
@@ -7,174 +7,223 @@ one are four encodings of it, and encoding passages is nearly all the work. Its 
 
 import logging
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer
 
-from acronis_pipeline.finetune.batches import PassageBatches
-from acronis_pipeline.finetune.contrast import info_nce, with_own_negatives
-from acronis_pipeline.finetune.examples import Questions
+from acronis_pipeline.finetune import devices
+from acronis_pipeline.finetune.checkpoints import Checkpoints
+from acronis_pipeline.finetune.contrast import Contrast, contrastive_loss, lay_out
+from acronis_pipeline.finetune.contrastive_parameters import ContrastiveParameters, batches_of, schedule_of
+from acronis_pipeline.finetune.encoding import Encode
+from acronis_pipeline.finetune.gradient_step import Loss, add_gradients
+from acronis_pipeline.finetune.matryoshka import at_every_dimension
+from acronis_pipeline.finetune.method import Task
+from acronis_pipeline.finetune.negatives import mine
 from acronis_pipeline.finetune.validation import CHOOSES
-
-_SIMILAR_LENGTHS = 8
-"""Texts encoded at once: small enough that padding to the longest costs little, large enough for full speed."""
 
 _MAX_GRADIENT_NORM = 1.0
 _PROGRESS_LINES = 12
 
 _log = logging.getLogger(__name__)
 
+Weights = dict[str, torch.Tensor]
+
 
 @dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to train: a linear warm-up over a share of the steps, then a linear fall to zero."""
+class Towers:
+    """What is trained and how it makes vectors.
 
-    steps: int
-    learning_rate: float
-    warmup: float
-    weight_decay: float
-    evaluations: int
+    `weights` holds every trained parameter (`requires_grad`); the two encoders may be the same, share it or not.
+    """
 
-    def rate_at(self, step: int) -> float:
-        """Learning rate of a step, counted from 0."""
-        warmup_steps = self.warmup * self.steps
-        rising = (step + 1) / warmup_steps if warmup_steps else 1.0
-        falling = (self.steps - step) / (self.steps - warmup_steps)
-        return self.learning_rate * min(1.0, rising, falling)
-
-    @property
-    def looks(self) -> set[int]:
-        """Steps, counted from 1, after which the validation questions are looked at; the last is one of them."""
-        return {max(1, round(self.steps * (i + 1) / self.evaluations)) for i in range(self.evaluations)}
+    weights: torch.nn.Module
+    encode_queries: Encode
+    encode_passages: Encode
 
 
 @dataclass
 class Best:
-    """The best checkpoint so far; `state` is None while that is step 0."""
+    """The best checkpoint so far; `state` (of the trained parameters) is None while that is step 0."""
 
     value: float
     name: str = "step 0"
-    state: dict[str, torch.Tensor] | None = None
+    state: Weights | None = None
+
+
+@dataclass
+class Progress:
+    """Where training stands: with the weights and the optimizer, all that going on needs."""
+
+    best: Best
+    history: list[dict[str, float]]
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    looks_without_better: int = 0
 
 
 def train_contrastively(
-    model: SentenceTransformer,
-    questions: Questions,
-    passages: tuple[str, ...],
-    batches: PassageBatches,
+    task: Task,
+    towers: Towers,
+    parameters: ContrastiveParameters,
     *,
-    schedule: Schedule,
-    scale: float,
-    base_value: float,
-    value: Callable[[], float],
+    look: Callable[[], dict[str, float]],
+    base_look: dict[str, float],
+    loss: Loss | None = None,
+    negatives: Sequence[Sequence[int]] = (),
+    chooses: str = CHOOSES,
 ) -> tuple[Best, list[dict[str, float]]]:
-    """Train `model` in place; return its best checkpoint by `value` (validation nDCG@10) and the history.
+    """Train `towers.weights` in place; return its best checkpoint and the history.
 
-    The weights left in `model` are those of the last step.
+    The weights left are those of the last step: `load` puts the best's in. Training that was killed goes on from the
+    last checkpoint in `task.work`, to the same weights as if it had not been.
+
+    Parameters
+    ----------
+    look
+        Measures the validation questions with the weights as they are; its entry `chooses` picks the checkpoint, all
+        go into the history.
+    base_look
+        The same of the untouched base, step 0.
+    loss
+        InfoNCE at `parameters.scale` by default.
+    negatives
+        Rows of the corpus that do not answer each training question, by question; mined by default as
+        `parameters.hard_negatives` says.
     """
-    _turn_dropout_off(model)
+    negatives = negatives or _mined(task, parameters)
+    turn_dropout_off(towers.weights)
+    trained = [parameter for parameter in towers.weights.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
+        trained, lr=parameters.learning_rate, weight_decay=parameters.weight_decay, fused=True
     )
-    best, history = Best(base_value), [{"step": 0, "epoch": 0.0, CHOOSES: base_value}]
-    losses: list[float] = []
-    started, every = time.monotonic(), max(1, schedule.steps // _PROGRESS_LINES)
+    batches = batches_of(task, parameters)
+    schedule = schedule_of(parameters, batches)
+    checkpoints = Checkpoints(task.work)
+    run = checkpoints.resume(towers.weights, optimizer) or _start(task, base_look, chooses)
+    gradients = _gradients(task, towers, parameters, loss)
+    clock = _Clock(schedule.steps, run.step)
     for step, batch in enumerate(batches.take(schedule.steps), start=1):
-        epoch = round(step / len(batches), 2)
+        if step <= run.step:
+            continue
+        if parameters.patience and run.looks_without_better >= parameters.patience:
+            _log.info("no better in %d looks: training stops before step %d", run.looks_without_better, step)
+            break
         rate = schedule.rate_at(step - 1)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        model.train()
-        losses.append(_step(model, optimizer, contrastive_loss(model, questions, passages, batch, scale)))
-        if step % every == 0:
-            history.append({"step": step, "epoch": epoch, "loss": float(np.mean(losses)), "lr": rate})
-            _log_progress(step, schedule.steps, float(np.mean(losses)), time.monotonic() - started)
-            losses.clear()
-        if step in schedule.looks:
-            model.eval()
-            found = value()
-            _log.info("epoch %g: validation nDCG@10 %.4f (best so far %.4f, %s)", epoch, found, best.value, best.name)
-            history.append({"step": step, "epoch": epoch, CHOOSES: found})
-            if found > best.value:
-                best = Best(found, f"epoch {epoch:g}", copy_of(model))
-    model.eval()
-    return best, history
+        towers.weights.train()
+        optimizer.zero_grad()
+        run.losses.append(gradients(lay_out(task.examples.train, task.examples.passages, batch, negatives)))
+        _update(optimizer, trained, rate)
+        run.step, epoch = step, round(step / len(batches), 2)
+        if step % max(1, schedule.steps // _PROGRESS_LINES) == 0:
+            _note(task, run, {"step": step, "epoch": epoch, "loss": float(np.mean(run.losses)), "lr": rate})
+            clock.log(step, float(np.mean(run.losses)))
+            run.losses.clear()
+        looked = step in schedule.looks
+        if looked:
+            _look(task, run, towers.weights, look, chooses, epoch)
+        checkpoints.save(run, towers.weights, optimizer, due=looked)
+    towers.weights.eval()
+    return run.best, run.history
 
 
-def copy_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The model's weights as they are now."""
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+def copy_of(weights: torch.nn.Module) -> Weights:
+    """The trained parameters as they are now."""
+    return {name: tensor.detach().clone() for name, tensor in weights.named_parameters() if tensor.requires_grad}
 
 
-def contrastive_loss(
-    model: SentenceTransformer, questions: Questions, passages: tuple[str, ...], batch: list[int], scale: float
-) -> torch.Tensor:
-    """InfoNCE of a batch's questions over the passages that they were made from, each passage encoded once.
+def load(weights: torch.nn.Module, state: Weights) -> None:
+    """Put what `copy_of` kept back."""
+    weights.load_state_dict(state, strict=False)
 
-    A question is also contrasted with the hard negatives that came with it. A sentence that a question was made from is
-    taken out of its passage, so that the passage is found by what else it says.
+
+def turn_dropout_off(weights: torch.nn.Module) -> None:
+    """Attention with dropout has no fast kernel on a CPU: a step takes 1.7 to 1.9 times longer and twice the memory.
+
+    A text encoded twice for gradient caching would also be two different ones.
     """
-    rows = sorted({questions.origins[question] for question in batch})
-    answers = [set(questions.relevant(question)) for question in batch]
-    positive = torch.tensor([[row in rows_of_one for row in rows] for rows_of_one in answers], device=model.device)
-    query_vectors = _encode(model, [questions.queries[question] for question in batch], "query")
-    texts = [_without(passages[row], questions.removed_from(row, batch)) for row in rows]
-    passage_vectors = _encode(model, texts, "document")
-    logits = scale * query_vectors @ passage_vectors.T
-    if negatives := [(question, text) for question in batch for text in questions.negatives_of(question)]:
-        owners, texts = zip(*negatives, strict=True)
-        contrasted = scale * query_vectors @ _encode(model, list(texts), "document").T
-        logits, positive = with_own_negatives(logits, positive, contrasted, batch, owners)
-    return info_nce(logits, positive)
-
-
-def _without(passage: str, sentences: Iterable[str]) -> str:
-    """The passage without these sentences; the whole passage where nothing would be left of it."""
-    rest = passage
-    for sentence in sentences:
-        rest = rest.replace(sentence, " ")
-    return rest if rest.strip() else passage
-
-
-def _encode(model: SentenceTransformer, texts: list[str], prompt: str) -> torch.Tensor:
-    """Shape (n_texts, dimension), L2-normalised, with gradients."""
-    by_length = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    parts = []
-    for start in range(0, len(texts), _SIMILAR_LENGTHS):
-        some = [texts[index] for index in by_length[start : start + _SIMILAR_LENGTHS]]
-        features = model.preprocess(some, prompt=model.prompts.get(prompt) or None)
-        on_device = {k: v.to(model.device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
-        parts.append(model(on_device)["sentence_embedding"])
-    back = torch.from_numpy(np.argsort(by_length)).to(model.device)
-    return torch.nn.functional.normalize(torch.cat(parts)[back], dim=1)
-
-
-def _step(model: SentenceTransformer, optimizer: Any, loss: torch.Tensor) -> float:
-    optimizer.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), _MAX_GRADIENT_NORM)
-    optimizer.step()
-    return loss.item()
-
-
-def _turn_dropout_off(model: torch.nn.Module) -> None:
-    """Attention with dropout has no fast kernel on a CPU: a step takes 1.7 to 1.9 times longer and twice the memory."""
-    for module in model.modules():
+    for module in weights.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
 
 
-def _log_progress(done: int, total: int, loss: float, elapsed_s: float) -> None:
-    per_step = elapsed_s / done
-    _log.info(
-        "step %d of %d, loss %.3f, %.2f s a step, about %.0f s left",
-        done,
-        total,
-        loss,
-        per_step,
-        per_step * (total - done),
+def _gradients(
+    task: Task, towers: Towers, parameters: ContrastiveParameters, loss: Loss | None
+) -> Callable[[Contrast], float]:
+    """What adds a step's gradients to those of the weights and gives its loss."""
+    loss = loss or partial(contrastive_loss, scale=parameters.scale)
+    return partial(
+        add_gradients,
+        encode_queries=towers.encode_queries,
+        encode_passages=towers.encode_passages,
+        loss=at_every_dimension(loss, parameters.matryoshka_dimensions),
+        cached=parameters.gradient_cache,
+        tokens=parameters.mini_batch_tokens,
+        longest=task.base.identity.max_seq_length,
     )
+
+
+def _mined(task: Task, parameters: ContrastiveParameters) -> Sequence[Sequence[int]]:
+    if not parameters.hard_negatives.per_question:
+        return ()
+    queries = task.base.encode_queries(task.examples.train.queries)
+    return mine(task.examples, queries, task.passage_vectors, parameters.hard_negatives)
+
+
+def _start(task: Task, base_look: dict[str, float], chooses: str) -> Progress:
+    entry = {"step": 0, "epoch": 0.0, **base_look}
+    run = Progress(Best(base_look[chooses]), [])
+    _note(task, run, entry)
+    return run
+
+
+def _note(task: Task, run: Progress, entry: dict[str, float]) -> None:
+    run.history.append(entry)
+    if devices.is_main():
+        task.report(entry)
+
+
+def _update(optimizer: torch.optim.Optimizer, trained: list[torch.nn.Parameter], rate: float) -> None:
+    devices.sum_gradients(trained)
+    torch.nn.utils.clip_grad_norm_(trained, _MAX_GRADIENT_NORM)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+
+
+def _look(
+    task: Task,
+    run: Progress,
+    weights: torch.nn.Module,
+    look: Callable[[], dict[str, float]],
+    chooses: str,
+    epoch: float,
+) -> None:
+    """Measure the weights as they are, and keep them if they are the best so far."""
+    weights.eval()
+    found = devices.of_main(look)
+    best = run.best
+    _log.info(
+        "epoch %g: validation %s %.4f (best so far %.4f, %s)", epoch, chooses, found[chooses], best.value, best.name
+    )
+    _note(task, run, {"step": run.step, "epoch": epoch, **found})
+    run.looks_without_better += 1
+    if found[chooses] > best.value:
+        run.best, run.looks_without_better = Best(found[chooses], f"epoch {epoch:g}", copy_of(weights)), 0
+
+
+class _Clock:
+    """Tells how fast training goes and when it will end."""
+
+    def __init__(self, steps: int, done: int) -> None:
+        self._steps, self._first, self._started = steps, done, time.monotonic()
+
+    def log(self, done: int, loss: float) -> None:
+        per_step = (time.monotonic() - self._started) / (done - self._first)
+        _log.info(
+            "step %d of %d, loss %.3f, %.2f s a step, about %.0f s left",
+            done, self._steps, loss, per_step, per_step * (self._steps - done),
+        )  # fmt: skip

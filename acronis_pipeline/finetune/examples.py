@@ -75,11 +75,12 @@ class Questions:
 
 @dataclass(frozen=True)
 class Examples:
-    """Unique passage texts (identical texts are one passage) and the questions of two splits."""
+    """Unique passage texts (identical texts are one passage) with the page of each, and the questions of two splits."""
 
     passages: tuple[str, ...]
     train: Questions
     validation: Questions
+    pages: tuple[str, ...] = ()
 
 
 def prepare(dataset: RetrievalDataset) -> Examples:
@@ -95,7 +96,10 @@ def prepare(dataset: RetrievalDataset) -> Examples:
     """
     if not dataset.passages:
         raise EmptyCorpusError("fine-tuning: the corpus has no passages; crawl and chunk a site first")
-    texts = tuple(dict.fromkeys(passage.text for passage in dataset.passages))
+    page_of: dict[str, str] = {}
+    for passage in dataset.passages:
+        page_of.setdefault(passage.text, passage.url)
+    texts = tuple(page_of)
     row_of = {text: row for row, text in enumerate(texts)}
     clusters: dict[str, dict[int, None]] = {}
     for passage in dataset.passages:
@@ -110,12 +114,12 @@ def prepare(dataset: RetrievalDataset) -> Examples:
         raise DatasetError(
             f"fine-tuning: all {len(train)} training questions have the same answer; add questions about other passages"
         )
-    return Examples(texts, train, validation)
+    return Examples(texts, train, validation, tuple(page_of.values()))
 
 
 def digest_of(dataset: RetrievalDataset) -> str:
-    """Digest of everything that training reads: passages, clusters, and both splits' questions with their gold."""
-    passages = digest_rows((p.chunk_id, p.text, p.cluster_id) for p in dataset.passages)
+    """Digest of all that training reads: passages, clusters, pages, and both splits' questions with their gold."""
+    passages = digest_rows((p.chunk_id, p.text, p.cluster_id, p.url) for p in dataset.passages)
     splits = [
         digest_rows((q.query, q.style, *q.chunk_ids, *q.negatives, q.removed) for q in split)
         for split in (dataset.train, dataset.validation)

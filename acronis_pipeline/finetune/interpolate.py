@@ -22,25 +22,25 @@ def between(base: dict[str, Any], tuned: dict[str, Any], share: float) -> dict[s
 
 
 def choose_share(
-    model: Any,
-    base: dict[str, Any],
-    tuned: dict[str, Any],
-    *,
-    tuned_value: float,
-    shares: Sequence[float],
-    value: Callable[[], float],
+    mix: Callable[[float], object], *, tuned_value: float, shares: Sequence[float], value: Callable[[], float]
 ) -> float:
-    """Leave in `model` the best of the tuned weights and the mixtures; return the share of the tuned ones.
+    """Leave in the model the best of the tuned weights and the mixtures; return the share of the tuned ones.
 
-    `value` measures `model` as it is. The base itself is in the race elsewhere: every method's result meets it on the
-    whole corpus.
+    The base itself is in the race elsewhere: every method's result meets it on the whole corpus.
+
+    Parameters
+    ----------
+    mix
+        Puts a share of what was learnt, and the rest of the base, into the model.
+    value
+        Measures the model as it is; `tuned_value` is what it gave for the tuned weights.
     """
     best_share, best_value = 1.0, tuned_value
     for share in shares:
-        model.load_state_dict(between(base, tuned, share))
+        mix(share)
         found = value()
         _log.info("%.0f %% tuned and %.0f %% base: validation nDCG@10 %.4f", 100 * share, 100 * (1 - share), found)
         if found > best_value:
             best_share, best_value = share, found
-    model.load_state_dict(between(base, tuned, best_share))
+    mix(best_share)
     return best_share

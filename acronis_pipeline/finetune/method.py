@@ -7,13 +7,16 @@ checkpoint it settled on. Everything else (recipes, publishing, records) is the 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.embedding.identity import FLOAT32
 from acronis_pipeline.finetune.examples import Examples
+from acronis_pipeline.store import Store
 
 
 class MethodParameters(BaseModel):
@@ -30,19 +33,32 @@ class Changed(Enum):
     BOTH = "both"
 
 
+def unreported(entry: dict[str, float]) -> None:
+    """Nobody watches the training."""
+
+
 @dataclass(frozen=True)
 class Task:
-    """What a method learns from.
+    """What a method learns from, and where it runs.
 
     `passage_vectors` are the base's vectors of `examples.passages`: (n_passages, dimension) float32, L2-normalised.
     `load_base` gives a fresh copy of the base for methods that change its weights: `base` itself must stay as it is.
+    It takes `weights` as `embedding.load` does. `store` keeps what is worth computing only once.
+    `report` is called with every entry of the history as it comes. `work` is a folder for what must survive a kill, the
+    same when the same training starts again and deleted once its model is published; None keeps nothing. `precision` is
+    what a training step computes in; weights and published models are float32 always.
     """
 
     examples: Examples
     base: Embedder
     passage_vectors: np.ndarray
-    load_base: Callable[[], Embedder]
+    load_base: Callable[..., Embedder]
     seed: int
+    store: Store
+    report: Callable[[dict[str, float]], None] = unreported
+    work: Path | None = None
+    device: str | None = None
+    precision: str = FLOAT32
 
 
 @dataclass(frozen=True)
@@ -60,7 +76,11 @@ class Fitted:
 
 
 class Method(Protocol):
-    """The interface of a method's module."""
+    """The interface of a method's module.
+
+    A module may also have `check(base: ModelIdentity, parameters, device: str)`, which raises a RecipeError for what
+    cannot work with that base or on that device; it is called before anything is embedded or trained.
+    """
 
     Parameters: type[MethodParameters]
 

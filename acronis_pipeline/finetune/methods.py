@@ -2,10 +2,18 @@
 
 from typing import cast
 
-from acronis_pipeline.finetune import full, query_adapter
+from acronis_pipeline.finetune import decoder, distill, ensemble, full, lora, query_adapter, two_tower
 from acronis_pipeline.finetune.method import Method
+
+OVER_ENDPOINTS = "query_adapter"
+"""The method that needs no more of its base than vectors."""
 
 METHODS: dict[str, Method] = {
     "query_adapter": cast("Method", query_adapter),
     "full": cast("Method", full),
+    "ensemble": cast("Method", ensemble),
+    "two_tower": cast("Method", two_tower),
+    "decoder": cast("Method", decoder),
+    "distill": cast("Method", distill),
+    "lora": cast("Method", lora),
 }

@@ -61,6 +61,7 @@ def identify(fitted: Fitted, base: ModelIdentity) -> ModelIdentity:
         base,
         query_fingerprint=digest(base.query_fingerprint, weights),
         document_fingerprint=digest(base.document_fingerprint, weights),
+        dimension=fitted.model.get_embedding_dimension(),
     )
 
 

@@ -11,15 +11,20 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from acronis_pipeline.endpoint_embedding import mapped
+from acronis_pipeline.endpoint_folder import EndpointModel
 from acronis_pipeline.finetune.contrast import info_nce, with_own_negatives
 from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.method import Changed, Fitted, MethodParameters, Task
 from acronis_pipeline.finetune.validation import CHOOSES, measure
+from acronis_pipeline.finetune.validation_pool import answers_and_others
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +36,16 @@ class Parameters(MethodParameters):
     weight_decay: float = Field(0.01, ge=0, description="Pulls towards the base model.")
     scale: float = Field(30.0, gt=0, description="1 / temperature of the softmax over passages.")
     batch_size: int = Field(256, ge=1, description="Questions per step; negatives are the same for any size.")
+    passages: int = Field(
+        1024, ge=2, description="Contrasted in a step besides its answers: a random sample of those with questions."
+    )
     max_steps: int = Field(400, ge=1)
     evaluate_every: int = Field(10, ge=1, description="Steps between looks at the validation questions.")
     patience: int = Field(10, ge=1, description="Looks without improvement before it stops.")
+    validation_questions: int = Field(512, ge=1, description="Looked at while training: a random sample up to this.")
+    validation_passages: int = Field(
+        2048, ge=1, description="Corpus while training: the answers and a random sample up to this."
+    )
 
     @model_validator(mode="after")
     def _looks_at_least_once(self) -> "Parameters":
@@ -44,14 +56,17 @@ class Parameters(MethodParameters):
 
 def fit(task: Task, parameters: Parameters) -> Fitted:
     """Train the map on cached vectors and put it on the query route of the base model."""
-    validation = task.examples.validation
     train_vectors = task.base.encode_queries(task.examples.train.queries)
-    validation_vectors = task.base.encode_queries(validation.queries)
+    asked = _some_of(task.examples.validation, parameters.validation_questions, task.seed)
+    rows = answers_and_others(asked, len(task.passage_vectors), parameters.validation_passages, task.seed)
+    questions, passages = asked.within(rows), task.passage_vectors[rows]
+    validation_vectors = task.base.encode_queries(questions.queries)
 
     def ndcg(weight: np.ndarray) -> float:
-        return measure(_adapt(validation_vectors, weight), task.passage_vectors, validation)[CHOOSES]
+        return measure(mapped(validation_vectors, weight), passages, questions)[CHOOSES]
 
-    return _fit(task, parameters, train_vectors, ndcg)
+    with _one_thread():
+        return _fit(task, parameters, train_vectors, ndcg)
 
 
 def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Callable[[np.ndarray], float]) -> Fitted:
@@ -59,6 +74,7 @@ def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Ca
 
     rows, positives = _training_passages(task.examples.train)
     queries, passages = torch.from_numpy(train_vectors), torch.from_numpy(task.passage_vectors[rows])
+    rng = np.random.default_rng(task.seed)
     negatives, owners = _hard_negatives(task)
     weight = torch.nn.Parameter(torch.zeros(queries.shape[1], queries.shape[1]))
     optimizer = torch.optim.AdamW(
@@ -71,7 +87,9 @@ def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Ca
     batches = itertools.islice(_batches(len(queries), parameters.batch_size, task.seed), parameters.max_steps)
     for step, batch in enumerate(batches, start=1):
         adapted = torch.nn.functional.normalize(queries[batch] + queries[batch] @ weight.T, dim=1)
-        logits, positive = parameters.scale * adapted @ passages.T, _mask(positives, batch, len(rows))
+        columns = _columns([positives[question] for question in batch], len(rows), parameters.passages, rng)
+        logits = parameters.scale * adapted @ passages[columns].T
+        positive = torch.from_numpy(_mask(positives, batch, columns))
         if (own := np.isin(owners, batch)).any():
             contrasted = parameters.scale * adapted @ negatives[own].T
             logits, positive = with_own_negatives(logits, positive, contrasted, batch.tolist(), owners[own].tolist())
@@ -105,14 +123,33 @@ def _batches(n_questions: int, size: int, seed: int) -> Iterator[np.ndarray]:
         yield from (order[start : start + size] for start in range(0, n_questions, size))
 
 
-def _training_passages(train: Questions) -> tuple[np.ndarray, list[list[int]]]:
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Matrices this small only lose time waiting for other threads: ten times the time on two busy cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _some_of(questions: Questions, most: int, seed: int) -> Questions:
+    if len(questions) <= most:
+        return questions
+    return questions.take(np.sort(np.random.default_rng(seed).choice(len(questions), most, replace=False)).tolist())
+
+
+def _training_passages(train: Questions) -> tuple[np.ndarray, list[np.ndarray]]:
     """Rows of the passages that answer some training question, and each question's positions among them.
 
     Only these are contrasted. A passage that is never a positive would only ever be pushed away: with the whole corpus
     as negatives the map learns to avoid the held-out pages (nDCG@10 .684 instead of .719 in cross-validation).
     """
     rows = np.unique([row for question in range(len(train)) for row in train.relevant(question)])
-    positives = [np.searchsorted(rows, train.relevant(question)).tolist() for question in range(len(train))]
+    positives = [np.searchsorted(rows, train.relevant(question)) for question in range(len(train))]
     return rows, positives
 
 
@@ -126,27 +163,29 @@ def _hard_negatives(task: Task) -> tuple[Any, np.ndarray]:
     return torch.from_numpy(vectors), np.array([question for question, _ in owned], dtype=int)
 
 
-def _mask(positives: list[list[int]], batch: np.ndarray, n_passages: int) -> Any:
-    """Boolean tensor (n_batch, n_passages): which passages answer which question."""
-    import torch
+def _columns(answers: list[np.ndarray], n_passages: int, sample: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions of the passages of a step, ascending: its answers and a sample of all; all if there are few."""
+    if n_passages <= sample:
+        return np.arange(n_passages)
+    return np.union1d(np.concatenate(answers), rng.choice(n_passages, sample, replace=False))
 
-    mask = torch.zeros(len(batch), n_passages, dtype=torch.bool)
-    for index, question in enumerate(batch.tolist()):
-        mask[index, positives[question]] = True
+
+def _mask(positives: list[np.ndarray], batch: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Boolean (n_batch, n_columns): which of the step's passages answer which question."""
+    mask = np.zeros((len(batch), len(columns)), dtype=bool)
+    for index, question in enumerate(batch):
+        mask[index, np.searchsorted(columns, positives[question])] = True
     return mask
-
-
-def _adapt(vectors: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(n, dimension) query vectors after the map, L2-normalised."""
-    adapted = vectors + vectors @ weight.T
-    return adapted / np.linalg.norm(adapted, axis=1, keepdims=True)
 
 
 def _with_adapter(base: Any, weight: np.ndarray) -> Any:
     """The base as a stock Router: its own modules for documents, the same and the map for queries.
 
     The map stands after the base's own normalisation; since it is linear, a base without one gives the same direction.
+    One behind an endpoint is no SentenceTransformer: our own loader puts it and the map together.
     """
+    if isinstance(base, EndpointModel):
+        return replace(base, query_map=weight)
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Dense, Router

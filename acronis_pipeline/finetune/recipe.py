@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator
 
 from acronis_pipeline.embedding import PACKAGED_BASE
 from acronis_pipeline.errors import RecipeError
 from acronis_pipeline.finetune.method import MethodParameters
-from acronis_pipeline.finetune.methods import METHODS
+from acronis_pipeline.finetune.methods import METHODS, OVER_ENDPOINTS
+
+ENDPOINT_PREFIX = "endpoint:"
+"""Before the name of a model in `base_model` that one of the endpoints in the settings serves."""
 
 PACKAGED_RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -34,6 +37,13 @@ class Recipe(BaseModel):
     document_prompt: str = ""
     seed: int = Field(13, ge=0)
     parameters: SerializeAsAny[MethodParameters]
+
+    @field_validator("base_model")
+    @classmethod
+    def _has_weights_if_they_are_trained(cls, base_model: str, info: ValidationInfo) -> str:
+        if base_model.startswith(ENDPOINT_PREFIX) and info.data.get("method") != OVER_ENDPOINTS:
+            raise ValueError(f"a model behind an endpoint has no weights to train; use method {OVER_ENDPOINTS}")
+        return base_model
 
     @property
     def content(self) -> str:

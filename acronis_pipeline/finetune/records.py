@@ -2,6 +2,8 @@
 
 import json
 import logging
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,14 +11,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from acronis_pipeline import schemas
+from acronis_pipeline import embedding, schemas
 from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import IDENTITY_FILE, ModelIdentity
+from acronis_pipeline.embedding import IDENTITY_FILE, ModelIdentity, in_precision
+from acronis_pipeline.embedding.identity import DETERMINED
+from acronis_pipeline.endpoint_folder import BASE_FOLDER, is_endpoint
 from acronis_pipeline.finetune import training_corpora
+from acronis_pipeline.finetune.base_model import describe_base
 from acronis_pipeline.finetune.examples import digest_of
+from acronis_pipeline.finetune.method import unreported
 from acronis_pipeline.finetune.recipe import Recipe
-from acronis_pipeline.finetune.training import TrainedModel, describe_base, train
+from acronis_pipeline.finetune.training import TrainedModel, train
 from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.settings import EmbeddingEndpoint
 from acronis_pipeline.store import Store, quoted
 
 VERSION = "1"
@@ -45,6 +52,12 @@ class ModelRecord:
     mlflow_run_id: str | None = None
     registry_version: str | None = None
 
+    def base_folder(self) -> Path:
+        """Where the untouched base loads from: one behind an endpoint stands in the model's own folder."""
+        if is_endpoint(self.folder):
+            return self.folder / BASE_FOLDER
+        return embedding.find_base(self.base_identity.base)
+
 
 @dataclass(frozen=True)
 class ModelResult:
@@ -62,31 +75,52 @@ def refresh(
     *,
     device: str | None = None,
     batch_size: int = 32,
+    endpoints: Sequence[EmbeddingEndpoint] = (),
+    precision: str = "auto",
+    devices: int | None = None,
+    report: Callable[[dict[str, float]], None] = unreported,
 ) -> ModelResult:
     """The recipe's model for this data: the one on record if it was trained from the same, else a new one.
 
-    A reused model costs no import of torch. Afterwards the result is the recipe's current model.
+    A reused model costs no import of torch. Afterwards the result is the recipe's current model. Training that was
+    killed goes on from its last checkpoint; the keywords are those of `train`.
 
     Raises
     ------
     EmptyCorpusError, DatasetError, ModelError
         As `train`; the recipe's current model stays what it was.
     """
-    if known := find(store, recipe, dataset):
+    if known := find(store, recipe, dataset, endpoints):
         return ModelResult(known, reused=True)
-    key = training_key(recipe, dataset)
+    key = training_key(recipe, dataset, endpoints)
     record_id = digest(recipe.name, key)
     folder = models_dir / recipe.name / key[:16]
-    trained = train(recipe, dataset, store, folder, device=device, batch_size=batch_size)
+    work = models_dir / ".work" / recipe.name
+    trained = train(
+        recipe,
+        dataset,
+        store,
+        folder,
+        device=device,
+        batch_size=batch_size,
+        endpoints=endpoints,
+        precision=precision,
+        devices=devices,
+        work=work / key[:16],
+        report=report,
+    )
     record = _record_of(record_id, recipe.name, key, trained)
     training_corpora.remember(store, key, dataset)
-    _write(store, record)
+    write(store, record)
+    shutil.rmtree(work, ignore_errors=True)  # with what killed training on other data may have left
     return ModelResult(record, reused=False)
 
 
-def find(store: Store, recipe: Recipe, dataset: RetrievalDataset) -> ModelRecord | None:
+def find(
+    store: Store, recipe: Recipe, dataset: RetrievalDataset, endpoints: Sequence[EmbeddingEndpoint] = ()
+) -> ModelRecord | None:
     """The model trained from this recipe and data, if there is one; it becomes the recipe's current model."""
-    record_id = digest(recipe.name, training_key(recipe, dataset))
+    record_id = digest(recipe.name, training_key(recipe, dataset, endpoints))
     known = next(iter(_records(store, f"record_id = {quoted(record_id)}")), None)
     if known is None or not (known.folder / IDENTITY_FILE).exists():
         return None
@@ -94,21 +128,30 @@ def find(store: Store, recipe: Recipe, dataset: RetrievalDataset) -> ModelRecord
     return _make_current(store, known)
 
 
-def training_key(recipe: Recipe, dataset: RetrievalDataset) -> str:
+def training_key(recipe: Recipe, dataset: RetrievalDataset, endpoints: Sequence[EmbeddingEndpoint] = ()) -> str:
     """Digest of all that decides what comes out: code version, recipe, base model's files, and data."""
-    base = describe_base(recipe)
+    base = describe_base(recipe, endpoints)
     return digest(VERSION, recipe.content, base.query_fingerprint, base.document_fingerprint, digest_of(dataset))
 
 
 def current_model(store: Store, recipe_name: str) -> ModelRecord | None:
     """The newest model of a recipe, or None if it was never trained."""
-    records = _records(store, f"recipe = {quoted(recipe_name)}")
-    return max(records, key=lambda record: record.created_at, default=None)
+    return max(of_recipe(store, recipe_name), key=lambda record: record.created_at, default=None)
+
+
+def of_recipe(store: Store, recipe_name: str) -> list[ModelRecord]:
+    """Every model of a recipe on record."""
+    return _records(store, f"recipe = {quoted(recipe_name)}")
 
 
 def model_named(store: Store, recipe_name: str, model_id: str) -> ModelRecord | None:
-    """A recipe's model by its id, current or not; the newest of equal ones."""
-    records = _records(store, f"recipe = {quoted(recipe_name)} AND model_id = {quoted(model_id)}")
+    """A recipe's model by its id, current or not, in the precision that has this id; the newest of equal ones."""
+    records = [
+        replace(record, identity=identity)
+        for record in of_recipe(store, recipe_name)
+        for identity in {in_precision(record.identity, precision) for precision in DETERMINED}
+        if identity.model_id == model_id
+    ]
     return max(records, key=lambda record: record.created_at, default=None)
 
 
@@ -124,17 +167,18 @@ def annotate(store: Store, record_id: str, *, mlflow_run_id: str, registry_versi
     if not found:
         raise KeyError(record_id)
     record = replace(found[0], mlflow_run_id=mlflow_run_id, registry_version=registry_version)
-    _write(store, record)
+    write(store, record)
     return record
 
 
 def _make_current(store: Store, record: ModelRecord) -> ModelRecord:
     """Data that went A, B, A: the model of A is on record, but B's is newer."""
     newest = current_model(store, record.recipe)
-    if newest and newest.record_id == record.record_id:
+    # An export of this very model that somebody put to use stays in use.
+    if newest and newest.training_key == record.training_key:
         return record
     record = replace(record, created_at=datetime.now(UTC))
-    _write(store, record)
+    write(store, record)
     return record
 
 
@@ -176,7 +220,8 @@ def _records(store: Store, where: str) -> list[ModelRecord]:
     ]
 
 
-def _write(store: Store, record: ModelRecord) -> None:
+def write(store: Store, record: ModelRecord) -> None:
+    """Put a record on record, in the place of one with the same id."""
     row = {
         "record_id": record.record_id,
         "recipe": record.recipe,

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import numpy as np
 from acronis_pipeline import embedding
 from acronis_pipeline.dataset import RetrievalDataset
 from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.finetune.base_model import open_base
 from acronis_pipeline.finetune.examples import Examples, prepare
-from acronis_pipeline.finetune.method import Changed, Fitted, Task
-from acronis_pipeline.finetune.methods import METHODS
+from acronis_pipeline.finetune.feasibility import refuse_impossible
+from acronis_pipeline.finetune.fitting import fit
+from acronis_pipeline.finetune.method import Changed, Fitted, Task, unreported
 from acronis_pipeline.finetune.publish import staged, write_model
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline.finetune.validation import CHOOSES, measure
+from acronis_pipeline.settings import EmbeddingEndpoint
 from acronis_pipeline.store import Store
 from acronis_pipeline.vectors import embed_passages
 
@@ -49,6 +53,11 @@ def train(
     *,
     device: str | None = None,
     batch_size: int = 32,
+    endpoints: Sequence[EmbeddingEndpoint] = (),
+    precision: str = "auto",
+    devices: int | None = None,
+    work: Path | None = None,
+    report: Callable[[dict[str, float]], None] = unreported,
 ) -> TrainedModel:
     """Train a recipe and publish the best checkpoint, the untouched base among them.
 
@@ -56,17 +65,31 @@ def train(
     better there, the base is what is published, under the base's own identity. Vectors of passages go through the
     store's cache, so that the index finds those of the published model ready.
 
+    Parameters
+    ----------
+    precision
+        What training steps compute in: "float32", "bfloat16", or "auto" for bfloat16 where it is faster.
+    devices
+        How many train together; by default every GPU, or the CPU as one.
+    work
+        Folder for checkpoints, of this recipe and data set alone; killed training goes on from there. None keeps none.
+    report
+        Called with every entry of the history as it comes.
+
     Raises
     ------
     EmptyCorpusError, DatasetError
         If there is too little to learn from.
+    RecipeError
+        If the recipe does not fit the data or the base; nothing was embedded or trained.
     ModelError
         If the base does not load or the model cannot be written.
     """
     examples = prepare(dataset)
-    base_folder = embedding.find_base(recipe.base_model)
-    identity = describe_base(recipe)
-    base = embedding.load(base_folder, identity, device=device, batch_size=batch_size)
+    base_model = open_base(recipe, store, device=device, batch_size=batch_size, endpoints=endpoints)
+    identity = base_model.identity
+    refuse_impossible(recipe, identity, examples, device)
+    base = base_model.load()
     passage_vectors = embed_passages(store, base, examples.passages)
     started = time.monotonic()
     _log.info(
@@ -77,16 +100,21 @@ def train(
         examples=examples,
         base=base,
         passage_vectors=passage_vectors,
-        load_base=lambda: embedding.load(base_folder, identity, device=device, batch_size=batch_size),
+        load_base=base_model.load,
         seed=recipe.seed,
+        store=store,
+        report=report,
+        work=work,
+        device=device,
+        precision=precision,
     )
-    fitted = METHODS[recipe.method].fit(task, recipe.parameters)
+    fitted = fit(recipe, task, devices)
     base_metrics = _measure(base, passage_vectors, examples)
     with staged(folder) as partial:
         published = write_model(fitted, identity, partial)
         best_metrics = base_metrics
         if fitted.changed is not Changed.NOTHING:
-            reloaded = embedding.load(partial, published, device=device, batch_size=batch_size)
+            reloaded = embedding.load(partial, published, device=device, batch_size=batch_size, endpoints=endpoints)
             best_metrics = _measure(reloaded, embed_passages(store, reloaded, examples.passages), examples)
             if best_metrics[CHOOSES] <= base_metrics[CHOOSES]:
                 _log.info("%s does not beat the base on the whole corpus: the base is published", fitted.chosen)
@@ -107,17 +135,6 @@ def train(
         n_train=len(examples.train),
         n_validation=len(examples.validation),
         seconds=seconds,
-    )
-
-
-def describe_base(recipe: Recipe) -> ModelIdentity:
-    """Identity of a recipe's base model with the recipe's length limit and prompts; loads no model."""
-    return embedding.describe(
-        embedding.find_base(recipe.base_model),
-        base=recipe.base_model,
-        max_seq_length=recipe.max_seq_length,
-        query_prompt=recipe.query_prompt,
-        document_prompt=recipe.document_prompt,
     )
 
 

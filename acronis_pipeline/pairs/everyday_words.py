@@ -1,6 +1,7 @@
 """English verbs of documentation: their forms, and the words customers use instead."""
 
 import re
+from functools import lru_cache
 
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.pairs.words import word_set
@@ -35,6 +36,12 @@ _ALSO_NOUNS = word_set(
     separate set share shift show sign sort split start stop store stream support switch tag test track train transfer
     trigger update upgrade use view wait work wrap"""
 )
+_HAPPENINGS = word_set(
+    """appear apply become begin belong consist contain continue cost depend differ exist expect fail fit follow finish
+    happen lack last lead let look mean need occur remain rely result seem stay stick succeed suffice take tell try
+    want"""
+)
+"""Verbs that open no instruction."""
 _DOUBLED = word_set("cut get log map pin plan reset run scan set skip split stop submit tag unplug wrap zip")
 _KEEP_E = {"see", "free"}
 
@@ -72,7 +79,6 @@ _EVERYDAY = {
     "select": ("choose", "pick"),
     "specify": ("set", "specify"),
     "terminate": ("stop",),
-    "troubleshoot": ("fix", "troubleshoot"),
     "uninstall": ("remove", "uninstall"),
     "update": ("update", "upgrade"),
     "upgrade": ("upgrade", "update"),
@@ -111,6 +117,21 @@ def is_verb(word: str) -> bool:
 def is_also_a_noun(word: str) -> bool:
     """Whether a verb is as often a noun, so that "Test results" is no instruction."""
     return word.lower() in _ALSO_NOUNS
+
+
+@lru_cache(maxsize=65_536)
+def is_form_of_verb(word: str) -> bool:
+    """Whether the word is a verb in any of its forms and never a noun: "replace", "replaced", "replacing"."""
+    word = word.lower()
+    bases = {word, word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("d"), word.removesuffix("ed")}
+    if word.endswith(("ies", "ied")):
+        bases.add(word[:-3] + "y")
+    if word.endswith("ed") and word[-4:-3] == word[-3:-2]:
+        bases.add(word[:-3])
+    known = bases & (_VERBS | _HAPPENINGS)
+    if word.endswith("ed") and known:
+        return True
+    return bool(known - _ALSO_NOUNS) or word in _BASE_OF_GERUND
 
 
 def everyday(verb_phrase: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from acronis_pipeline.pairs.generator import Candidate, Chunk
 from acronis_pipeline.pairs.headings import is_generic
+from acronis_pipeline.pairs.other_answers import said_elsewhere
 from acronis_pipeline.pairs.query_language import is_foreign
 from acronis_pipeline.pairs.site_words import SiteWords
 from acronis_pipeline.pairs.standalone import is_anchored, leans_on_its_passage
@@ -101,12 +102,34 @@ def judge(
         else _own_fault(candidate, chunks[candidate.chunk_id], rate, max_copy_rate)
         for candidate, rate in zip(candidates, copied, strict=True)
     ]
+    own_split = [splits[chunks[candidate.chunk_id].url] for candidate in candidates]
+    site = SiteWords(
+        (chunk for chunk in chunks.values() if chunk.url not in benched),
+        (
+            candidate.query
+            for candidate, reason in zip(candidates, reasons, strict=True)
+            if reason is None and candidate.style in REWORDED
+        ),
+    )
+    _refuse_what_could_mean_many(candidates, chunks, site, own_split, reasons, max_answering_clusters)
+    # What came as rejected stays so. Until here it counts among the site's questions, as it did where it was made.
+    reasons = [candidate.rejected or reason for candidate, reason in zip(candidates, reasons, strict=True)]
+    others = [
+        said_elsewhere(candidate, chunks, clusters, site)
+        if reason is None and split in _ALLOWED and candidate.generator != "imported"
+        else ()
+        for candidate, split, reason in zip(candidates, own_split, reasons, strict=True)
+    ]
+    reasons = [
+        AMBIGUOUS if len(more) >= max_answering_clusters else reason
+        for more, reason in zip(others, reasons, strict=True)
+    ]
     gold: list[tuple[str, ...]] = [
         tuple(dict.fromkeys((*first, *(twin for chunk_id in first for twin in clusters[chunks[chunk_id].cluster_id]))))
-        for first in ((candidate.chunk_id, *candidate.also) for candidate in candidates)
+        for first in (
+            (candidate.chunk_id, *candidate.also, *more) for candidate, more in zip(candidates, others, strict=True)
+        )
     ]
-    own_split = [splits[chunks[candidate.chunk_id].url] for candidate in candidates]
-    _refuse_what_could_mean_many(candidates, chunks, own_split, reasons, benched, max_answering_clusters)
     for asked in _same_question(candidates, reasons).values():
         _merge(asked, candidates, chunks, gold, reasons, max_answering_clusters)
     for index, reason in enumerate(reasons):
@@ -137,32 +160,28 @@ def _own_fault(candidate: Candidate, chunk: Chunk, rate: float, max_copy_rate: f
 def _refuse_what_could_mean_many(
     candidates: Sequence[Candidate],
     chunks: Mapping[str, Chunk],
+    site: SiteWords,
     own_split: Sequence[str],
     reasons: list[str | None],
-    benched: frozenset[str],
     max_answering_clusters: int,
 ) -> None:
     """Refuse questions that many passages could be meant by, and evaluated ones that name nothing in particular.
 
-    People's own questions stand as they were asked.
+    People's own questions stand as they were asked; imported ones that a generator made do not.
     """
     standing = [
         index
         for index, candidate in enumerate(candidates)
         if reasons[index] is None and candidate.generator != "imported" and candidate.style in REWORDED
     ]
-    site = SiteWords(
-        (chunk for chunk in chunks.values() if chunk.url not in benched),
-        (candidates[index].query for index in standing),
-    )
     for index in standing:
         candidate, chunk = candidates[index], chunks[candidates[index].chunk_id]
         n_told = len(set(content_words(candidate.query)))
         could_mean_many = n_told == 0 or site.answered_by_more_than(max_answering_clusters, candidate.query, chunk)
         if could_mean_many and 0 < n_told <= _SHORT_QUERY_WORDS:
             reasons[index] = AMBIGUOUS
-        elif (could_mean_many or n_told < _SHORT_QUERY_WORDS) and own_split[index] in _ALLOWED:
-            reasons[index] = None if is_anchored(candidate, chunk, site) else NOT_STANDALONE
+        elif own_split[index] in _ALLOWED and not is_anchored(candidate, chunk, site):
+            reasons[index] = NOT_STANDALONE
 
 
 def _is_the_authors_own(candidate: Candidate, chunk: Chunk) -> bool:
@@ -193,13 +212,20 @@ def _merge(
     max_answering_clusters: int,
 ) -> None:
     """One pair with every passage that answers the question, or none if too many do."""
-    answering = {chunks[candidates[index].chunk_id].cluster_id for index in asked}
-    if len(answering) > max_answering_clusters:
-        for index in asked:
-            reasons[index] = AMBIGUOUS
+    in_full = [index for index in asked if candidates[index].style in REWORDED]
+    # A page's breadcrumbs may all come to the words of its one question; they do not make it ambiguous.
+    for standing in (asked, in_full):
+        answering = {chunks[candidates[index].chunk_id].cluster_id for index in standing}
+        if 0 < len(answering) <= max_answering_clusters:
+            break
+    else:
+        standing = []
+    for index in set(asked) - set(standing):
+        reasons[index] = AMBIGUOUS
+    if not standing:
         return
-    first, *others = asked
-    gold[first] = tuple(dict.fromkeys(chunk_id for index in asked for chunk_id in gold[index]))
+    first, *others = standing
+    gold[first] = tuple(dict.fromkeys(chunk_id for index in standing for chunk_id in gold[index]))
     for index in others:
         reasons[index] = MERGED
 

@@ -54,7 +54,7 @@ class Candidate:
     `also` are other chunks that answer it as well; `told_task` is the task that its generator had in mind, where the
     style does not say it; `negatives` are texts that look like an answer and are none. `removed` is the sentence that
     the query was made from, as it stands in the passage: training takes it out, or matching words would be all there
-    is to learn.
+    is to learn. `source` is the collection of an imported one; `rejected` is why it came as a rejected pair.
     """
 
     query: str
@@ -66,6 +66,8 @@ class Candidate:
     told_task: str | None = None
     negatives: tuple[str, ...] = ()
     removed: str = ""
+    source: str | None = None
+    rejected: str | None = None
 
     @property
     def pair_id(self) -> str:

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from acronis_pipeline.pairs.everyday_words import as_asker, base_of_gerund, is_also_a_noun, is_verb
-from acronis_pipeline.pairs.phrases import how_to, is_balanced, is_noun_phrase, pick
+from acronis_pipeline.pairs.phrases import how_to, is_balanced, is_noun_phrase, is_plural, pick
+from acronis_pipeline.pairs.question_context import is_topic
 from acronis_pipeline.pairs.words import STOP_WORDS, content_words, normalise, phrase_set, stem, word_set, words
 
 _NUMBERING = re.compile(
@@ -16,16 +17,16 @@ _SEPARATOR = re.compile(r"\s+[|–—:»·-]\s+")
 _ASKING = re.compile(
     r"^(?:(?:can|could|does|do|did|is|are|should|will|would|may|must) (?:i|you|we|the|an?|my|your|it|there|\w+s)\b"
     r"|(?:what|how|why|when|where|which \w+|who) (?:can|could|does|do|did|is|are|should|will|would|must|happens)\b"
-    r"|how (?:to|long|often|much|many|fast)\b|what (?:to do|if)\b)",
+    r"|how (?:to|long|often|much|many|fast)\b(?! (?:it|they|this)\b)|what (?:to do|if)\b)",
     re.IGNORECASE,
 )
 """Without a question mark only the word order tells "What happens when …" from "What you get" and "Is" from a title."""
 
 GENERIC = phrase_set(
     """about|additional information|additional notes|additional resources|advanced|advanced options|advanced settings|
-    also see|api|arguments|basic|background|before you begin|before you start|caution|changelog|clean up|cleanup|
-    command|commands|common issues|compatibility|conclusion|configuration|considerations|contents|context|custom|
-    default|defaults|definition|description|details|documentation|example|examples|faq|faqs|features|feedback|
+    also see|api|arguments|basic|background|before you begin|before you start|caution|caveats|changelog|clean up|
+    cleanup|command|commands|common issues|compatibility|conclusion|configuration|considerations|contents|context|
+    custom|default|defaults|definition|description|details|documentation|example|examples|faq|faqs|features|feedback|
     flags|frequently asked questions|further reading|general|general information|get started|getting help|
     getting started|glossary|goals|help|home|how it works|how this works|how to|important|information|input|
     install|installation|introduction|issues|known issues|known limitations|learn more|limitations|links|main|
@@ -52,9 +53,14 @@ _EMPTY = phrase_set(
 """Generic headings that add nothing to what stands above them either."""
 
 
-_TRANSITIVE = word_set("specify set select choose configure create add define enable disable use")
+_TRANSITIVE = word_set(
+    """specify set select choose configure create add define enable disable use delete remove erase exclude include send
+    change edit modify protect encrypt assign"""
+)
 _PREPOSITIONS = word_set("after at before by during for from in on to via when while with without")
 _SMALL_WORDS = word_set("a an the and or of to in on at by for from with as into up per your my")
+_PARTICLES = frozenset({"", "up", "out", "back", "off", "on", "down"})
+"""What a verb may have with it and still lack its object."""
 _BREADCRUMB_WORDS = 12
 _FEW_WORDS = 2
 """A heading of more content words says enough by itself."""
@@ -78,7 +84,8 @@ def clean(heading: str, site: frozenset[str] = frozenset()) -> str:
 def is_generic(heading: str) -> bool:
     """Whether a heading means nothing by itself."""
     text = normalise(heading)
-    return not text or text in GENERIC or text.replace(" ", "").isdigit() or all(w in STOP_WORDS for w in text.split())
+    empty = GENERIC | STOP_WORDS
+    return text in GENERIC or text.replace(" ", "").isdigit() or all(word in empty for word in text.split())
 
 
 def is_question(heading: str) -> bool:
@@ -110,16 +117,22 @@ def how_to_question(heading: str, context: str = "") -> str | None:
     # "Test results", "Release notes", "Backup storage": noun compounds that begin like instructions.
     if not base or (head.lower() == base and not _is_object(rest, plural_will_do=not is_also_a_noun(head))):
         return None
-    if context and rest.lower() in {"it", "them", "this"}:
+    is_pronoun = rest.lower() in {"it", "them", "this"}
+    if is_pronoun and is_plural(context) not in {None, rest.lower() == "them"}:
+        return None
+    if context and is_pronoun:
         rest = ""
     if rest.split(" ", 1)[0].lower() in {"it", "them", "this", "that", "these"}:
+        return None
+    if base == "back" and not rest.lower().startswith("up"):
         return None
     if base in _TRANSITIVE and rest.split(" ", 1)[0].lower() in _PREPOSITIONS:
         return None
     phrase = as_asker(f"{base} {_in_base_forms(rest)}".strip())
-    if context and not content_words(rest):
+    if not content_words(rest):
         said = {stem(word) for word in content_words(context)}
-        if not is_noun_phrase(context) or said & {stem(base), stem(f"{base}{rest}".lower())}:
+        is_object = rest.lower() in _PARTICLES and is_noun_phrase(context) and is_topic(context)
+        if not is_object or said & {stem(base), stem(f"{base}{rest}".lower())}:
             return None
         phrase = f"{phrase} {context}"
     return how_to(phrase) if 2 <= len(words(phrase)) <= 14 and is_balanced(phrase) else None

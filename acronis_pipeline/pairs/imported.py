@@ -1,9 +1,14 @@
-"""Pairs that came from outside: kept as they were given, and found again in the corpus at every refresh."""
+"""Pairs that came from outside: kept as they were given, and found again in the corpus at every refresh.
+
+Those that a pipeline like this one exported stay what they were: generator, prompt and a rejection come along, and with
+the generator the id. All others are taken for people's.
+"""
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -18,7 +23,9 @@ from acronis_pipeline.store import Store, quoted
 TABLE = "imported_pairs"
 GENERATOR = "imported"
 NOT_FOUND = "imported: its passage is not in the corpus"
+REJECTED = "imported as rejected"
 
+_ORIGIN = ("task", "generator", "prompt_hash")
 _SHINGLE_WORDS = 5
 _MIN_CONTAINMENT = 0.6
 """Share of a passage's shingles that a chunk must hold to count as it: other tools cut the same page elsewhere."""
@@ -51,13 +58,16 @@ def take_in(store: Store, data: LabelledData, *, source: str) -> ImportResult:
     now = dt.datetime.now(dt.UTC)
     rows = [
         {
-            "import_id": digest(source, query.text, *query.relevant)[:20],
+            "import_id": digest(source, query.text, *query.relevant, *_origin(query.metadata).values())[:20],
             "query": query.text,
             "passage_ids": list(query.relevant),
             "passages": [data.corpus[passage_id].passage for passage_id in query.relevant],
             "style": _style(query.metadata.get("style")),
             "removed": _text(query.metadata.get("removed")),
             "negatives": _texts(query.metadata.get("negatives")),
+            **dict.fromkeys(_ORIGIN),
+            **_origin(query.metadata),
+            "reject_reason": _reject_reason(query.metadata),
             "source": source,
             "imported_at": now,
         }
@@ -101,11 +111,14 @@ def candidates(store: Store, chunks: Sequence[Chunk]) -> Generation:
             query=row["query"],
             chunk_id=first,
             style=row["style"],
-            generator=GENERATOR,
-            prompt_hash=digest(row["source"])[:20],
+            generator=row["generator"] or GENERATOR,
+            prompt_hash=row["prompt_hash"] or digest(row["source"])[:20],
             also=tuple(also),
+            told_task=row["task"],
             negatives=tuple(row["negatives"]),
             removed=row["removed"],
+            source=row["source"],
+            rejected=row["reject_reason"],
         )
         made[candidate.pair_id] = candidate
     return Generation(tuple(made.values()), dict(failures))
@@ -174,6 +187,16 @@ def _shingles(text: str) -> Iterator[tuple[str, ...]]:
 
 def _style(told: object) -> str:
     return told if isinstance(told, str) and told in TASK_OF_STYLE else "question"
+
+
+def _origin(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """What made a pair, if its metadata is as we export it."""
+    told = {name: metadata.get(name) for name in _ORIGIN}
+    return {name: _text(value) for name, value in told.items()} if all(map(_text, told.values())) else {}
+
+
+def _reject_reason(metadata: Mapping[str, Any]) -> str | None:
+    return _text(metadata.get("reject_reason")) or REJECTED if metadata.get("status") == "rejected" else None
 
 
 def _text(told: object) -> str:

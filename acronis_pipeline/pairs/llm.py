@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.pairs import llm_briefs, llm_prompt, llm_tasks
+from acronis_pipeline.pairs import llm_briefs, llm_parsing, llm_prompt, llm_tasks
 from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation
 from acronis_pipeline.pairs.llm_briefs import PARAPHRASE, Brief
 from acronis_pipeline.pairs.llm_request import Answer, Unanswered
@@ -37,8 +37,8 @@ class LlmGenerator:
     def generate(self, chunks: Sequence[Chunk]) -> Generation:
         """Queries about `chunks`; answers known from earlier runs cost nothing.
 
-        A chunk whose request fails gives no queries this time, is counted by reason, and is asked again next time. An
-        answer that cannot be used was paid for and is remembered as such.
+        A chunk whose request fails, or is answered in a form that cannot be read, gives no queries this time, is
+        counted by reason, and is asked again next time.
 
         Raises
         ------
@@ -52,7 +52,7 @@ class LlmGenerator:
             llm_prompt.ask_for(chunk, ordered, negatives=negatives)
             for chunk, ordered in zip(chunks, briefs, strict=True)
         ]
-        answers = self._session.ask(prompts, "chunks")
+        answers = self._session.ask(prompts, "chunks", usable=llm_prompt.is_readable)
         candidates: list[Candidate] = []
         failures: Counter[str] = Counter()
         for chunk, ordered, answer in zip(chunks, briefs, answers, strict=True):
@@ -83,7 +83,7 @@ class LlmGenerator:
         ]
         if made:
             return made, None
-        return [], answer.failure or (MALFORMED if written is None else EMPTY)
+        return [], EMPTY if written == [] and not answer.failure else llm_parsing.fault(answer, MALFORMED)
 
 
 def prompt_hash(settings: LlmSettings, model: str) -> str:

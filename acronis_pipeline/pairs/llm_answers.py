@@ -35,6 +35,12 @@ class AnswerCache:
             if row["answer_key"] in wanted
         }
 
+    def drop(self, keys: Iterable[str]) -> None:
+        """Forget answers, so that others can be added for the same keys."""
+        dropped = set(keys)
+        self._store.delete(_TABLE, schemas.LLM_ANSWERS, dropped)
+        self._known -= dropped
+
     def add(self, answers: Mapping[str, Answer], model: str) -> None:
         """Keep answers that are not known yet; they survive a kill from here on."""
         new = answers.keys() - self._known

@@ -72,19 +72,24 @@ def judge(session: LlmSession, candidates: Sequence[Candidate], chunks: Mapping[
         for start in range(0, len(asked), _QUERIES_PER_REQUEST)
     ]
     prompts = [_prompt(chunk.passage, [candidate.query for candidate in asked]) for chunk, asked in groups]
+    answers = session.ask(prompts, "passages to judge", usable=lambda content: bool(_opinions(content)))
     judgements: dict[str, Judgement] = {}
-    for (_, asked), answer in zip(groups, session.ask(prompts, "passages to judge"), strict=True):
+    for (_, asked), answer in zip(groups, answers, strict=True):
         if isinstance(answer, Unanswered):
             continue
-        opinions = llm_parsing.entries(answer.content, Opinion, text_field="query")
+        opinions = _opinions(answer.content)
         if not opinions:
-            session.note_failure(answer.failure or MALFORMED)
+            session.note_failure(llm_parsing.fault(answer, MALFORMED))
         judgements |= {
             asked[opinion.number - 1].pair_id: Judgement(opinion.answerable, opinion.standalone)
-            for opinion in opinions or ()
+            for opinion in opinions
             if 1 <= opinion.number <= len(asked)
         }
     return judgements
+
+
+def _opinions(content: str) -> list[Opinion]:
+    return llm_parsing.entries(content, Opinion, text_field="query") or []
 
 
 def _prompt(passage: str, queries: Sequence[str]) -> Prompt:

@@ -7,9 +7,18 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from acronis_pipeline.pairs.llm_request import Answer
+
+NO_CONTENT, REFUSED_IN_WORDS = "empty answer", "refused in words"
 _THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
 _NUMBERED_LINE = re.compile(r"^\s*(\d{1,2})\s*[.):]\s+(\S.*)$", re.MULTILINE)
 _OPENING = re.compile(r"[{\[]")
+_SORRY = re.compile(
+    r"\W*(?:(?:i['’]m |i am )?(?:very |so )?(?:sorry|afraid|unable|not able)\b"
+    r"|i (?:can['’]t|cannot|can not|won['’]t|will not|must decline)\b|as an ai\b)",
+    re.IGNORECASE,
+)
+"""How an answer begins that declines in plain words."""
 
 Entry = TypeVar("Entry", bound=BaseModel)
 
@@ -35,6 +44,16 @@ def entries(content: str, entry: type[Entry], *, text_field: str) -> list[Entry]
         loose.append(value)
     lines = [{"number": int(number), text_field: text} for number, text in _NUMBERED_LINE.findall(content)]
     return _fitting(loose, entry, text_field) or _fitting(lines, entry, text_field) or None
+
+
+def fault(answer: Answer, malformed: str) -> str:
+    """Why an answer without a usable entry has none; `malformed` if it is just not of the form asked for."""
+    if answer.failure:
+        return answer.failure
+    said = _THINKING.sub("", answer.content).strip()
+    if not said:
+        return NO_CONTENT
+    return REFUSED_IN_WORDS if _SORRY.match(said) else malformed
 
 
 def _json_values(content: str) -> Iterator[Any]:

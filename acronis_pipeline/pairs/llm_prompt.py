@@ -153,6 +153,11 @@ def read(content: str, briefs: Sequence[Brief]) -> list[Written] | None:
     return list(written.values())
 
 
+def is_readable(content: str) -> bool:
+    """Whether an answer has the form asked for, be it without a single question."""
+    return read(content, ()) is not None
+
+
 class _Lenient(BaseModel):
     number: int
     question: str

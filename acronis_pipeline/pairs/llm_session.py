@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -58,16 +58,21 @@ class LlmSession:
         """Count an answer that came and cannot be used."""
         self._failures[reason] += 1
 
-    def ask(self, prompts: Sequence[Prompt], what: str, *, batch: bool | None = None) -> list[Answer | Unanswered]:
+    def ask(
+        self, prompts: Sequence[Prompt], what: str, *, usable: Callable[[str], bool], batch: bool | None = None
+    ) -> list[Answer | Unanswered]:
         """An answer to each prompt, in order; equal prompts are asked once, known answers cost nothing.
 
-        A request that fails costs nothing but itself and is made again next time. A budget that is spent fails all that
-        is left in the same way.
+        A request that fails costs nothing but itself and is made again next time, and so is one whose answer of last
+        time was not of the form asked for. What was refused or cut off would be so again, and is remembered. A budget
+        that is spent fails all that is left in the same way.
 
         Parameters
         ----------
         what
             Names the items in the log: "chunks", "questions".
+        usable
+            Whether what the model said has the form asked for.
         batch
             Whether to use the Batch API, by default as configured; a few prompts on which others wait should not.
 
@@ -77,7 +82,12 @@ class LlmSession:
             If the endpoint refuses the key or the model, or several requests are made and not one is answered.
         """
         keys = [prompt.key(self.model, self.settings.temperature) for prompt in prompts]
-        answers: dict[str, Answer | Unanswered] = dict(self._cache.read(keys))
+        known = self._cache.read(keys)
+        garbled = {key for key, answer in known.items() if not answer.failure and not usable(answer.content)}
+        if garbled:
+            _log.info("%d answers of an earlier run cannot be used; asking again", len(garbled))
+            self._cache.drop(garbled)
+        answers: dict[str, Answer | Unanswered] = {key: known[key] for key in known.keys() - garbled}
         missing = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in answers}
         self._cached += sum(key in answers for key in keys)
         if not missing:

@@ -70,21 +70,31 @@ def identity(settings: LlmSettings) -> str:
 def invent(session: LlmSession, chunks: Sequence[Chunk]) -> dict[str, tuple[str, ...]]:
     """Retrieval tasks by kind of lengths, for the kinds that the settings ask for.
 
-    A kind for which the model gives nothing usable gets a task of ours.
+    A kind for which the model gives nothing usable gets a task of ours, this time.
     """
     settings = session.settings
     kinds = [kind for kind, share in settings.tasks.items() if share > 0 and kind != PARAPHRASE]
     about = settings.product or _titles(chunks)
     prompts = [_prompt(kind, about, settings) for kind in kinds]
     tasks: dict[str, tuple[str, ...]] = {}
-    for kind, answer in zip(kinds, session.ask(prompts, "kinds of tasks", batch=False), strict=True):
-        found = None if isinstance(answer, Unanswered) else llm_parsing.entries(answer.content, Task, text_field="task")
-        texts = tuple(dict.fromkeys(" ".join(entry.task.split()) for entry in found or ()))[: settings.tasks_per_kind]
-        if not texts and not isinstance(answer, Unanswered):
-            session.note_failure(answer.failure or MALFORMED)
+    answers = session.ask(prompts, "kinds of tasks", usable=lambda content: bool(_texts(content)), batch=False)
+    for kind, answer in zip(kinds, answers, strict=True):
+        texts = () if isinstance(answer, Unanswered) else _texts(answer.content)[: settings.tasks_per_kind]
+        if not texts:
+            failure = answer.failure if isinstance(answer, Unanswered) else llm_parsing.fault(answer, MALFORMED)
+            _log.warning(
+                "no retrieval tasks for %s (%s): a built-in one is used; run again to ask again", kind, failure
+            )
+            if not isinstance(answer, Unanswered):
+                session.note_failure(failure)
         tasks[kind] = texts or (_BUILT_IN[kind],)
     _log.info("retrieval tasks: %s", ", ".join(f"{kind} {len(texts)}" for kind, texts in tasks.items()))
     return tasks
+
+
+def _texts(content: str) -> tuple[str, ...]:
+    found = llm_parsing.entries(content, Task, text_field="task") or ()
+    return tuple(dict.fromkeys(text for entry in found if (text := " ".join(entry.task.split()))))
 
 
 def _prompt(kind: str, about: str, settings: LlmSettings) -> Prompt:

@@ -24,7 +24,7 @@ _PREPOSITIONS = word_set(
     inside outside behind between among beyond above below around over next either neither only just even not no
     some many most several these those otherwise both various"""
 )
-_DETERMINERS = word_set("the a an your all each every some many most several any both our")
+_DETERMINERS = word_set("the a an your all each every some many most several any both our two three four five")
 _OPEN_ENDS = word_set(
     "a an the and or of to for with by from in on at as before after when if that than into your its is are be not "
     "following e.g i.e only also both either neither"
@@ -106,7 +106,7 @@ def subject(phrase: str, names: frozenset[str]) -> str | None:
     if last in _OPEN_ENDS or last in _ADVERBS or last.endswith("lly") or re.search(r"[.!?]\s|by default$", phrase):
         return None
     core = [word.lower() for word in found if word.lower() not in _DETERMINERS]
-    if not core or (len(core) == 1 and core[0] in _VAGUE):
+    if not core or (len(core) == 1 and core[0] in _VAGUE) or re.search(r"\b(?:themselves|itself)\b", phrase):
         return None
     return as_asker(lower_start(phrase.strip(), names))
 

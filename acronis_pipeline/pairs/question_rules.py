@@ -26,7 +26,7 @@ _PROBLEM = re.compile(
     re.IGNORECASE,
 )
 _TO_THE_READER = re.compile(
-    r"(?:please\b|you (?:must|should|can|need|have to|may|might|could)\b|(?:try|make sure|ensure|check)\b"
+    r"(?:please\b|you (?:must|should|can|will|need|have to|may|might|could)\b|(?:try|make sure|ensure|check)\b"
     r"|(?P<verb>[a-z]+) (?P<object>(?:the|an?|your|all|any|it|them|that|this|one|whether|if|to|up)\b|[`\"])?)",
 )
 _BEFALLS_THE_READER = word_set("get receive see find know expect")
@@ -35,7 +35,14 @@ _STATES = word_set(
     enabled disabled compatible editable immutable limited case-sensitive"""
 )
 """States that are worth asking for without anything that follows."""
-_ADVISES = re.compile(r"^you\b|\b(?:recommended|should|must|refer to|see|have to|need to)\b", re.IGNORECASE)
+_CAN_BE_DONE = re.compile(r"\b(?:(?:can|must|should|has to|have to|needs? to) be)\b")
+_YOU_DO = re.compile(r"\byou (?:must|should|can|will|need|have to)\b")
+_EMPHASIS = re.compile(r"\s(?:always|necessarily)\b")
+_SETTING = re.compile(r"(?:you are \w+ing|there (?:is|are))\b", re.IGNORECASE)
+"""A situation rather than an event: nothing happens because of it."""
+_ADVISES = re.compile(
+    r"^you\b|\b(?:there (?:is|are)|recommended|should|must|refer to|see|have to|need to)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,13 @@ Rule = Callable[[re.Match[str], frozenset[str]], Iterator[Rewrite]]
 
 
 def purpose(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
-    """To configure X, … / Use X to configure Y."""
+    """To configure X, open …: how. "To ensure X, the server checks …" is none of the reader's doing."""
+    if _is_advice(match["means"]) or _CAN_BE_DONE.search(match["means"]) or _YOU_DO.search(match["phrase"]):
+        yield from use(match, names)
+
+
+def use(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+    """Use X to configure Y: how."""
     if phrase := verb_phrase(match["phrase"]):
         yield Rewrite(how_to(phrase), "how-to")
 
@@ -151,7 +164,7 @@ def contents(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
 
 def wish(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
     """If you want to exclude files, …"""
-    yield from purpose(match, names)
+    yield from use(match, names)
 
 
 def condition(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
@@ -168,15 +181,20 @@ def condition(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
     if clip(case, 12) != case:
         return
     case = as_asker(lower_start(case, names))
-    advice = _TO_THE_READER.match(rest)
-    verb = advice["verb"] if advice else None
-    if advice and (not verb or (is_verb(verb) and (advice["object"] or not is_also_a_noun(verb)))):
+    if _is_advice(rest):
         if _PROBLEM.search(case):
             yield Rewrite(
                 f"{pick(case, 'what should I do if', 'what to do if', 'what can I do if')} {case}", "question"
             )
-    elif not _ADVISES.search(rest) and not is_verb(rest.split(" ", 1)[0]):
+    elif not _SETTING.match(match["case"]) and not _ADVISES.search(rest) and not is_verb(rest.split(" ", 1)[0]):
         yield Rewrite(f"what happens {match['if'].lower()} {case}", "question")
+
+
+def _is_advice(clause: str) -> bool:
+    """Whether a main clause tells the reader what to do."""
+    advice = _TO_THE_READER.match(clause)
+    verb = advice["verb"] if advice else None
+    return advice is not None and (not verb or (is_verb(verb) and bool(advice["object"] or not is_also_a_noun(verb))))
 
 
 def place(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
@@ -191,7 +209,7 @@ def moment(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
 
 def state(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
     """Backups are encrypted before upload: are backups encrypted …"""
-    thing, what = subject(match["subject"], names), clip(match["what"], 7)
+    thing, what = subject(match["subject"], names), clip(_EMPHASIS.sub("", match["what"]), 7)
     if thing and what and _agrees(match["be"], thing) and not re.search(r"\b(?:only|not)\b", what):
         if len(words(what)) < 2 and what.lower() not in _STATES:
             return
@@ -203,7 +221,7 @@ def modal(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
     thing, what = subject(match["subject"], names), clip(match["what"], 8)
     modal = {"cannot": "can", "can't": "can", "may": "can", "must": "do", "needs to": "does", "need to": "do"}
     verb = match["modal"].lower()
-    if not thing or not what or what.split(" ", 1)[0] in {"either", "neither", "both"}:
+    if not thing or not what or len(words(what)) < 2 or what.split(" ", 1)[0] in {"either", "neither", "both"}:
         return
     if verb == "should" and not what.startswith("be "):
         return

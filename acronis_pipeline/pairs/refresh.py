@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from acronis_pipeline import schemas
-from acronis_pipeline.embedding import Embedder, load_base
+from acronis_pipeline import encoders, schemas
+from acronis_pipeline.embedding import Embedder, describe, find_base
 from acronis_pipeline.errors import EmptyCorpusError
 from acronis_pipeline.fingerprint import digest_rows
 from acronis_pipeline.pairs import filters, imported, link_texts, llm_judge, round_trip, splits
@@ -30,14 +30,13 @@ _N_EXAMPLES = 12
 
 @dataclass(frozen=True)
 class Example:
-    """A pair for a person's eye; `reason` is why it was rejected, None for a kept one."""
+    """A pair for a person's eye, first what a narrow table should show; `reason` is why it was rejected, if it was."""
 
     query: str
+    passage_start: str
     style: str
     split: str
     reason: str | None
-    title: str
-    passage_start: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,8 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings, model: ModelS
     session = LlmSession(llm, store) if options.uses_llm else None
     generated, generations = _candidates(before, chunks, _generators(store, chunks, options, session))
     brought = imported.candidates(store, chunks)
-    candidates = sorted((*generated, *brought.candidates), key=lambda candidate: candidate.pair_id)
+    by_pair_id = {candidate.pair_id: candidate for candidate in (*brought.candidates, *generated)}
+    candidates = sorted(by_pair_id.values(), key=lambda candidate: candidate.pair_id)
     groups = splits.page_groups(chunks)
     split_of = splits.refresh(store, groups, options)
     by_id = {chunk.chunk_id: chunk for chunk in chunks}
@@ -152,7 +152,8 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings, model: ModelS
 
 def _base(model: ModelSettings | None) -> Embedder:
     settings = model or ModelSettings()  # pyright: ignore[reportCallIssue]
-    return load_base(settings.base, max_seq_length=512, device=settings.device, batch_size=settings.batch_size)
+    folder = find_base(settings.base)
+    return encoders.running(folder, describe(folder, base=settings.base, max_seq_length=512), settings)
 
 
 def _generators(
@@ -188,7 +189,8 @@ def _candidates(
                 removed=row["removed"] or "",
             )
             for row in before
-            if row["generator"] == generator.name
+            if row["source"] is None
+            and row["generator"] == generator.name
             and row["prompt_hash"] == generator.prompt_hash
             and row["chunk_ids"][0] in alive
         ]
@@ -203,7 +205,7 @@ def _candidates(
 
 
 def _rows(store: Store) -> list[dict[str, Any]]:
-    columns = ["query", "chunk_ids", "style", "task", "generator", "prompt_hash", "negatives", "removed"]
+    columns = ["query", "chunk_ids", "style", "task", "generator", "prompt_hash", "negatives", "removed", "source"]
     return store.read("pairs", schemas.PAIRS, columns=columns).to_pylist()
 
 
@@ -225,6 +227,7 @@ def _table(verdicts: Sequence[filters.Verdict], chunks: Mapping[str, Chunk]) -> 
             "removed": verdict.candidate.removed,
             "copy_rate": verdict.copy_rate,
             "scores": json.dumps(dict(verdict.scores)),
+            "source": verdict.candidate.source,
         }
         for verdict in verdicts
     ]
@@ -241,11 +244,10 @@ def _examples(verdicts: Sequence[filters.Verdict], chunks: Mapping[str, Chunk]) 
     return tuple(
         Example(
             verdict.candidate.query,
+            " ".join(chunks[verdict.candidate.chunk_id].passage.split())[:160],
             verdict.candidate.style,
             verdict.split,
             verdict.reason,
-            chunks[verdict.candidate.chunk_id].title,
-            " ".join(chunks[verdict.candidate.chunk_id].text.split())[:160],
         )
         for verdict in shown
     )

@@ -20,14 +20,15 @@ _CONTEXT = re.compile(
 )
 _POINTER = re.compile(
     r"\b(?:following|above|below|this|these|those|here|it|they|them|such|example|e\.g|i\.e|various|otherwise"
-    r"|if possible|(?:be|are|is) (?:described|explained|covered|discussed|listed|outlined|shown in))\b",
+    r"|instead|then|therefore|(?:too|again|as well|first)\W*$|if possible"
+    r"|(?:be|are|is) (?:described|explained|covered|discussed|listed|outlined|shown in))\b",
     re.IGNORECASE,
 )
 """A question with one of these leans on what stood around the sentence, or is about the documentation itself."""
 
 _SUBJECT = r"(?P<subject>[A-Z\d][^,;:]*?)"
 _BE = r"(?P<be>is|are)"
-_ADVERB = r"(?:(?:also|always|now|then|still|only|automatically|currently|even|typically|usually|normally|therefore) )?"
+_ADVERB = r"(?:(?:also|always|now|still|only|automatically|currently|even|typically|usually|normally) )?"
 _NUMBER = (
     r"(?:about |around |approximately |up to |at least |a minimum of |at most |only |between )?"
     r"(?:\d[\d.,]*|one|two|three|several|a few)"
@@ -36,7 +37,14 @@ _STATE = (
     r"(?:\w+(?:ed|able|ible)|free|kept|sent|built|run|written|shown|hidden|made|taken|lost|optional|mandatory|necessary"
     r"|compatible|part of|limited to)"
 )
-_POOR_CLASS = r"(?!result|case|same|reason|only|first|last|good|bad|lot|few|valid|common)"
+_OFTEN = (
+    r"(?:daily|weekly|hourly|(?:once|twice)(?=,|\W*$)|(?:once |twice )?(?:an?|every) "
+    rf"(?:{_NUMBER} |few |other )?(?:second|minute|hour|day|night|week|month|year)s?)\b"
+)
+_POOR_CLASS = (
+    r"(?!result|case|same|reason|only|first|last|good|bad|lot|few|valid|common|most|least|best|worst|main|usual|normal"
+    r"|right|wrong)"
+)
 
 
 def questions(sentence: str, names: frozenset[str] = frozenset()) -> list[Rewrite]:
@@ -67,9 +75,9 @@ def _on(rule: Rule, *pattern: str) -> tuple[re.Pattern[str], Rule]:
 
 
 _RULES = (
-    _on(rules.purpose, r"(?:In order to|To) (?P<phrase>[a-z][^,:]*)[,:]"),
+    _on(rules.purpose, r"(?:In order to|To) (?P<phrase>[a-z][^,:]*)[,:]\s*(?P<means>.*)$"),
     _on(rules.wish, r"(?:If|When) you (?:want|need|wish|would like|prefer|have|are trying) to (?P<phrase>[^,]*),"),
-    _on(rules.purpose, r"(?:Use|Run|Call|Set|Apply) [^,;:]{2,60}? (?:in order )?to (?P<phrase>[a-z][^,;:]*)"),
+    _on(rules.use, r"(?:Use|Run|Call|Set|Apply) [^,;:]{2,60}? (?:in order )?to (?P<phrase>[a-z][^,;:]*)"),
     _on(rules.ability, r"You can (?:also |now |always |optionally |then |only )?(?P<phrase>[a-z].*)$"),
     _on(rules.duty, r"You (?:must|need to|have to|should) (?:also |always |first )?(?P<phrase>[a-z].*)$"),
     _on(
@@ -88,7 +96,7 @@ _RULES = (
     ),
     _on(
         rules.frequency,
-        rf"{_SUBJECT} (?:{_BE} )?(?P<verb>[a-z]+) (?:once|every|daily|weekly|hourly|twice)\b",
+        rf"{_SUBJECT} (?:{_BE} )?(?P<verb>[a-z]+) {_OFTEN}",
     ),
     _on(
         rules.attribute,

@@ -8,12 +8,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from acronis_pipeline.pairs.everyday_words import is_form_of_verb
 from acronis_pipeline.pairs.words import STOP_WORDS, words
 
 _ODD = re.compile(r"[\d_/@:+]|\..")
 _CLAUSE = re.compile(r"\s*[;:(–—]\s*|,\s+(?=(?:which|so|but|because|where|while|and|or|as)\b)")
 _VERBISH = re.compile(r"(?:ly|ing|ed)$")
 """English forms that are seldom typed as keywords; the endings are rare elsewhere."""
+_CONTRACTION = re.compile(r"['’](?:t|s|re|ll|ve|d|m)$", re.IGNORECASE)
+"""English words that are two: "wouldn't", "that's", "Acme's"."""
 _VERBISH_SHARE = 0.5
 _COMMON = 0.12
 """A word in more than this share of the pages is one of the site's stop words (in every language)."""
@@ -70,9 +73,9 @@ def keyword_query(context: str, text: str, weights: TermWeights, n_words: int) -
         counts[word.lower()] += 1
     in_context = {word.lower() for word in words(context)}
     scores = {
-        word: (1 + math.log(n)) * weights.weight(word) * (_VERBISH_SHARE if _VERBISH.search(word) else 1)
+        word: (1 + math.log(n)) * weights.weight(word) * (_VERBISH_SHARE if _is_verbish(word) else 1)
         for word, n in counts.items()
-        if len(word) > 2
+        if len(word) > 2 and not _CONTRACTION.search(word)
     }
     ranked = sorted((word for word, score in scores.items() if score > 0), key=lambda w: (-scores[w], order[w]))
     anchor = [word for word in ranked if word in in_context][:1]
@@ -125,18 +128,23 @@ def distinctiveness(sentence: str, weights: TermWeights) -> float:
 
 
 def _runs(text: str) -> list[Sequence[str]]:
-    """Runs of words within a clause that no stop word interrupts."""
+    """Runs of words within a clause that no stop word or verb interrupts."""
     runs: list[Sequence[str]] = []
     for clause in re.split(r"[.,;:!?()\[\]\"“”|\n]+", text):
         run: list[str] = []
         for word in words(clause):
-            if word.lower() in STOP_WORDS or _ODD.search(word):
+            is_break = word.lower() in STOP_WORDS or is_form_of_verb(word)
+            if is_break or _ODD.search(word) or _CONTRACTION.search(word):
                 runs.append(run)
                 run = []
             else:
                 run.append(word)
         runs.append(run)
     return [run for run in runs if len(run) >= 2]
+
+
+def _is_verbish(word: str) -> bool:
+    return bool(_VERBISH.search(word)) or is_form_of_verb(word)
 
 
 def _same_stem(left: str, right: str) -> bool:

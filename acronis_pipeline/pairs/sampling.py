@@ -11,7 +11,10 @@ from acronis_pipeline.store import Store, quoted
 
 @dataclass(frozen=True)
 class Shown:
-    """One pair. `reason` is why it was rejected, None for a kept one; `n_passages` counts its gold passages."""
+    """One pair. `reason` is why it was rejected, None for a kept one; `n_passages` counts its gold passages.
+
+    `removed` is the sentence of the passage that the query was made from: training takes it out. Empty for most.
+    """
 
     pair_id: str
     query: str
@@ -22,6 +25,7 @@ class Shown:
     copy_rate: float
     url: str
     passage: str
+    removed: str
     n_passages: int
 
 
@@ -75,6 +79,7 @@ def sample(
             copy_rate=row["copy_rate"],
             url=row["url"],
             passage=passage_of.get(row["chunk_ids"][0], "(this passage is not in the corpus any more)"),
+            removed=row["removed"] or "",
             n_passages=len(row["chunk_ids"]),
         )
         for row in chosen

@@ -4,24 +4,24 @@ import re
 from collections.abc import Iterator
 
 from acronis_pipeline.pairs.blocks import Block
-from acronis_pipeline.pairs.words import phrase_set, words
+from acronis_pipeline.pairs.words import phrase_set, stem, words
 
 _ABBREVIATIONS = r"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\betc\.)(?<!\bvs\.)(?<!\bNo\.)(?<!\bInc\.)(?<!\bLtd\.)(?<!\bapprox\.)"
 _END = re.compile(rf"(?<=[.!?。！？]){_ABBREVIATIONS}(?:(?<=[。！？])|[\"')\]”’]*\s+(?=[\"'(\[“‘]?[A-Z0-9À-ÞА-Я]))")
 _LEAD_WORDS = phrase_set(
     """note|notes|please note|important|warning|caution|tip|hint|info|attention|remember|however|additionally|
-    in addition|furthermore|moreover|therefore|thus|hence|for example|for instance|also|as a result|in this case|
-    in general|generally|typically|usually|finally|similarly|instead|otherwise|in short|alternatively|optionally|
-    likewise|specifically|especially|particularly|unfortunately|as mentioned|in other words|now|then|next|first|
-    basically|as such"""
+    in addition|furthermore|moreover|also|in general|generally|typically|usually|in short|optionally|specifically|
+    especially|particularly|unfortunately|as mentioned|now|basically"""
 )
 _LEAD = re.compile(
     rf"^(?:{'|'.join(sorted(_LEAD_WORDS, reverse=True))})\s*(?:[:,!.–—-]\s*|\s+(?=that\b))+(?:that\s+)?", re.IGNORECASE
 )
 _DANGLING_START = re.compile(
     r"^(?:this|that|these|those|it|its|they|their|them|he|she|such|both|here|there|so|and|but|or|nor|which|who|whose|"
-    r"one|another|some|others?|then|also|too|see|refer|click|follow|read|learn|the (?:following|above|below|former|"
-    r"latter|same|next|previous|first|second|result|example|other|default is|reason|command above))\b",
+    r"for example|for instance|otherwise|instead|alternatively|likewise|similarly|therefore|thus|hence|as a result|"
+    r"in this case|as such|in other words|finally|next|first|one|another|some|others?|then|also|too|see|refer|click|"
+    r"follow|read|learn|the (?:following|above|below|former|latter|same|next|previous|first|second|result|"
+    r"example|other|default is|reason|command above))\b",
     re.IGNORECASE,
 )
 _POINTING = re.compile(
@@ -36,8 +36,20 @@ _POINTING = re.compile(
     r"|last updated|edit this page|table of contents|back to top|sample (?:site|page|website))\b",
     re.IGNORECASE,
 )
+_SENDS_ELSEWHERE = re.compile(
+    r"(?:^|[,;:(]\s*|\bplease |\b(?:and|should|can|must|also) )(?:refer to|see|consult|visit)\b"
+    r"|\b(?:later|earlier|next|previous|other|separate) (?:example|section|page|chapter|article|topic|guide)s?\b",
+    re.IGNORECASE,
+)
 _CODE_LIKE = re.compile(r"[{}<>|=\\$#~^]|--\w|\w\(\)|::|https?://|www\.|\.\.\.\s*$")
+_CANNOT = (
+    r"\b(?:can ?not|can['’]t|could not|may not|must not|(?:not|never|no longer|im)\s?possible to|no way to|unable to)"
+)
+_OPENING = 3
+"""Sentences at the start of a text that tell what it is about."""
 _MIN_WORDS, _MAX_WORDS = 5, 40
+_MIN_OWN_WORDS = 8
+"""Fewer words beside a pointer to another page answer nothing."""
 
 
 def sentences(block: Block) -> Iterator[str]:
@@ -47,6 +59,11 @@ def sentences(block: Block) -> Iterator[str]:
         sentence = without_lead(piece.strip())
         if sentence:
             yield sentence
+
+
+def pieces(text: str) -> list[str]:
+    """The sentences of a text, and its lines where they are none, as they stand."""
+    return [piece for line in text.splitlines() for piece in _END.split(line) if piece.strip()]
 
 
 def without_lead(sentence: str) -> str:
@@ -65,9 +82,36 @@ def stands_alone(sentence: str) -> bool:
         return False
     if sentence.startswith(("-", "*", "/", "%")) or not sentence.endswith((".", "!", "。", "！", ".)", '."', ".”")):
         return False
-    if _DANGLING_START.match(sentence) or _POINTING.search(sentence):
+    if _DANGLING_START.match(sentence) or _POINTING.search(sentence) or sends_elsewhere(sentence):
         return False
     return reads_like_prose(sentence)
+
+
+def sends_elsewhere(sentence: str) -> bool:
+    """Whether a sentence leaves the answer to another page: "To set up credentials, please refer to …"."""
+    return bool(_SENDS_ELSEWHERE.search(sentence))
+
+
+def is_left_to_others(text: str) -> bool:
+    """Whether a text says hardly more than where to read on."""
+    told = [sentence for sentence in _END.split(text) if not sends_elsewhere(sentence)]
+    return len(told) < len(_END.split(text)) and len(words(" ".join(told))) < _MIN_OWN_WORDS
+
+
+def says_no_to(instruction: str, text: str) -> bool:
+    """Whether a text begins by saying that what an instruction names cannot be done ("Changing it", "be changed")."""
+    verb = re.escape(stem(instruction.split(" ", 1)[0].lower()))
+    opening = " ".join(_END.split(text)[:_OPENING])
+    return bool(re.search(rf"{_CANNOT} (?:\w+ )?(?:be )?{verb}", opening, re.IGNORECASE))
+
+
+def is_whole(sentence: str) -> bool:
+    """Whether a sentence of any language begins and ends as one: a line before a list or listing ends in a colon."""
+    return (
+        sentence[:1].isalnum()
+        and not sentence[:1].islower()
+        and sentence.rstrip("\"')]”’»*_").endswith((".", "!", "?", "。", "！", "？", "…"))
+    )
 
 
 def reads_like_prose(text: str) -> bool:

@@ -7,8 +7,8 @@ import re
 
 from acronis_pipeline.pairs.everyday_words import base_of_gerund, is_verb
 from acronis_pipeline.pairs.generator import Candidate, Chunk
-from acronis_pipeline.pairs.site_words import SiteWords, heading_stems, is_heading_of
-from acronis_pipeline.pairs.words import content_words, stem
+from acronis_pipeline.pairs.site_words import SiteWords
+from acronis_pipeline.pairs.words import content_words
 
 _POINTING = re.compile(
     r"\b(?:(?:the|this|that|these|those|given|provided|above) "
@@ -56,13 +56,8 @@ def leans_on_its_passage(candidate: Candidate, chunk: Chunk) -> bool:
 def is_anchored(candidate: Candidate, chunk: Chunk, site: SiteWords) -> bool:
     """Whether a question names which part of the site it is about.
 
-    By a word that few pages have, a made-up name, what the passage's title or a heading names, an uncommon word of
-    theirs, or two common ones. "What is the timeout" or "what should I do if the restore fails" fits anywhere.
+    "What is the timeout" or "what should I do if the restore fails" fits anywhere, and so does "how do I work with the
+    results", be it the heading of its passage.
     """
-    if not chunk.is_english or candidate.style not in _ASKED_IN_FULL or site.names_something(candidate.query):
-        return True
-    if is_heading_of(chunk, candidate.query):
-        return True
-    above = heading_stems(chunk)
-    told = {stem(word): word for word in content_words(candidate.query) if stem(word) in above}
-    return len(told) >= 2 or any(not site.is_common(word) for word in told.values())
+    is_judged = chunk.is_english and candidate.style in _ASKED_IN_FULL
+    return not is_judged or site.tells_what_is_meant(candidate.query, chunk)

@@ -16,15 +16,22 @@ from typing import NamedTuple
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.pairs import headings, rewriting, salience, tables
 from acronis_pipeline.pairs.blocks import Block, Parts, parse
-from acronis_pipeline.pairs.everyday_words import is_verb
 from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation
 from acronis_pipeline.pairs.phrases import as_typed, is_balanced, names_in, pick
-from acronis_pipeline.pairs.question_context import in_context
-from acronis_pipeline.pairs.sentences import reads_like_prose, sentences, stands_alone
-from acronis_pipeline.pairs.thinning import thinned
+from acronis_pipeline.pairs.question_context import in_context, is_topic
+from acronis_pipeline.pairs.sentences import (
+    is_left_to_others,
+    is_whole,
+    reads_like_prose,
+    says_no_to,
+    sentences,
+    stands_alone,
+)
+from acronis_pipeline.pairs.site_words import is_name_of_something
+from acronis_pipeline.pairs.thinning import condensed
 from acronis_pipeline.pairs.words import content_words, is_spaceless, overlap, words
 
-VERSION = "3"
+VERSION = "4"
 """Raise it when the rules change: every chunk is then asked again."""
 
 _log = logging.getLogger(__name__)
@@ -34,6 +41,8 @@ _TEMPLATE_PAGES = 2
 """A heading that stands on more pages ("User interface" of every destination) does not tell which one is meant."""
 _CLOZES = 4
 """Sentences of a chunk that are offered as cloze queries."""
+_CLOZE_WORDS = 3
+"""Fewer content words are the rest of a sentence that said little."""
 _ALIKE = 0.75
 """Queries of one chunk whose content words overlap this much (Jaccard) say the same."""
 
@@ -126,6 +135,14 @@ class StructuralGenerator:
         """The nearest heading above the chunk's own that means something by itself."""
         return self._first_telling((*reversed(chunk.heading_path[:-1]), chunk.title) if chunk.heading_path else ())
 
+    def _topic(self, nearest_first: Sequence[str]) -> str:
+        """The nearest heading that names what a question is about: "Selecting machines" of any kind does not."""
+        return self._first_telling([h for h in nearest_first if self._names_a_topic(h)] or nearest_first)
+
+    def _names_a_topic(self, heading: str) -> bool:
+        named = {word.lower() for word in words(heading) if is_name_of_something(word)}
+        return is_topic(heading) and (len(named) >= 2 or any(self._weights.is_rare(word) for word in named))
+
     def _first_telling(self, nearest_first: Sequence[str]) -> str:
         for heading in nearest_first:
             cleaned = headings.clean(heading, self._site)
@@ -144,12 +161,20 @@ class StructuralGenerator:
         if own.endswith("?") and len(words(own)) >= 2:
             yield own, "question"
             return
-        if chunk.is_english and (question := headings.how_to_question(own, self._above(chunk))):
+        if chunk.is_english and (question := self._instruction(own, chunk)):
             yield as_typed(question), "how-to"
         for query in headings.title_queries(chunk.title, chunk.heading_path, self._site):
             yield query, "title"
         if trail := headings.breadcrumb_query(chunk.title, chunk.heading_path, self._site):
             yield trail, "breadcrumb"
+
+    def _instruction(self, heading: str, chunk: Chunk) -> str | None:
+        """How to do what a heading names, unless its passage says that it cannot be done, or sends elsewhere."""
+        question = headings.how_to_question(heading, self._above(chunk))
+        if not question or says_no_to(heading, chunk.text) or is_left_to_others(chunk.text):
+            return None
+        topic = self._topic((*reversed(chunk.heading_path[:-1]), chunk.title) if chunk.heading_path else ())
+        return in_context(question, topic, self._is_particular, few=2) if topic else question
 
     def _from_questions(self, chunk: Chunk, parts: Parts) -> Iterator[tuple[str, str]]:
         """Questions in the text: FAQ entries that are no headings, headings inside the chunk, bold lines."""
@@ -168,14 +193,14 @@ class StructuralGenerator:
     def _from_sentences(self, chunk: Chunk, parts: Parts) -> Iterator[tuple[str, str]]:
         if not chunk.is_english:
             return
-        names, context = names_in(chunk.passage), self._context(chunk)
+        names, topic = names_in(chunk.passage), self._topic((*reversed(chunk.heading_path), chunk.title))
         for sentence in self._whole_sentences(parts.blocks):
             for question in rewriting.questions(sentence, names):
-                if asked := in_context(question.query, context, self._is_particular):
+                if asked := in_context(question.query, topic, self._is_particular):
                     yield as_typed(asked), question.style
 
     def _is_particular(self, word: str) -> bool:
-        return self._weights.is_rare(word) and not is_verb(word)
+        return self._weights.is_rare(word) and is_name_of_something(word)
 
     def _from_tables(self, chunk: Chunk, parts: Parts) -> Iterator[tuple[str, str]]:
         context = self._context(chunk)
@@ -206,10 +231,11 @@ class StructuralGenerator:
         The choice is by hash: those that say most would all be of one kind.
         """
         whole = sorted(dict.fromkeys(self._any_sentences(parts)), key=lambda sentence: digest(chunk.chunk_id, sentence))
-        return [
-            Offer(thinned(sentence).lower(), "cloze", sentence if sentence in chunk.passage else "")
+        offers = [
+            Offer(condensed(sentence).lower(), "cloze", sentence if sentence in chunk.passage else "")
             for sentence in whole[:_CLOZES]
         ]
+        return [offer for offer in offers if len(content_words(offer.query)) >= _CLOZE_WORDS]
 
     def _whole_sentences(self, blocks: tuple[Block, ...]) -> list[str]:
         """Sentences that stand alone, most distinctive first."""
@@ -224,7 +250,7 @@ class StructuralGenerator:
 
     def _any_sentences(self, parts: Parts) -> list[str]:
         found = [sentence for block in parts.blocks if block.kind != "heading" for sentence in sentences(block)]
-        return [s for s in found if 6 <= len(words(s)) <= 40 and reads_like_prose(s)]
+        return [s for s in found if 6 <= len(words(s)) <= 40 and is_whole(s) and reads_like_prose(s)]
 
 
 def _is_asked_by_visitors(question: str, block: Block) -> bool:

@@ -1,15 +1,10 @@
 """Cross-encoders, which read question and passage together: better than any cosine, and too slow for a whole corpus."""
 
-import logging
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
-from acronis_pipeline.errors import ModelError
-
-_log = logging.getLogger(__name__)
-_MAX_LENGTH = 512
-"""Tokens of question and passage together; shorter where the model has fewer positions."""
+from acronis_pipeline import cross_encoder
 
 
 class Reranker:
@@ -52,29 +47,7 @@ class Reranker:
 
     @cached_property
     def _model(self) -> Any:
-        import torch
-        from sentence_transformers import CrossEncoder
-        from transformers.utils.logging import disable_progress_bar
-
-        disable_progress_bar()
-        try:
-            # Half-precision checkpoints stay half on CPU by default, which is some hundred times slower.
-            model = CrossEncoder(
-                self.name, device=self._device, trust_remote_code=False, model_kwargs={"dtype": torch.float32}
-            )
-        except Exception as error:  # the hub and the model classes fail in many ways, none of them a bug of ours
-            reason = " ".join(str(error).split())[:200]
-            raise ModelError(
-                f"reranker {self.name} does not load ({reason}); name a cross-encoder of the model hub or a local "
-                "folder, or unset retrieval.reranker"
-            ) from error
-        if model.num_labels != 1:
-            raise ModelError(
-                f"reranker {self.name} gives {model.num_labels} scores a pair instead of one; name one that ranks"
-            )
-        model.max_seq_length = min(_MAX_LENGTH, model.max_seq_length or _MAX_LENGTH)
-        _log.info("loaded reranker %s on %s", self.name, model.device)
-        return model
+        return cross_encoder.load(self.name, role="reranker", otherwise="unset retrieval.reranker", device=self._device)
 
 
 @lru_cache(maxsize=4)

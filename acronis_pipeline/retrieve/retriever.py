@@ -19,6 +19,7 @@ from acronis_pipeline.retrieve.ranking import Ranking, first_of_each
 from acronis_pipeline.retrieve.reorder import reordered
 from acronis_pipeline.retrieve.rerank import Reranker, reranker
 from acronis_pipeline.retrieve.system import System
+from acronis_pipeline.retrieve.unmatched import explain
 from acronis_pipeline.store import Store, is_in
 
 _SHOWN = ["chunk_id", "url", "title", "heading_path", "anchor", "text", "passage", "cluster_id"]
@@ -135,6 +136,10 @@ class Retriever:
             _hit(rows[chunk_id], score, rank, None if vector is None else float(found.vector_of[chunk_id] @ vector))
             for rank, (chunk_id, score) in enumerate(there, start=1)
         ]
+
+    def why_nothing(self, where: Filters) -> str | None:
+        """Why no passage meets `where`, with what would, in one line; None if one does."""
+        return explain(self._table, where)
 
     def rank(self, queries: Sequence[str], depth: int | None = None) -> list[Ranking]:
         """Rankings of many queries at once, near-duplicates included, cut to `depth`.

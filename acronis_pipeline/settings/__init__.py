@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from acronis_pipeline.errors import SettingsError
 from acronis_pipeline.files import write_text
 from acronis_pipeline.settings.corpus import ChunkSettings, PairSettings
+from acronis_pipeline.settings.embedding_endpoint import EmbeddingEndpoint
 from acronis_pipeline.settings.environment import refuse_malformed_values, refuse_unknown_variables
-from acronis_pipeline.settings.evaluation import EmbeddingEndpoint, EvaluationSettings
+from acronis_pipeline.settings.evaluation import EvaluationSettings
 from acronis_pipeline.settings.llm import LlmSettings
+from acronis_pipeline.settings.problems import explain
 from acronis_pipeline.settings.serving import AutomationSettings, IndexSettings, ModelSettings, RetrievalSettings
 from acronis_pipeline.settings.site import PageFormat, SiteSettings
 
@@ -96,6 +98,13 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().resolve() if value else value
 
+    @model_validator(mode="after")
+    def _place_converted_models(self) -> "Settings":
+        if self.model.cache_dir is None:
+            placed = self.model.model_copy(update={"cache_dir": self.data_dir / "encoders"})
+            object.__setattr__(self, "model", placed)
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -169,7 +178,13 @@ def load_settings(data_dir: Path | str | None = None, **overrides: Any) -> Setti
     refuse_unknown_variables(Settings, _OTHER_VARIABLES)
     refuse_malformed_values(Settings)
     where = _build(overrides, {}).data_dir
-    return _build(overrides, read_profile(where))
+    settings = _build(overrides, read_profile(where))
+    if settings.pairs.uses_llm and not settings.llm.model:
+        asked_by = "judge=llm" if settings.pairs.judge == "llm" else f"generator={settings.pairs.generator}"
+        raise SettingsError(
+            f"settings: pairs.{asked_by} asks a language model, and none is named; set {ENV_PREFIX}LLM__MODEL"
+        )
+    return settings
 
 
 def read_profile(data_dir: Path) -> dict[str, Any]:
@@ -208,20 +223,10 @@ def _build(overrides: dict[str, Any], profile: dict[str, Any]) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        problems = "; ".join(_explain(problem) for problem in error.errors())
+        problems = "; ".join(explain(problem, Settings, PROFILE_NAME) for problem in error.errors())
         raise SettingsError(f"settings: {problems}") from error
     finally:
         _active_profile = {}
-
-
-def _explain(problem: Any) -> str:
-    path = [str(part) for part in problem["loc"]]
-    name = ".".join(path)
-    variable = ENV_PREFIX + "__".join(path).upper()
-    message = problem["msg"].removeprefix("Value error, ")
-    # A whole group may hold a key, and so may an option of the store.
-    found = "" if isinstance(problem["input"], dict) or path[0] == "storage_options" else f" = {problem['input']!r}"
-    return f"{name}{found}: {message} (set {variable}, .env or {PROFILE_NAME})"
 
 
 def _first_line(error: Exception) -> str:

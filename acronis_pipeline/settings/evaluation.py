@@ -2,27 +2,13 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
+from acronis_pipeline.settings.embedding_endpoint import EmbeddingEndpoint, told_apart
 from acronis_pipeline.settings.group import Group
 
 GENERAL_PROBE = "general"
 """The packaged questions about everything but the site."""
-
-
-class EmbeddingEndpoint(Group):
-    """A model behind an OpenAI-compatible embeddings endpoint."""
-
-    model: str
-    base_url: str | None = Field(None, description="None is OpenAI itself.")
-    api_key: SecretStr | None = Field(None, description="Falls back to OPENAI_API_KEY.")
-    dimensions: int | None = Field(None, ge=1, description="Asked of models that can shorten their vectors.")
-    query_prompt: str = Field("", description="Put before every question.")
-    document_prompt: str = Field("", description="Put before every passage.")
-    batch_size: int = Field(64, ge=1, description="Texts of one request.")
-    concurrency: int = Field(4, ge=1, description="Requests in flight at once.")
-    timeout_s: float = Field(60.0, gt=0, description="For one whole request.")
-    max_retries: int = Field(4, ge=0, description="Per request, for time-outs, 429 and 5xx; Retry-After is honoured.")
 
 
 class EvaluationSettings(Group):
@@ -48,7 +34,8 @@ class EvaluationSettings(Group):
         False, description="A flagged model never becomes champion; otherwise the promotion carries a warning."
     )
     sts_file: Path | None = Field(
-        None, description="Pairs of texts with similarities by people (CSV, TSV, JSONL: text1, text2, score)."
+        None,
+        description="Pairs of texts with similarities by people, at least 10 (CSV, TSV, JSONL: text1, text2, score).",
     )
 
     @field_validator("sts_file")
@@ -59,7 +46,4 @@ class EvaluationSettings(Group):
     @field_validator("external")
     @classmethod
     def _told_apart(cls, value: tuple[EmbeddingEndpoint, ...]) -> tuple[EmbeddingEndpoint, ...]:
-        names = [endpoint.model for endpoint in value]
-        if len(set(names)) < len(names):
-            raise ValueError("a model stands there twice; reports tell them apart by name")
-        return value
+        return told_apart(value)

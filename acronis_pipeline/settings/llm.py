@@ -1,5 +1,6 @@
 """Settings of the language model."""
 
+import re
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -56,6 +57,15 @@ class LlmSettings(Group):
     hard_negatives: bool = Field(
         False, description="Also write a passage per question that looks right and is not, for training."
     )
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https?://[^/?#]", value):
+            raise ValueError(
+                "no address of an endpoint; write it with http:// or https://, as http://127.0.0.1:11434/v1"
+            )
+        return value
 
     @model_validator(mode="after")
     def _budget_has_prices(self) -> "LlmSettings":

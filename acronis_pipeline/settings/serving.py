@@ -1,10 +1,12 @@
 """Settings of encoders, retrieval and automation."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
 
 from acronis_pipeline.settings.cron import require_cron, require_time_zone
+from acronis_pipeline.settings.embedding_endpoint import EmbeddingEndpoint, told_apart
 from acronis_pipeline.settings.group import Group
 
 
@@ -15,10 +17,38 @@ class ModelSettings(Group):
         "all-MiniLM-L6-v2", description="Its tokenizer measures passages; recipes name their own base_model."
     )
     device: str | None = Field(None, description="cpu, cuda, mps …; chosen automatically by default.")
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(32, ge=1, description="Of texts of 64 tokens on a CPU, 512 on a GPU; fewer longer ones.")
+    backend: Literal["auto", "torch", "openvino"] = Field(
+        "auto",
+        description="What computes float32; `auto` probes whether OpenVINO (extra `export`) is faster with the same "
+        "vectors, once there are 1,000 texts to encode.",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="`bfloat16` (OpenVINO) is faster and makes slightly other vectors, thus another model."
+    )
+    training_precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "float32", description="Of training steps; `auto` times both on the device. Published weights are float32."
+    )
+    training_devices: int | None = Field(
+        None, ge=1, description="How many train one model together, a process each; every GPU by default, else one."
+    )
+    cache_dir: Path | None = Field(
+        None, description="Converted models and what was probed; `<data_dir>/encoders` by default."
+    )
+    endpoints: tuple[EmbeddingEndpoint, ...] = Field(
+        (),
+        description="OpenAI-compatible embedding endpoints whose models a recipe can start from as "
+        '`base_model: endpoint:<model>`: `[{"model": "text-embedding-3-small"}]`, also with `base_url`, `api_key`, '
+        "`dimensions` and prompts.",
+    )
     keep_versions: int | None = Field(
         10, ge=1, description="Newest versions of each recipe kept in the registry, champions' apart."
     )
+
+    @field_validator("endpoints")
+    @classmethod
+    def _told_apart(cls, value: tuple[EmbeddingEndpoint, ...]) -> tuple[EmbeddingEndpoint, ...]:
+        return told_apart(value)
 
 
 class IndexSettings(Group):

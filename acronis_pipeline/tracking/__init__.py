@@ -9,7 +9,7 @@ import os
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-from acronis_pipeline.tracking.connection import sqlite_file
+from acronis_pipeline.tracking.connection import impatient, sqlite_file
 from acronis_pipeline.tracking.models import log_model, prune_models
 from acronis_pipeline.tracking.run import Dataset, Run, flatten, metric_name
 from acronis_pipeline.tracking.tracker import CHAMPION_ALIAS, RunSummary, Tracker
@@ -21,6 +21,7 @@ __all__ = [
     "RunSummary",
     "Tracker",
     "flatten",
+    "impatient",
     "log_model",
     "metric_name",
     "prune_models",

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from acronis_pipeline.endpoint_folder import is_endpoint
 from acronis_pipeline.tracking.run import Run
 from acronis_pipeline.tracking.tracker import Tracker
 
@@ -12,10 +13,13 @@ _log = logging.getLogger(__name__)
 
 
 def log_model(tracker: Tracker, run: Run, folder: Path, tags: Mapping[str, object]) -> str:
-    """Store a saved SentenceTransformer with the run and register it; returns the registry version.
+    """Store a saved model with the run and register it; returns the registry version.
 
-    The stored model loads with `mlflow.sentence_transformers.load_model("models:/<name>/<version>")`.
+    The stored model loads with `mlflow.sentence_transformers.load_model("models:/<name>/<version>")`; one behind an
+    endpoint is stored as its files.
     """
+    if is_endpoint(folder):
+        return register(tracker, run, _log_files(tracker, run, folder), tags)
     import mlflow
     import mlflow.sentence_transformers as flavor
     from sentence_transformers import SentenceTransformer
@@ -29,6 +33,15 @@ def log_model(tracker: Tracker, run: Run, folder: Path, tags: Mapping[str, objec
             pip_requirements=["sentence-transformers", "torch"],
         )
     return register(tracker, run, info.model_id, tags)
+
+
+def _log_files(tracker: Tracker, run: Run, folder: Path) -> str:
+    """Store a folder as a logged model that no flavor of MLflow can load; returns its id."""
+    experiment = tracker.client.get_run(run.run_id).info.experiment_id
+    logged = tracker.client.create_logged_model(experiment, name="model", source_run_id=run.run_id)
+    tracker.client.log_model_artifacts(logged.model_id, str(folder))
+    tracker.client.finalize_logged_model(logged.model_id, "READY")
+    return logged.model_id
 
 
 def register(tracker: Tracker, run: Run, logged_model_id: str, tags: Mapping[str, object]) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
+from acronis_pipeline.errors import TrackingError
 from acronis_pipeline.settings import Settings
 from acronis_pipeline.tracking.connection import connect, find_or_create_experiment
 from acronis_pipeline.tracking.git import git_tags
@@ -101,7 +102,7 @@ class Tracker:
 
     def has_run(self, run_id: str) -> bool:
         """Whether a run is on record here: another database may have been chosen since."""
-        found = _if_known(lambda: self.client.get_run(run_id))
+        found = self._if_known(lambda: self.client.get_run(run_id))
         return found is not None and found.info.lifecycle_stage == "active"
 
     def params(self, run_id: str) -> dict[str, str]:
@@ -132,13 +133,13 @@ class Tracker:
 
     def champion_version(self) -> str | None:
         """Registry version that carries the champion alias."""
-        model = _if_known(lambda: self.client.get_registered_model(self.registered_model))
+        model = self._if_known(lambda: self.client.get_registered_model(self.registered_model))
         found = model.aliases.get(CHAMPION_ALIAS) if model else None
         return str(found) if found is not None else None
 
     def has_version(self, version: str) -> bool:
         """Whether a version of the model is in this registry."""
-        return _if_known(lambda: self.client.get_model_version(self.registered_model, version)) is not None
+        return self._if_known(lambda: self.client.get_model_version(self.registered_model, version)) is not None
 
     def model_id_of(self, version: str) -> str | None:
         """Our id of a registered version's model."""
@@ -154,14 +155,16 @@ class Tracker:
         else:
             self.client.set_registered_model_alias(self.registered_model, CHAMPION_ALIAS, version)
 
+    def _if_known(self, ask: Callable[[], Any]) -> Any | None:
+        """What MLflow answers; None if it has no such thing."""
+        from mlflow.exceptions import MlflowException
 
-def _if_known(ask: Callable[[], Any]) -> Any | None:
-    """What MLflow answers; None if it has no such thing."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return ask()
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return None
+        try:
+            return ask()
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise TrackingError(
+                f"MLflow at {self.tracking_uri} does not answer ({' '.join(str(error).split())[:200]}); start it, or "
+                "mend ACRONIS_PIPELINE_MLFLOW_TRACKING_URI"
+            ) from error

@@ -3,7 +3,7 @@
 import pytest
 
 from acronis_pipeline.answer import llm
-from acronis_pipeline.errors import NoChampionError, SettingsError
+from acronis_pipeline.errors import FilterError, NoChampionError, SettingsError
 from acronis_pipeline.retrieve import Filters
 from acronis_pipeline.run import Respondent
 from acronis_pipeline.settings import load_settings
@@ -42,6 +42,7 @@ def test_configured_llm_answers_and_extractive_goes_round_it(finished: FinishedR
     assert written.text == "Yes, 30 days [2]."
     assert [citation.number for citation in written.citations] == [2]
     assert "30 days" in quoted.text
+    assert quoted.answered
     assert len(server.requests) == 1
 
 
@@ -49,6 +50,7 @@ def test_llm_that_finds_nothing_cites_nothing(finished: FinishedRun):
     with fake_openai.serving(lambda *_: completion(llm.NOT_FOUND)) as server:
         answer = Respondent(finished.settings(llm={"model": "fake", "base_url": server.url})).ask(QUESTION, k=3)
     assert answer.text == llm.NOT_FOUND
+    assert not answer.answered
     assert answer.citations == ()
 
 
@@ -57,7 +59,20 @@ def test_filters_narrow_what_is_answered_from(finished: FinishedRun):
     editions = {"advanced": ["/docs/advanced/"]}
     advanced = respondent.ask(QUESTION, k=5, where=Filters.named(editions=["advanced"], known_editions=editions))
     assert {hit.url.removeprefix(finished.site_url) for hit in advanced.hits} == {"docs/advanced/quick-start/"}
-    assert respondent.ask(QUESTION, k=5, where=Filters.named(languages=["de"])).text == llm.NOT_FOUND
+
+
+def test_filter_that_no_page_meets_is_refused_with_what_there_is(finished: FinishedRun):
+    german = Filters.named(languages=["de"])
+    with fake_openai.serving(lambda *_: completion("Never asked [1].")) as server:
+        respondent = Respondent(finished.settings(llm={"model": "fake", "base_url": server.url}))
+        with pytest.raises(FilterError, match=r"language de; the index has pages in en \(\d+\)"):
+            respondent.ask(QUESTION, k=5, where=german)
+    assert not server.requests
+
+
+def test_question_of_foreign_words_within_a_filter_has_no_answer_and_is_no_error(finished: FinishedRun):
+    answer = Respondent(finished.settings()).ask("zzyzx qwfpgj", k=5, where=Filters.named(["/docs/trial/"]))
+    assert answer.answered == bool(answer.citations)
 
 
 @pytest.mark.parametrize("question", ["", " \n "])

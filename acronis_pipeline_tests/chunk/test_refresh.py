@@ -6,7 +6,7 @@ import pytest
 from acronis_pipeline import schemas
 from acronis_pipeline.chunk import ChunkResult, refresh
 from acronis_pipeline.chunk.refusal import refusal
-from acronis_pipeline.errors import EmptyCorpusError
+from acronis_pipeline.errors import EmptyCorpusError, SettingsError
 from acronis_pipeline.settings import ChunkSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.chunk.builders import SITE, budget, content_of, counter, html_page, put_pages
@@ -36,6 +36,14 @@ def run(store: Store, options: ChunkSettings = OPTIONS) -> ChunkResult:
 def rows(store: Store) -> list[dict]:
     found = store.read("chunks", schemas.CHUNKS).to_pylist()
     return sorted(found, key=lambda row: (row["url"], row["ordinal"]))
+
+
+def test_passages_longer_than_the_encoder_reads_are_refused_before_anything_is_split(store: Store):
+    with pytest.raises(SettingsError, match=r"1024: .* 512 tokens .*CHUNK__MAX_TOKENS"):
+        refresh(store, budget(1024), counter(), encoder_tokens=512)
+    assert not store.exists("chunks")
+    whole_pages = ChunkSettings.model_validate({"strategy": "page", "max_tokens": 1024})
+    assert refresh(store, whole_pages, counter(), encoder_tokens=512).n_chunks == 2
 
 
 def test_live_pages_become_chunks(store: Store):

@@ -35,11 +35,21 @@ def words(text: str) -> list[str]:
     return re.findall(r"\w+", text)
 
 
+def steps(items: Sequence[Sequence[str]]) -> str:
+    return "<ol>" + "".join(f"<li>{''.join(blocks)}</li>" for blocks in items) + "</ol>"
+
+
 # Without c: "Copied" alone is what a copy button says, and is taken for one.
 WORD = st.text(alphabet="abdefghijklmnop", min_size=1, max_size=10)
 SENTENCE = st.lists(WORD, min_size=1, max_size=14).map(lambda found: " ".join(found).capitalize() + ".")
 PARAGRAPH = st.lists(SENTENCE, min_size=1, max_size=6).map(lambda found: f"<p>{' '.join(found)}</p>")
 CODE = st.lists(SENTENCE, min_size=1, max_size=6).map(lambda found: "<pre>" + "\n".join(found) + "</pre>")
+CODE_WITH_GAPS = st.lists(SENTENCE, min_size=1, max_size=8).map(
+    lambda found: "<pre><code class='language-bash'>" + "\n\n".join(found) + "</code></pre>"
+)
+STEP = st.lists(st.one_of(PARAGRAPH, CODE_WITH_GAPS), min_size=1, max_size=3)
+STEPS = st.lists(STEP, min_size=1, max_size=4).map(steps)
+NESTED_STEPS = st.tuples(STEP, STEPS, STEP).map(lambda parts: steps([[*parts[0], parts[1], *parts[2]]]))
 SECTION = st.tuples(WORD, st.lists(st.one_of(PARAGRAPH, CODE), min_size=1, max_size=4))
 PAGES = st.lists(SECTION, min_size=1, max_size=5)
 
@@ -86,6 +96,37 @@ def test_ids_are_the_same_on_every_machine():
         "fb784a85df7194e9f3fe",
         "1c18c47b2351dfffb08f",
     ]
+
+
+@pytest.mark.parametrize("strategy", ["headings", "recursive", "page"])
+@given(st.lists(st.one_of(PARAGRAPH, CODE_WITH_GAPS, STEPS, NESTED_STEPS), min_size=1, max_size=4), st.integers(32, 96))
+@settings(max_examples=40, deadline=None)
+def test_no_passage_holds_half_of_a_fence(strategy: str, blocks: list[str], max_tokens: int):
+    chosen = options(strategy, max_tokens=max_tokens, recursive_chars=150)
+    chunks = split(html_of([("steps", blocks)]), chosen)
+    for chunk in chunks:
+        fences = re.findall(r"(?m)^[\s\d.)]*(```.*)$", chunk.text)
+        assert len(fences) % 2 == 0
+        assert set(fences[1::2]) <= {"```"}
+        assert strategy == "page" or chunk.n_tokens <= max_tokens
+    written = words(re.sub("<.*?>", " ", " ".join(blocks)))
+    shown = "\n".join(chunk.text for chunk in chunks)
+    assert "".join(words(re.sub(r"(?m)^#+ .*$|```(?:bash)?|\d", "", shown))) == "".join(written)
+
+
+def test_code_in_a_step_too_long_for_a_passage_keeps_its_fence_and_what_introduces_it():
+    commands = "\n\n".join(f"acroctl restore --machine host{n}" for n in range(12))
+    body = f"<ol><li>Read this.</li><li><p>Run:</p><pre><code class='language-bash'>{commands}</code></pre></li></ol>"
+    first, *others = [chunk.text for chunk in split(body, options("headings", max_tokens=64))]
+    assert first.startswith("1. Read this.\n\n2. Run:\n\n   ```bash\n   acroctl restore --machine host0\n")
+    assert others
+    assert all(text.startswith("   ```bash\n   acroctl") and text.endswith("\n   ```") for text in others)
+
+
+def test_a_heading_that_repeats_the_title_is_named_once():
+    (chunk,) = split("<h1>Plans</h1><h2>Plans</h2><h3>Retention</h3><p>Thirty versions.</p>", options("headings"))
+    assert chunk.passage.startswith("Plans > Retention\n\n")
+    assert chunk.heading_path == ("Plans", "Retention")
 
 
 def test_recursive_passages_know_the_section_that_they_begin_in():

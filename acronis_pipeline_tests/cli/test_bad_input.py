@@ -131,6 +131,23 @@ def test_malformed_gold_file(command: Command, alone: Path, name: str, text: str
     assert not Path("new").exists()
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("PROBES", '["nope"]', ["probe nope: no such file", "`general`", "BEIR"]),
+        ("STS_FILE", "nope.csv", ["nope.csv: no such file"]),
+        ("STS_FILE", "few.csv", ["few.csv holds 8 pairs", "at least 10"]),
+    ],
+)
+def test_evaluation_file_that_cannot_be_used_costs_no_crawl(
+    command: Command, alone: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, words: list[str]
+):
+    Path("few.csv").write_text("text1,text2,score\n" + "".join(f"one,other {n},{n}\n" for n in range(8)))
+    monkeypatch.setenv(f"{ENV_PREFIX}EVALUATION__{setting}", value)
+    assert_one_line_error(command("run", "--site", "sample", "--data", "new"), *words)
+    assert not Path("new").exists()
+
+
 def test_data_folder_of_another_site(command: Command, copied: FinishedRun, profile: str):
     ended = command("run", "--site", "https://docs.example.com/", "--data", copied.data_dir)
     assert_one_line_error(ended, "belongs to sample", "--data")
@@ -151,6 +168,7 @@ def test_llm_generator_without_a_key(
     monkeypatch.setenv(f"{ENV_PREFIX}PAIRS__GENERATOR", "llm")
     monkeypatch.setenv(f"{ENV_PREFIX}LLM__MODEL", "gpt-5-mini")
     assert_one_line_error(command("run", "--site", "sample"), "OPENAI_API_KEY")
+    monkeypatch.delenv(f"{ENV_PREFIX}PAIRS__GENERATOR")
     monkeypatch.delenv(f"{ENV_PREFIX}LLM__MODEL")
     assert_intact(copied, profile)
 

@@ -1,17 +1,23 @@
 """`acronis-pipeline champion …` on a finished run."""
 
+import asyncio
 import json
+import os
 import time
 
+import dagster as dg
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 
-from acronis_pipeline.defs import champion
+from acronis_pipeline.defs import build_definitions, champion
+from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.evaluate.champion import reigning
 from acronis_pipeline.evaluate.stored import latest_report
 from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error
 from acronis_pipeline_tests.defs.corpus import execute
 from acronis_pipeline_tests.defs.test_checks import outcome
-from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
+from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun, free_port
 
 
 def other_system(finished: FinishedRun) -> str:
@@ -111,3 +117,48 @@ def test_registry_that_is_down_does_not_keep_the_pointer_from_moving(
     assert_one_line_error(ended, f"{name} of recipe {RECIPE} answers questions now", "champion repair")
     assert command("champion", "repair").code == 0
     assert (shown(command)["system"]["name"], shown(command)["problems"]) == (name, [])
+
+
+def test_server_that_is_down_costs_seconds_and_is_named(
+    command: Command, copied: FinishedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, before = other_system(copied), dict(os.environ)
+    uri = f"http://127.0.0.1:{free_port()}"
+    with monkeypatch.context() as down:
+        down.setenv("ACRONIS_PIPELINE_MLFLOW_TRACKING_URI", uri)
+        started = time.monotonic()
+        ended = command("champion", "promote", RECIPE, name, "--reason", "MLflow is down")
+        assert_one_line_error(ended, f"{name} of recipe {RECIPE} answers questions now", uri, "champion repair")
+        assert_one_line_error(command("champion", "show"), uri, "does not answer")
+        assert time.monotonic() - started < 20
+    assert {key: value for key, value in os.environ.items() if key.startswith("MLFLOW_HTTP")} == {
+        key: value for key, value in before.items() if key.startswith("MLFLOW_HTTP")
+    }
+    assert command("champion", "repair").code == 0
+    assert (shown(command)["system"]["name"], shown(command)["problems"]) == (name, [])
+
+
+def in_dagster(finished: FinishedRun) -> tuple[dg.AssetCheckEvaluation | None, StaleStatus]:
+    """What the UI shows of `champion`: its check's outcome on the latest materialization, and whether it is in sync."""
+    (spec,) = champion.all_name_the_same_champion.check_specs
+    graph = build_definitions(finished.settings()).resolve_asset_graph()
+    with open_instance(finished.settings()) as instance:
+        loading = LoadingContextForTest(instance)
+        (record,) = instance.event_log_storage.get_asset_check_execution_history(spec.key, limit=1)
+        evaluation = record.evaluation if asyncio.run(record.targets_latest_materialization(loading)) else None
+        return evaluation, CachingStaleStatusResolver(instance, graph, loading).get_status(spec.asset_key)
+
+
+def test_dagster_shows_a_move_by_hand_as_checked_and_in_sync(command: Command, copied: FinishedRun) -> None:
+    evaluation, status = in_dagster(copied)
+    assert evaluation
+    assert status == StaleStatus.FRESH
+    for move in (["promote", RECIPE, other_system(copied), "--reason", "why not"], ["rollback"], ["repair"]):
+        assert command("champion", *move).code == 0
+        evaluation, status = in_dagster(copied)
+        assert evaluation, move
+        assert evaluation.passed
+        assert evaluation.blocking
+        assert evaluation.description
+        assert str(reigning(copied.store).contender) in evaluation.description  # pyright: ignore[reportOptionalMemberAccess]
+        assert status == StaleStatus.FRESH, move

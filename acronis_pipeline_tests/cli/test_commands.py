@@ -2,6 +2,7 @@
 
 import json
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,8 @@ def test_run_as_json_is_alone_on_standard_output_and_says_that_nothing_changed(c
     assert len(result["run_ids"]) == 1
     assert [answer["question"] for answer in result["answers"]] == list(gold.CUSTOMER_QUESTIONS)
     assert result["champion"]["system"] == copied.outcome.champion.system.name
+    assert "stays champion" in result["champion"]["reason"]
+    assert result["champion"]["promoted_because"] == copied.outcome.champion.reason
     assert result["unscored"] == [UNSCORED]
     assert [question.startswith(NOT_CRAWLED) for question in result["unanswerable"]] == [True]
     assert {(row["system"], row["question_set"]) for row in result["table"]} >= {
@@ -43,10 +46,21 @@ def test_answer_as_json_holds_text_citations_and_what_was_retrieved(command: Com
     ended = command("ask", "Is there a trial period?", "--k", "3", "--json", "--data", finished.data_dir)
     assert ended.code == 0
     answer = json.loads(ended.out)
+    assert answer["answered"]
     assert len(answer["passages"]) == 3
     assert all(f"[{citation['number']}]" in answer["answer"] for citation in answer["citations"])
     assert all(citation["url"].startswith(finished.site_url) for citation in answer["citations"])
     assert all(passage["url"] and passage["text"] for passage in answer["passages"])
+
+
+def test_run_that_keeps_the_champion_says_so_in_words_and_not_why_it_once_came(
+    finished: FinishedRun, capsys: pytest.CaptureFixture[str]
+):
+    kept = replace(finished.outcome, verdict="bm25 stays champion: no other system is better on validation.")
+    console.print_outcome(kept, finished.settings())
+    out = capsys.readouterr().out
+    assert "Champion: bm25 stays champion" in out
+    assert finished.outcome.champion.reason not in out
 
 
 def test_outcome_in_words_shows_table_champion_answers_and_what_to_type_next(
@@ -59,7 +73,7 @@ def test_outcome_in_words_shows_table_champion_answers_and_what_to_type_next(
     for question in gold.CUSTOMER_QUESTIONS:
         assert question in out
     assert f"Not answerable, counted apart: {NOT_CRAWLED}" in out
-    assert "Asked but not scored, for want of expected pages: 1 human questions." in out
+    assert "Asked but not scored, for want of expected pages: 1 human question." in out
     assert f"Champion: {finished.outcome.champion.system.name}" in out
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from acronis_pipeline.records import record_report
 from acronis_pipeline.schemas import METRICS
-from acronis_pipeline.settings import load_settings
+from acronis_pipeline.settings import load_settings, read_profile, write_profile
+from acronis_pipeline.site_profile import remember_addresses
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker
 from acronis_pipeline_tests.cli.conftest import Command, Ended, assert_one_line_error
@@ -33,6 +34,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def compare(command: Command, data: Path) -> Compare:
     return lambda *arguments: command("compare", "--data", data, *arguments)
+
+
+def test_link_leads_to_where_the_ui_was_last_served(compare: Compare, data: Path):
+    settings = load_settings(data)
+    addresses = {"mlflow_ui_url": "http://127.0.0.1:5111", "dagster_ui_url": settings.dagster_ui_url}
+    remember_addresses(settings, addresses)
+    assert not settings.profile_file.exists()  # of no site: `run` would take the folder for one of another
+    write_profile(settings, {"site": {"url": "sample"}})
+    try:
+        remember_addresses(settings, addresses)
+        assert read_profile(data) == {"site": {"url": "sample"}, "mlflow_ui_url": "http://127.0.0.1:5111"}
+        assert json.loads(compare("--json").out)["mlflow_url"].startswith("http://127.0.0.1:5111/#/")
+    finally:
+        settings.profile_file.unlink()
 
 
 def test_every_figure_is_the_one_in_mlflow(compare: Compare, data: Path):

@@ -48,3 +48,11 @@ def test_what_is_exported_can_be_imported(command: Command, copied: FinishedRun,
 def test_commands_without_pairs_say_what_to_do(command: Command, tmp_path: Path):
     for arguments in (("sample",), ("export", tmp_path / "x"), ("import", tmp_path / "none.json")):
         assert_one_line_error(command("pairs", *arguments, "--data", tmp_path / "empty"))
+    assert not (tmp_path / "empty").exists()  # a misspelt folder is not made
+
+
+def test_sample_shows_what_training_takes_out_of_a_passage(command: Command, finished: FinishedRun):
+    cloze = ("pairs", "sample", "-n", 1, "--style", "cloze", "--data", finished.data_dir)
+    (shown,) = json.loads(command(*cloze, "--json").out)
+    assert shown["removed"] in shown["passage"]
+    assert "without:" in command(*cloze).out  # "trained without:", broken over two lines of a narrow terminal

@@ -10,8 +10,8 @@ import acronis_pipeline
 PACKAGE = Path(acronis_pipeline.__file__).parent
 STAGES = ["content", "crawl", "chunk", "pairs", "finetune", "index", "retrieve", "evaluate", "answer"]
 CONTRACTS = set(
-    "dataset embedding endpoint_embedding errors figures files fingerprint gold openai_address schemas settings "
-    "site_address store vectors".split()
+    "cross_encoder dataset embedding encoders endpoint_embedding endpoint_folder errors figures files fingerprint "
+    "gold openai_address schemas settings site_address store vectors wording".split()
 )
 KNOW_DAGSTER = {"defs"}
 KNOW_MLFLOW = {"tracking"}

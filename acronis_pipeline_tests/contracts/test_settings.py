@@ -42,6 +42,33 @@ def test_site_that_is_no_web_address_is_refused_with_the_variable_to_set(url):
         load_settings(site={"url": url})
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            {"pairs": {"styles": {"quesion": 1}}},
+            r"pairs\.styles\.quesion: .*'question'.*\(set ACRONIS_PIPELINE_PAIRS__STYLES,",
+        ),
+        ({"chunk": {"overlap_tokens": 200}}, r"chunk: .*quarter.* \(set ACRONIS_PIPELINE_CHUNK__OVERLAP_TOKENS or "),
+        (
+            {"llm": {"base_url": "localhost:11434"}},
+            r"'localhost:11434': .*http://.*\(set ACRONIS_PIPELINE_LLM__BASE_URL,",
+        ),
+        ({"pairs": {"generator": "llm"}, "llm": {"model": ""}}, "generator=llm .* set ACRONIS_PIPELINE_LLM__MODEL$"),
+        ({"pairs": {"judge": "llm"}}, "judge=llm .* set ACRONIS_PIPELINE_LLM__MODEL$"),
+    ],
+)
+def test_a_refused_setting_names_a_variable_that_mends_it(given, told):
+    with pytest.raises(SettingsError, match=told):
+        load_settings(**given)
+
+
+def test_an_address_with_a_password_is_refused_without_showing_it():
+    with pytest.raises(SettingsError, match="base_url") as raised:
+        load_settings(llm={"base_url": "me:s3cret@host/v1"})
+    assert "s3cret" not in str(raised.value)
+
+
 def test_unknown_setting_is_refused_by_name():
     with pytest.raises(SettingsError, match=r"site\.urll"):
         load_settings(site={"urll": "https://a.example/"})

@@ -123,6 +123,17 @@ def test_split_without_pairs_fails(copied):
     assert "test: none" in problems(outcome(copied, synthetic_pairs.enough_pairs_in_every_split))
 
 
+def test_test_questions_too_few_to_tell_systems_apart_are_warned_of(copied):
+    asked = copied.store.read("pairs", schemas.PAIRS, columns=["pair_id"], where="split = 'test'").to_pylist()
+    kept = copied.store.read("pairs", schemas.PAIRS, columns=["pair_id"], where="split = 'test' AND status = 'kept'")
+    few = {row["pair_id"] for row in kept.to_pylist()[:6]}
+    removed = ", ".join(f"'{row['pair_id']}'" for row in asked if row["pair_id"] not in few)
+    copied.store.open("pairs").delete(f"pair_id IN ({removed})")
+    found = outcome(copied, synthetic_pairs.test_questions_tell_systems_apart)
+    assert "6 test questions" in problems(found)
+    assert found.severity is dg.AssetCheckSeverity.WARN
+
+
 def test_index_that_misses_a_passage_is_out_of_step(copied):
     table = champion_table(copied)
     row = copied.store.read("chunks", schemas.CHUNKS, columns=["chunk_id"]).to_pylist()[0]

@@ -36,7 +36,7 @@ GRAPH = {
     ),
     "synthetic_pairs": Row(
         {"chunks", "gold_questions"}, "training", {"python", "lancedb"}, pairs.VERSION, False,
-        {"nothing_leaks_between_splits", "enough_pairs_in_every_split"},
+        {"nothing_leaks_between_splits", "enough_pairs_in_every_split"}, {"test_questions_tell_systems_apart"},
     ),
     "fine_tuned_model": Row(
         {"synthetic_pairs"}, "training", {"pytorch", "mlflow"}, finetune.VERSION, True, {"not_worse_than_its_base"},

@@ -94,10 +94,10 @@ def test_report_shows_its_table_and_plot_in_place(instance):
 def test_every_check_ran_and_the_blocking_ones_passed(finished, instance):
     events = instance.all_logs(finished.outcome.run_ids[0], of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     evaluations = [event.dagster_event.event_specific_data for event in events if event.dagster_event]
-    assert len(evaluations) == 14
+    assert len(evaluations) == 15
     assert all(isinstance(e, dg.AssetCheckEvaluation) for e in evaluations)
     failed = {e.check_name for e in evaluations if not e.passed}
-    assert failed <= {"expected_pages_were_crawled", "tuned_beats_its_base"}
+    assert failed <= {"expected_pages_were_crawled", "tuned_beats_its_base", "test_questions_tell_systems_apart"}
     assert "expected_pages_were_crawled" in failed
     assert all(e.description for e in evaluations)
 

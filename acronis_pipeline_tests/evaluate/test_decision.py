@@ -56,7 +56,7 @@ def test_worse_for_people_is_a_veto_that_names_its_sample() -> None:
     given = reports(BETTER, BETTER, {"bm25": 0.7, "base": 0.5, "fine_tuned": 0.5})
     decision = decide(given.reports, given.results)
     assert decision.winner.system.name == "bm25"
-    assert "worse on people's questions" in decision.reason
+    assert "on people's questions: fine_tuned" in decision.reason
     assert "40 human questions" in decision.reason
 
 
@@ -72,7 +72,8 @@ def test_after_a_veto_the_next_best_candidate_gets_its_turn() -> None:
     given = reports(validation, validation, {"bm25": 0.6, "base": 0.5, "fine_tuned": 0.65, "hybrid": 0.4})
     decision = decide(given.reports, given.results)
     assert decision.winner.system.name == "fine_tuned"
-    assert "Vetoed, being worse on people's questions: hybrid of recipe words" in decision.reason
+    assert "Vetoed, for a loss of more than 0.02 (proven or not) on people's questions: hybrid of" in decision.reason
+    assert [lost.a for lost in decision.vetoed] == ["hybrid of recipe words"]
 
 
 def test_first_opponent_is_the_baseline_that_people_prove_better() -> None:

@@ -98,8 +98,18 @@ def test_questions_whose_passage_left_the_index_count_as_missed(world: tuple[Sto
     store, base, _ = world
     questions = (*DATASET.test[:5], Question("gone", "where is it", ("vanished",), "page"))
     report = evaluate(store, "words", Arena(questions, base), Arena((), base)).report
-    assert any("1 test questions have no gold passage" in note for note in report.notes)
+    assert any("1 test question without a gold passage" in note for note in report.notes)
     assert report.scores[0].n == 6
+
+
+def test_set_of_which_every_system_misses_every_question_is_noted(world: tuple[Store, Arm, Arm]) -> None:
+    store, base, _ = world
+    missed = (Question("gone", "where is it", ("vanished",), "page"),)
+    found = evaluate(store, "words", Arena(missed, base), Arena((), base)).report.notes
+    assert any(note.startswith("Every system misses every one of 1 synthetic question.") for note in found)
+    assert any(note.startswith("Small sample: 1 synthetic question about 1 page;") for note in found)
+    found = evaluate(store, "words", Arena(DATASET.test, base), Arena((), base)).report.notes
+    assert not any("misses every" in note for note in found)
 
 
 def test_reigning_system_is_asked_alone_as_it_was_in_the_comparison(world, done: Evaluation) -> None:

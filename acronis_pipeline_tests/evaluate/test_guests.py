@@ -1,8 +1,10 @@
 """Systems that are compared besides a recipe's own: the champion, and models behind endpoints."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from acronis_pipeline.evaluate import Arena, Arm, EvalResult, Report, checks, evaluate, refresh, table
@@ -11,6 +13,7 @@ from acronis_pipeline.evaluate.champion import Champion, Contender
 from acronis_pipeline.evaluate.decision import decide, needs_standing
 from acronis_pipeline.evaluate.guests import Guests, invite
 from acronis_pipeline.evaluate.stored import question_results
+from acronis_pipeline.gold import GoldQuestion
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.settings import EmbeddingEndpoint, EvaluationSettings, RetrievalSettings, Settings
 from acronis_pipeline_tests.evaluate import reigning_world, worlds
@@ -37,6 +40,14 @@ class Site:
     def enter_older(self) -> Champion:
         table = self.world.index(self.older, "older")
         return self.enter(System("fine_tuned", "dense", table), self.older.identity.model_id, self.older)
+
+    def evaluate_older(self, gold: Sequence[GoldQuestion] = GOLD) -> Report:
+        """The older model's own report, as another recipe's."""
+        arm = Arm(self.world.index(self.older, "older"), self.older)
+        return refresh(self.world.store, "older", DATASET, gold, self.base, arm).report
+
+    def results(self, *reports: Report) -> pa.Table:
+        return question_results(self.world.store, [report.report_id for report in reports])
 
     def invite(self, champion: Champion | None = None, *endpoints: EmbeddingEndpoint) -> Guests:
         evaluation = self.world.settings.evaluation.model_copy(update={"external": endpoints})
@@ -73,7 +84,7 @@ def loaded(guests: Guests, embedder: WordEmbedder) -> Guests:
         replace(guest, arm=replace(guest.arm, embedder=embedder)) if guest.system.name == "champion" else guest
         for guest in guests.systems
     )
-    return Guests(systems, guests.remarks)
+    return replace(guests, systems=systems)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +119,7 @@ def test_report_stands_while_the_same_champion_reigns(older_reigns) -> None:
     again = site.refresh(loaded(site.invite(champion), site.older))
     assert again.reused
     assert again.report == report
-    assert not site.refresh(Guests()).reused
+    assert again.data_version == report.report_id
 
 
 @pytest.mark.parametrize("mode", ["bm25", "dense"])
@@ -136,7 +147,7 @@ def test_champion_whose_index_is_behind_is_left_out_with_a_remark_and_its_table_
     base, tuned = (worlds.arm(site.world.store, arm.embedder) for arm in (site.base, site.tuned))  # pyright: ignore[reportArgumentType]
     guests = replace(site, base=base, tuned=tuned).invite(champion)
     assert guests.systems == ()
-    assert "holds other passages" in guests.remarks[0]
+    assert "holds other passages" in guests.champion_remarks[0]
     assert site.world.store.version(champion.system.table) == before
     assert any("Not compared with the champion" in note for note in site.refresh(guests).report.notes)
 
@@ -147,13 +158,44 @@ def test_champion_whose_model_is_gone_costs_no_evaluation(site: Site) -> None:
     site.world.model_folder(site.older.identity).rmdir()
     guests = site.invite(champion)
     assert guests.systems == ()
-    assert "gone" in guests.remarks[0]
+    assert "gone" in guests.champion_remarks[0]
 
 
 def test_report_stands_after_one_of_its_own_systems_was_promoted(site: Site) -> None:
     first = site.refresh(Guests())
     champion = site.enter(System("bm25", "bm25", site.base.table), None)
     assert site.refresh(site.invite(champion)).report == first.report
+
+
+def test_report_stands_after_a_system_of_another_recipe_was_promoted(site: Site) -> None:
+    """Of two recipes the one evaluated first knows nothing of the champion that the second one's report brings."""
+    first = site.refresh(Guests())
+    other = site.evaluate_older()
+    champion = site.enter_older()
+    again = site.refresh(loaded(site.invite(champion), site.older))
+    assert again.reused
+    assert (again.report, again.data_version) == (first.report, first.data_version)
+    assert decide([again.report, other], site.results(again.report, other), champion).promote
+
+
+def test_report_with_the_champion_stands_after_its_own_recipe_was_evaluated_too(site: Site) -> None:
+    """After a change of the site the champion is asked for the recipe that is evaluated first, and is known then."""
+    champion = site.enter_older()
+    first = site.refresh(loaded(site.invite(champion), site.older))
+    site.evaluate_older()
+    again = site.refresh(loaded(site.invite(champion), site.older))
+    assert again.reused
+    assert again.report == first.report
+
+
+def test_champion_that_no_report_on_these_questions_holds_is_asked(site: Site) -> None:
+    first = site.refresh(Guests())
+    site.evaluate_older(GOLD[:3])
+    champion = site.enter_older()
+    with_it = site.refresh(loaded(site.invite(champion), site.older))
+    assert not with_it.reused
+    assert with_it.report.report_id != first.report.report_id
+    assert with_it.report.champion == "champion"
 
 
 def test_external_model_is_a_dense_system_whose_passages_are_sent_once_and_never_reigns(site: Site) -> None:

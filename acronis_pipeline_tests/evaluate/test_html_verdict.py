@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from acronis_pipeline.evaluate import question_results
+from acronis_pipeline.evaluate.champion import Contender, crown
 from acronis_pipeline.evaluate.html import Verdict, verdict
 from acronis_pipeline.evaluate.scoring import compare
+from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.records.kept import keep, questions
 
@@ -96,7 +98,52 @@ def test_rules_of_the_champion_decide_who_is_favoured(store: Store) -> None:
     assert found.favoured == "fine_tuned"
     assert found.outlook is not None
     assert "Vetoed" in found.outlook
-    assert "On synthetic test questions Hybrid leads" in " ".join(found.sentences)
+    assert "Hybrid (nDCG@10 −" in found.outlook
+    assert "of recipe" not in found.outlook
+    said = " ".join(found.sentences)
+    assert "On synthetic test questions Hybrid leads" in said
+    assert "Hybrid does better on synthetic test questions, but loses" in said
+    assert "against Base. The rules exclude it for a loss of more than 0.02 (proven or not)" in said
     assert found.markdown.startswith(
         "**Better than its base on synthetic test questions.** The evidence favours Fine-tuned"
     )
+
+
+def test_choice_that_leads_on_no_set_is_no_plain_success(store: Store) -> None:
+    """Proven better than its base, but words and mixes lead on one set and the base on the other."""
+    people = questions("h", n=30)
+    bad_for_people = questions("h", n=30, n_bad=15, bad=None)
+    found = judged(
+        store,
+        {"bm25": 0.8, "base": 0.5, "fine_tuned": 0.6, "hybrid": 0.9},
+        bm25=questions(n=40, n_bad=1) | bad_for_people,
+        base=questions(n=40, n_bad=20) | people,
+        fine_tuned=questions(n=40, n_bad=4) | questions("h", n=30, n_bad=1, bad=2),
+        hybrid=questions(n=40) | bad_for_people,
+    )
+    assert (found.favoured, found.tone) == ("fine_tuned", "open")
+    assert found.badge == "Better than its base, but not the best on any set of questions"
+    said = " ".join(found.sentences)
+    assert "The evidence favours" not in said
+    assert "rules choose Fine-tuned, although it leads on no set of questions" in said
+    assert "on questions by people Base leads" in said
+    assert "which may be chance)" in said
+    assert "Hybrid and BM25 do better on synthetic test questions, but lose" in said
+    assert "exclude them for a loss of more than 0.02" in said
+
+
+def test_rules_hold_for_a_report_without_the_champion_too(store: Store) -> None:
+    """What people's questions exclude is not favoured because the champion stands in another recipe's report."""
+    elsewhere = Contender("other", System("bm25_mmr", "bm25", "chunks", mmr=0.5), None, "another report")
+    crown(store, elsewhere, move="first", reason="it was better", previous=None)
+    people = questions("h", n=30)
+    found = judged(
+        store,
+        {"bm25": 0.1, "base": 0.5, "fine_tuned": 0.6, "hybrid": 0.9},
+        bm25=questions(n=40, good=9) | people,
+        base=questions(n=40, n_bad=20) | people,
+        fine_tuned=questions(n=40, n_bad=4) | people,
+        hybrid=questions(n=40) | questions("h", n=30, n_bad=15, bad=None),
+    )
+    assert found.favoured == "fine_tuned"
+    assert "The champion, bm25_mmr of recipe other, is not part of this report" in (found.outlook or "")

@@ -107,6 +107,19 @@ def test_leak_in_todays_pairs_is_to_be_mended_there(tmp_path) -> None:
         evaluation.refresh(store, "words", leaking, (), base, tuned)
 
 
+def test_gold_question_that_was_trained_on_is_called_one_and_may_be_removed_or_the_pairs_made_anew(tmp_path) -> None:
+    store, base, tuned = build(tmp_path)
+    trained = replace(DATASET.test[0], question_id="trained", query=GOLD[0].question.upper())
+    with pytest.raises(LeakError) as refused:
+        evaluation.refresh(store, "words", replace(DATASET, train=(trained,), test=DATASET.test[1:]), GOLD, base, tuned)
+    said = str(refused.value)
+    assert f"has seen 1 of {len(GOLD)} gold questions: {GOLD[0].question!r} was a training question" in said
+    assert "test question" not in said
+    assert "materialize synthetic_pairs" in said
+    assert "fine_tuned_model[words]" in said
+    assert "gold file" in said
+
+
 def test_older_champion_is_compared_without_what_it_was_trained_on(tmp_path, monkeypatch) -> None:
     store, base, tuned = build(tmp_path)
     report = evaluation.refresh(store, "words", DATASET, GOLD, base, tuned).report

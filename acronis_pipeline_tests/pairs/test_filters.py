@@ -103,7 +103,7 @@ def test_test_pages_keep_questions_and_train_pages_keep_everything():
         ask(f"{word} {number}", one, style)
         for number, one in enumerate(chunks)
         for word, style in [
-            ("how to restore", "question"),
+            ("how to restore mailboxes", "question"),
             ("restore page", "title"),
             ("restore text words", "keyword"),
         ]
@@ -156,3 +156,37 @@ def test_english_pages_without_a_question_are_left_out_of_a_test_that_has_enough
     titles = [ask("thing0 title words", chunks[0], "title")]
     assert reasons(judge([*asked, *titles], chunks, splits))[-1] == filters.NOT_TESTED_ON
     assert reasons(judge([*asked[:5], *titles], chunks, splits))[-1] is None
+
+
+def test_breadcrumbs_in_the_words_of_a_question_do_not_make_it_ambiguous():
+    chunks = [
+        chunk(f"Text {n}.", title="Testing failover and runbooks", heading_path=[f"Part {n}"], ordinal=n)
+        for n in range(5)
+    ]
+    question = ask("How do I test failover and runbooks?", chunks[0], "how-to")
+    trails = [ask("testing failover runbooks test", one, "breadcrumb") for one in chunks]
+    assert reasons(judge([question, *trails], chunks)) == [None, *[filters.AMBIGUOUS] * 5]
+
+
+def test_an_evaluated_question_has_every_passage_that_says_the_same_as_gold():
+    said = "The completion script of velero depends on bash-completion."
+    linux, mac = (
+        chunk(text, url=f"https://docs.example/{n}")
+        for n, text in enumerate(["Do this first. However, " + said, "On macOS: " + said])
+    )
+    other = chunk("The script is complete. Velero depends on it.", url="https://docs.example/2")
+    chunks = [linux, mac, other, *(chunk("Velero.", url=f"https://docs.example/{n}") for n in range(3, 9))]
+    everywhere = {one.url: "test" for one in chunks}
+    asked = ask("What does the velero completion script depend on?", mac)
+    (verdict,) = judge([asked], chunks, everywhere)
+    assert set(verdict.chunk_ids) == {linux.chunk_id, mac.chunk_id}
+    (verdict,) = judge([asked], chunks, {**everywhere, linux.url: "train"})
+    assert verdict.reason == filters.CROSSES_SPLITS
+
+
+def test_an_evaluated_question_must_name_its_part_of_the_site_even_as_its_heading():
+    chunks = [chunk(f"The results of scan {n}.", url=f"https://docs.example/{n}") for n in range(9)]
+    one = chunk("Group the results.", url="https://docs.example/own", heading_path=["Working with the results"])
+    splits = {one.url: "test"} | {other.url: "train" for other in chunks}
+    asked = [ask(query, one, "how-to") for query in ("How do I work with the results?", "How do I group CVE results?")]
+    assert reasons(judge(asked, [*chunks, one], splits)) == [filters.NOT_STANDALONE, None]

@@ -74,3 +74,27 @@ def test_generic_headings_alone_ask_nothing(title, path):
 
 def test_an_overview_section_stands_for_its_page():
     assert [query.lower() for query in headings.title_queries("Tape backup", ["Overview"])] == ["tape backup"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "context"),
+    [
+        ("Choose the way", "Recovery checklist for the Standard edition"),
+        ("Changing it", "Encryption and passwords"),
+        ("Deleting by hand", "Retention rules"),
+        ("Back to the same machine", "Recovering volumes"),
+        ("Back up", "Quick start evaluation install with Minio"),
+    ],
+)
+def test_an_instruction_is_not_completed_by_what_is_not_its_object(heading, context):
+    assert headings.how_to_question(heading, context) is None
+
+
+def test_trouble_is_shot_rather_than_the_thing_fixed():
+    question = headings.how_to_question("Troubleshooting", "Velero release")
+    assert question is not None
+    assert question.endswith("troubleshoot Velero release")
+
+
+def test_how_long_it_takes_is_no_question():
+    assert not headings.is_question("How long it takes")

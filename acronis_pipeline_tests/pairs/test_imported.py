@@ -1,12 +1,14 @@
 """Pairs from outside in the pipeline's own table."""
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from acronis_pipeline import schemas
 from acronis_pipeline.errors import DatasetError
 from acronis_pipeline.pairs import beir, exporting, imported, labelled_datasets, llama_index, refresh
+from acronis_pipeline.pairs.generator import read_chunks
 from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery
 from acronis_pipeline.settings import LlmSettings, PairSettings
 from acronis_pipeline.store import Store
@@ -22,28 +24,59 @@ def kept(store: Store) -> set[tuple[str, str, tuple[str, ...]]]:
     return {(row["query"], row["split"], tuple(sorted(row["chunk_ids"]))) for row in rows}
 
 
-def removed_sentences(store: Store) -> set[tuple[str, str]]:
-    rows = store.read("pairs", schemas.PAIRS, where="status = 'kept'").to_pylist()
-    return {(row["query"], row["removed"]) for row in rows if row["removed"]}
+def elsewhere(store: Store, tmp_path: Path, layout: ModuleType, *, rejected: bool) -> Store:
+    """Another store with the same chunks, which has taken in what this one exports."""
+    labelled = exporting.labelled(store, rejected=rejected)
+    layout.write_folder(labelled, tmp_path / "set")
+    other = Store(str(tmp_path / "other"))
+    write_chunks(other, read_chunks(store))
+    taken = imported.take_in(other, labelled_datasets.read(tmp_path / "set"), source="set")
+    assert (taken.n_pairs, taken.unmatched) == (len(labelled.queries), ())
+    return other
 
 
+@pytest.mark.parametrize("rejected", [False, True])
 @pytest.mark.parametrize("layout", [llama_index, beir])
-def test_what_is_exported_and_imported_elsewhere_is_the_same(store: Store, tmp_path: Path, layout):
+def test_what_is_exported_and_imported_elsewhere_is_the_same(
+    store: Store, tmp_path: Path, layout: ModuleType, rejected: bool
+):
+    intervals = [
+        chunk("You can change the interval in the console.", url=f"https://docs.example/again/{n}", title=f"Again {n}")
+        for n in range(6)
+    ]
+    write_chunks(store, [*site(30), *intervals])
+    assert refresh(store, STRUCTURAL, LLM).n_rejected
+    other = elsewhere(store, tmp_path, layout, rejected=rejected)
+    refresh(other, IMPORTED, LLM)
+    exported = exporting.labelled(store, rejected=rejected)
+    assert exporting.labelled(other, rejected=rejected) == exported
+    assert any("removed" in query.metadata for query in exported.queries.values())
+
+
+def test_a_pair_that_a_person_marked_rejected_stays_so(store: Store):
     chunks = site(30)
     write_chunks(store, chunks)
+    given = {"status": "rejected", "reject_reason": "nobody asks that"}
+    queries = {
+        "a": LabelledQuery("What is kept where?", {"c": 1}, metadata=given),
+        "b": LabelledQuery("What is kept for how long?", {"c": 1}),
+    }
+    imported.take_in(store, LabelledData(queries, {"c": LabelledPassage(chunks[0].passage)}), source="mine")
+    refresh(store, IMPORTED, LLM)
+    rows = store.read("pairs", schemas.PAIRS).to_pylist()
+    assert {(row["query"], row["reject_reason"]) for row in rows} == {
+        ("What is kept where?", "nobody asks that"), ("What is kept for how long?", None),
+    }  # fmt: skip
+
+
+def test_pairs_brought_back_do_not_stand_in_for_those_generated_here(store: Store, tmp_path: Path):
+    write_chunks(store, site(30))
     refresh(store, STRUCTURAL, LLM)
-    layout.write_folder(exporting.labelled(store), tmp_path / "set")
-    other = Store(str(tmp_path / "other"))
-    write_chunks(other, chunks)
-    taken = imported.take_in(other, labelled_datasets.read(tmp_path / "set"), source="set")
-    assert (taken.n_pairs, taken.unmatched) == (len(kept(store)), ())
+    other = elsewhere(store, tmp_path, llama_index, rejected=False)
     refresh(other, IMPORTED, LLM)
-    assert kept(other) == kept(store)
-    assert removed_sentences(other) == removed_sentences(store) != set()
-    layout.write_folder(exporting.labelled(other), tmp_path / "again")
-    first, again = (labelled_datasets.read(tmp_path / name) for name in ("set", "again"))
-    assert again.corpus == first.corpus
-    assert {query.text for query in again.queries.values()} == {query.text for query in first.queries.values()}
+    imported.forget(other, "set")
+    refresh(other, STRUCTURAL, LLM)
+    assert exporting.labelled(other, rejected=True) == exporting.labelled(store, rejected=True)
 
 
 def one(query: str, **corpus: str) -> LabelledData:

@@ -51,22 +51,27 @@ def test_one_bad_answer_costs_one_chunk_and_is_counted_by_reason(store: Store):
         "3": fake.completion('{"questions": [', finish_reason="length"),
         "4": fake.completion('{"questions": []}'),
         "5": fake.completion(""),
+        "6": fake.completion("I'm sorry, but I can't help with that."),
     }
     with fake.serving(lambda body, nth: unusable.get(number_of(body)) or ask_about_node(body, nth)) as server:
-        generation, usage = generate(store, site(8, chunks_per_page=1), server.url, max_retries=0)
+        generation, usage = generate(store, site(9, chunks_per_page=1), server.url, max_retries=0)
         assert len(generation.candidates) == 4
         assert generation.failures == usage.failures
         assert generation.failures == {
-            "malformed answer": 2,
+            "malformed answer": 1,
+            "empty answer": 1,
+            "refused in words": 1,
             "HTTP 500": 1,
             "refused": 1,
             "truncated answer": 1,
             "nothing to ask": 1,
         }
-        del unusable["1"]
-        repeated, usage = generate(store, site(8, chunks_per_page=1), server.url)
-    assert usage.requests == 1  # what was answered was paid for, what failed is asked again
-    assert len(repeated.candidates) == 6
+        unusable = {"0": unusable["0"]}
+        repeated, usage = generate(store, site(9, chunks_per_page=1), server.url)
+        assert usage.requests == 4  # what failed, was empty, or of another form; the rest was paid for
+        assert (len(repeated.candidates), repeated.failures["malformed answer"]) == (10, 1)
+        _, usage = generate(store, site(9, chunks_per_page=1), server.url)
+    assert usage.requests == 1
 
 
 def test_questions_before_the_cut_of_a_truncated_answer_are_used(store: Store):

@@ -41,7 +41,7 @@ def test_one_bad_line_of_a_batch_costs_one_chunk(store: Store):
         assert generation.failures == {"HTTP 500": 1, "malformed answer": 1, "HTTP 401": 1}
         unusable.clear()
         generation, usage = generate(store, site(5, chunks_per_page=1), server.url, **BATCH)
-    assert (usage.requests, len(generation.candidates)) == (2, 8)
+    assert (usage.requests, len(generation.candidates)) == (3, 10)
 
 
 @pytest.mark.parametrize("moment", ["before the receipt", "while waiting"])

@@ -5,6 +5,8 @@ import re
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.pairs import fake_openai as fake
 from acronis_pipeline_tests.pairs.builders import site
@@ -58,7 +60,9 @@ def test_a_recrawl_neither_invents_new_tasks_nor_asks_about_old_passages_again(s
         assert [is_brainstorm(body) for body in server.requests] == [False] * 3
 
 
-def test_without_usable_tasks_the_built_in_ones_are_used(store: Store):
+def test_without_usable_tasks_the_built_in_ones_are_used_once_and_said_so(
+    store: Store, caplog: pytest.LogCaptureFixture
+):
     def uninspired(body: dict[str, Any], nth: int) -> fake.Answer:
         return fake.completion("I have no idea.") if is_brainstorm(body) else ask_about_node(body, nth)
 
@@ -67,6 +71,10 @@ def test_without_usable_tasks_the_built_in_ones_are_used(store: Store):
         assert any("task: Given a few words about a goal" in order for order in orders(server.requests))
     assert usage.failures == {"malformed tasks": 2}
     assert generation.candidates
+    assert caplog.text.count("a built-in one is used") == 2
+    with fake.serving(inventive) as server:
+        generate(store, site(3, chunks_per_page=1), server.url, method="two_step", tasks=KINDS)
+        assert sum(map(is_brainstorm, server.requests)) == 2
 
 
 def test_the_product_is_described_as_data_by_the_settings_or_by_page_titles(store: Store):

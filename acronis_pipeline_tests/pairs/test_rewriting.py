@@ -92,3 +92,40 @@ def test_a_doubtful_sentence_gives_no_question(sentence):
 def test_any_text_is_survived(text):
     for rewrite in questions(text):
         assert rewrite.query.strip()
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "To change the file unnoticed, someone would have to change a block that thousands of computers hold.",
+        "To ensure the remote storage is consistent, Velero uses a local database.",
+        "A stolen password is the most common way into a console.",
+        "Two things are encrypted independently.",
+        "The machines themselves are slowed down.",
+        "Programs can then read all data directly.",
+        "Microsoft Defender can be managed from the plan instead.",
+        "The release notes list every change.",
+        "If you are using the app, the server asks for a code.",
+        "A future version may allow, with some limits, other names.",
+    ],
+)
+def test_a_statement_that_would_be_asked_wrongly_gives_no_question(sentence):
+    assert questions(sentence) == []
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "To use the S3 destination, enter a bucket.",
+        "To use the S3 destination, a bucket must be named.",
+        "To use the S3 destination you must enter: server and path.",
+    ],
+)
+def test_an_instruction_in_any_voice_becomes_a_how_to(sentence):
+    (rewrite,) = questions(sentence)
+    assert rewrite.query.endswith("the S3 destination")
+
+
+def test_how_often_is_asked_of_a_time_only():
+    assert questions("Logs are saved every 15 minutes.")[0].query == "how often are logs saved"
+    assert questions("Each database is saved once, on any node.")[0].query == "how often is each database saved"

@@ -60,15 +60,24 @@ def test_what_is_typed_into_a_search_box_and_other_languages_are_not_judged():
         ("what should I do if the restore starts", False),
         ("what is the chunkTimeout", True),
         ("does the gateway need a timeout", True),
-        ("what is the timeout of mailbox backups", True),
-        ("how can I set up mailboxes", True),
+        ("what is the timeout of room mailboxes", True),
+        ("how can I set up room mailboxes", True),
+        ("how can I start the restore", False),
+        ("is the timeout changed unnoticed", False),
     ],
 )
 def test_an_evaluated_question_names_which_part_of_the_site_it_is_about(query: str, is_clear: bool):
-    said = "The timeout of a restore starts with the first mailbox backup."
-    pages = [chunk(said, url=f"https://docs.example/{n}", title=f"Part {n}") for n in range(9)]
+    said = "The timeout of a restore starts with the first backup."
+    pages = [
+        chunk(
+            f"{said}{' Room mailboxes have none.' if n < 5 else ''}", url=f"https://docs.example/{n}", title=f"Part {n}"
+        )
+        for n in range(9)
+    ]
     one = chunk(
-        f"{said} The gateway has a chunkTimeout.", title="Mailbox backups", heading_path=["Configuring mailboxes"]
+        f"{said} The gateway has a chunkTimeout, changed unnoticed.",
+        title="Room mailboxes",
+        heading_path=["Starting the restore"],
     )
     site = SiteWords([*pages, one], [query])
     assert is_anchored(Candidate(query, one.chunk_id, "question", "structural", "h"), one, site) == is_clear

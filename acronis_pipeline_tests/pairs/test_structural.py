@@ -7,7 +7,7 @@ import pytest
 from acronis_pipeline.errors import SettingsError
 from acronis_pipeline.pairs.generator import Chunk
 from acronis_pipeline.pairs.structural import Offer, StructuralGenerator, choose
-from acronis_pipeline.pairs.thinning import thinned
+from acronis_pipeline.pairs.thinning import condensed
 from acronis_pipeline.pairs.words import normalise
 from acronis_pipeline.settings import PairSettings, load_settings
 from acronis_pipeline_tests.pairs.builders import chunk, site
@@ -126,7 +126,7 @@ def test_a_cloze_query_lacks_words_of_its_sentence_and_says_which_sentence_train
     assert found
     for offer in found:
         assert offer.removed in corpus[0].passage
-        assert offer.query == thinned(offer.removed).lower()
+        assert offer.query == condensed(offer.removed).lower()
         assert len(offer.query.split()) < len(offer.removed.split())
 
 
@@ -140,3 +140,46 @@ def test_a_thousand_chunks_take_a_few_seconds_at_most():
     started = time.monotonic()
     assert len(generator(corpus).generate(corpus).candidates) > 4_000
     assert time.monotonic() - started < 15
+
+
+def how_tos(one: Chunk) -> set[str]:
+    return {offer.query for offer in generator([one], 9, **{"how-to": 1.0}).queries(one)}
+
+
+def test_a_heading_whose_passage_says_no_is_not_asked_for():
+    for text in ("The scheme cannot be changed. Make a new plan.", "It is not possible to change a scheme later."):
+        assert how_tos(chunk(text, title="Plans", heading_path=["Changing the scheme"])) == set()
+
+
+def test_a_passage_that_only_sends_elsewhere_answers_no_heading():
+    one = chunk("Please refer to the API page for how to do so.", title="Plans", heading_path=["Changing the scheme"])
+    assert how_tos(one) == set()
+
+
+def test_a_sentence_that_sends_elsewhere_is_not_asked_for():
+    one = chunk(
+        "If you need to configure unique credentials for each location, please refer to the later example.",
+        title="Locations",
+    )
+    assert how_tos(one) == set()
+
+
+def test_a_heading_that_names_little_is_asked_for_with_its_page():
+    one = chunk("Open the app.", title="Phones and tablets", heading_path=["Getting data back"])
+    corpus = [one, *(chunk("All data is back.", url=f"https://docs.example/{n}", title=f"Part {n}") for n in range(9))]
+    (offer,) = generator(corpus, 9, **{"how-to": 1.0}).queries(one)
+    assert offer.query.startswith("Phones and tablets: how ")
+
+
+def test_clozes_and_keywords_are_made_of_whole_sentences_and_words():
+    one = chunk(
+        "To configure an image name mapping for your pods, create a config map like the following:\n\n"
+        "Consumption wouldn't pass the limits. Every data object finishes its upload within the hour of the day. "
+        "Every data object finishes its upload before the snapshot of the node group is removed from the cluster.",
+        title="Mappings",
+    )
+    found = generator([one], 20, cloze=1.0, keyword=1.0).queries(one)
+    assert {offer.style for offer in found} == {"cloze", "keyword"}
+    assert not any("following" in offer.query for offer in found if offer.style == "cloze")
+    assert not any(word in offer.query.split() for offer in found if offer.style == "keyword"
+                   for word in ("wouldn't", "finishes"))  # fmt: skip

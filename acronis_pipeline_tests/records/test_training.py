@@ -9,11 +9,11 @@ import pytest
 from acronis_pipeline.dataset import Passage, Question, RetrievalDataset
 from acronis_pipeline.embedding import ModelIdentity
 from acronis_pipeline.finetune import ModelRecord, load_recipe
-from acronis_pipeline.finetune.records import _write
+from acronis_pipeline.finetune.records import write
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.records import ensure_registered, record_training, training
 from acronis_pipeline.store import Store
-from acronis_pipeline.tracking import Run, Tracker, prune_models
+from acronis_pipeline.tracking import Run, Tracker, flatten, prune_models
 from acronis_pipeline.tracking.models import register
 from acronis_pipeline_tests.records.kept import model_record
 
@@ -50,7 +50,7 @@ def trained(store: Store, name: str) -> ModelRecord:
     """A model on record, as training leaves it."""
     identity = ModelIdentity("words", digest(name), digest("document"), 64, 256)
     record = replace(model_record("full"), record_id=name, training_key=name, identity=identity, metrics=METRICS)
-    _write(store, record)
+    write(store, record)
     return record
 
 
@@ -77,8 +77,13 @@ def test_run_holds_flat_parameters_curves_and_the_data(tracker, store):
     record = train(tracker, store, "first")
     run = tracker.client.get_run(record.mlflow_run_id)
     assert run.info.status == "FINISHED"
-    assert {"recipe", "method", "base_model", "seed", *RECIPE.parameters.model_dump()} <= run.data.params.keys()
-    assert not any("." in name for name in run.data.params)
+    assert {
+        "recipe",
+        "method",
+        "base_model",
+        "seed",
+        *flatten(RECIPE.parameters.model_dump()),
+    } <= run.data.params.keys()
     assert [point.value for point in tracker.client.get_metric_history(record.mlflow_run_id, "training_loss")] == [
         0.9,
         0.4,

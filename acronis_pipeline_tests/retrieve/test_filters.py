@@ -126,3 +126,36 @@ def test_k_passages_come_where_k_match_however_badly_they_rank(tmp_path, system:
     retriever = Retriever(store, system, embedder, candidates=10)
     hits = retriever.retrieve("restore the backup", 5, where=Filters.named(["/far/"]))
     assert {hit.chunk_id for hit in hits} == {f"far{n}" for n in range(5)}
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        (Filters.named(["/nowhere/"]), ["below /nowhere/; the index has pages below", "/cyberprotect/ (2)", ", …"]),
+        (Filters.named(["https://other.test/"]), ["below https://other.test/;", "https://docs.test/cyberprotect/ (2)"]),
+        (
+            Filters.named(["/cloud/"], editions=["old"], known_editions={"old": ["/v0/"]}),
+            ["below /v0/, where retrieval.editions says"],
+        ),
+        (
+            Filters.named(languages=["klingon", "en-AU"]),
+            ["language klingon or en-AU; the index has pages in fr (", "en (1)", "no known language (1)"],
+        ),
+        (
+            Filters.named(["/cloud/"], ["fr"], editions=["16"], known_editions=EDITIONS),
+            ["below /cloud/ and of an edition below /cyberprotect/16/ or /backup_16 and in language fr at once"],
+        ),
+    ],
+    ids=["path", "address", "edition", "language", "together"],
+)
+def test_filter_that_nothing_meets_is_explained_by_what_there_is(store: Store, where: Filters, says: list[str]) -> None:
+    reason = Retriever(store, SYSTEMS[0], None).why_nothing(where)
+    assert reason
+    for words in says:
+        assert words in reason
+
+
+def test_filter_that_something_meets_needs_no_explanation(store: Store) -> None:
+    retriever = Retriever(store, SYSTEMS[0], None)
+    assert retriever.why_nothing(Filters.named(["/nowhere/", "/cloud/"], ["de"])) is None
+    assert retriever.why_nothing(Filters()) is None

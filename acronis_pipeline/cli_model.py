@@ -1,0 +1,101 @@
+"""`acronis-pipeline model …`: take a model elsewhere in another format, or run this pipeline on one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from acronis_pipeline.cli_options import DataOption, JsonOption, print_json
+from acronis_pipeline.errors import ModelError
+from acronis_pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from acronis_pipeline.finetune import ModelRecord
+    from acronis_pipeline.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="Export a model to ONNX or OpenVINO, and run the pipeline on the export.")
+
+_MAX_SEQ_LENGTH = 512
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="A recipe with a trained model, or a model's folder.")],
+    out: Annotated[Path, typer.Option(help="New folder to write to.", show_default=False)],
+    layout: Annotated[
+        Literal["onnx", "openvino", "openvino-int8"], typer.Option("--format", help="What to convert it to.")
+    ] = "onnx",
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            help="LlamaIndex JSON or BEIR folder to judge by instead of the site's test questions.", show_default=False
+        ),
+    ] = None,
+    max_loss: Annotated[
+        float, typer.Option(help="Of nDCG@10; refused unless the 95 % interval excludes a greater loss.", min=0)
+    ] = 0.02,
+    use: Annotated[
+        bool, typer.Option("--use", help="Let the recipe's index and questions run on it from the next refresh on.")
+    ] = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Convert a model, ask it and the original the same test questions, and keep it only if it is as good."""
+    from acronis_pipeline import embedding, model_export, pairs
+    from acronis_pipeline.pairs import labelled_datasets
+    from acronis_pipeline.store import open_store
+
+    settings = load_settings(data)
+    store = open_store(settings)
+    record = _record(store, model, settings, needed=use)
+    folder = record.folder if record else embedding.find_base(model)
+    identity = record.identity if record else embedding.describe(folder, base=model, max_seq_length=_MAX_SEQ_LENGTH)
+    dataset = labelled_datasets.load(None, questions)[1] if questions else pairs.load_dataset(store)
+    embedder = embedding.load(folder, identity, device="cpu", batch_size=settings.model.batch_size)
+    done = model_export.export(embedder, dataset, out.expanduser().resolve(), layout, max_loss=max_loss)
+    if use and record:
+        model_export.serve(store, record, done)
+    if as_json:
+        print_json({"folder": str(done.folder), "in_use": use, **done.as_json()})
+        return
+    judged, found = done.judgement, done.judgement.difference
+    typer.echo(f"{done.folder}: {done.size_bytes / 1e6:.0f} MB, model {done.identity.model_id}")
+    typer.echo(
+        f"nDCG@10 {judged.exported:.4f}, original {judged.original:.4f}: {found.mean:+.4f} "
+        f"[{found.low:+.4f}, {found.high:+.4f}] on {found.n} questions"
+    )
+    typer.echo(judged.speed.reason)
+    if use:
+        typer.echo(
+            f"Recipe {model} runs on it when lancedb_index[{model}] and eval_report[{model}] are materialized next."
+        )
+
+
+@app.command()
+def restore(
+    recipe: Annotated[str, typer.Argument(help="A recipe that runs on an exported model.")], data: DataOption = None
+) -> None:
+    """Let a recipe's index and questions run on its trained model again."""
+    from acronis_pipeline.model_export import restore as restore_model
+    from acronis_pipeline.store import open_store
+
+    record = restore_model(open_store(load_settings(data)), recipe)
+    typer.echo(f"recipe {recipe} runs on {record.folder} when lancedb_index[{recipe}] is materialized next")
+
+
+def _record(store: "Store", model: str, settings: Settings, *, needed: bool) -> "ModelRecord | None":
+    """The recipe's trained model; None if `model` is no recipe, but a folder or a base model."""
+    from acronis_pipeline.encoders.converted import is_converted
+    from acronis_pipeline.evaluate.arms import require_model
+    from acronis_pipeline.finetune.recipe import recipe_names
+
+    if model not in recipe_names(settings.recipes_dir):
+        if needed:
+            raise ModelError(f"--use is for recipes, and {model} is none; see `acronis-pipeline recipes`")
+        return None
+    record = require_model(store, model)
+    if is_converted(record.folder):
+        raise ModelError(
+            f"recipe {model} runs on the export {record.folder} already; `acronis-pipeline model restore {model}` first"
+        )
+    return record

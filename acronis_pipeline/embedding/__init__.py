@@ -1,0 +1,26 @@
+"""Text encoders: finding a base model, loading it safely, encoding, and saying exactly which model made a vector.
+
+torch and sentence-transformers take about six seconds to import and are only needed to encode, so they are imported
+inside functions; identities and token counts come from the model's files alone. Other engines than torch run the same
+models in `acronis_pipeline.encoders`.
+"""
+
+from acronis_pipeline.embedding.encoder import Embedder, load, load_base
+from acronis_pipeline.embedding.folder import PACKAGED_BASE, describe, find_base, position_limit
+from acronis_pipeline.embedding.identity import IDENTITY_FILE, ModelIdentity, in_precision, with_adapted_queries
+from acronis_pipeline.embedding.tokens import TokenCounter
+
+__all__ = [
+    "IDENTITY_FILE",
+    "PACKAGED_BASE",
+    "Embedder",
+    "ModelIdentity",
+    "TokenCounter",
+    "describe",
+    "find_base",
+    "in_precision",
+    "load",
+    "load_base",
+    "position_limit",
+    "with_adapted_queries",
+]

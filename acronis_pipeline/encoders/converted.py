@@ -1,0 +1,140 @@
+"""A folder with a converted model: a graph per side, the tokenizers, and `encoder.json`, which says how to use them.
+
+Plain tools can run it: the graphs take token ids and give L2-normalised vectors, and the tokenizer files truncate and
+pad as the model wants it.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.embedding.batches import TYPICAL_TOKENS, Batcher, Padding
+from acronis_pipeline.embedding.identity import IDENTITY_FILE
+from acronis_pipeline.embedding.routes import Side
+from acronis_pipeline.encoders import engine
+from acronis_pipeline.errors import ModelError
+
+MANIFEST = "encoder.json"
+LAYOUT = 1
+"""Raised when a folder written before can no longer be read."""
+
+
+@dataclass(frozen=True)
+class SideFiles:
+    """One side of a converted model: its graph and tokenizer files, and what its texts begin with."""
+
+    graph: str
+    tokenizer: str
+    prompt: str
+    max_length: int | None
+    padding: Padding
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "SideFiles":
+        """What `dataclasses.asdict` and JSON made of one."""
+        padding = values["padding"] | {"names": tuple(values["padding"]["names"])}
+        return cls(**{**values, "padding": Padding(**padding)})
+
+
+def is_converted(folder: Path) -> bool:
+    """Whether a model folder holds a converted model rather than one that sentence-transformers loads."""
+    return (folder / MANIFEST).exists()
+
+
+def write_manifest(folder: Path, sides: dict[Side, SideFiles], identity: ModelIdentity) -> None:
+    """Make a folder of graphs and tokenizers one that `load` reads and that says who it is."""
+    described = {side: asdict(files) for side, files in sides.items()}
+    (folder / MANIFEST).write_text(json.dumps({"layout": LAYOUT, "sides": described}, indent=2), "utf-8")
+    (folder / IDENTITY_FILE).write_text(identity.to_json(), "utf-8")
+
+
+def read_sides(folder: Path) -> dict[Side, SideFiles]:
+    """What `write_manifest` wrote.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read, or was written by another version.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        if manifest["layout"] == LAYOUT:
+            return {side: SideFiles.from_dict(values) for side, values in manifest["sides"].items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"converted model in {folder} cannot be read ({error}); export it again") from error
+    raise ModelError(f"converted model in {folder} has layout {manifest['layout']}, not {LAYOUT}; export it again")
+
+
+class ConvertedEmbedder(Embedder):
+    """Runs a converted model in OpenVINO, without torch: about a second from start to the first vector.
+
+    Parameters
+    ----------
+    folder
+        See the module's docstring; ONNX graphs do as well as OpenVINO's own.
+    identity
+        Its `precision` is what the graphs are computed in.
+    """
+
+    def __init__(self, folder: Path, identity: ModelIdentity, batch_size: int = 32) -> None:
+        self.identity = identity
+        self.batch_size = batch_size
+        self._folder = folder
+        self._sides = read_sides(folder)
+        self._compiled: dict[str, Any] = {}
+        self._batchers: dict[Side, Batcher] = {}
+
+    def _encode(self, side: Side, texts: Sequence[str]) -> np.ndarray:
+        vectors = np.zeros((len(texts), self.identity.dimension), np.float32)
+        files = self._sides[side]
+        request = self._graph(files.graph).create_infer_request()
+        for batch in self._batcher(side).batches(texts, self.batch_size * TYPICAL_TOKENS, files.prompt):
+            request.infer(batch.inputs)
+            found = request.get_output_tensor(0).data
+            vectors[batch.rows] = found / np.linalg.norm(found, axis=1, keepdims=True)
+        if not np.isfinite(vectors).all():
+            raise ModelError(f"OpenVINO computes no numbers for {self.identity.base}; set model.backend to torch")
+        return vectors
+
+    def _graph(self, name: str) -> Any:
+        if name not in self._compiled:
+            try:
+                graph = engine.core().read_model(str(self._folder / name))
+            except RuntimeError as error:
+                reason = " ".join(str(error).split())[:200]
+                raise ModelError(
+                    f"converted model in {self._folder} does not load ({reason}); export it again"
+                ) from error
+            self._compiled[name] = engine.compiled(graph, self.identity.precision)
+        return self._compiled[name]
+
+    def _batcher(self, side: Side) -> Batcher:
+        if side not in self._batchers:
+            from tokenizers import Tokenizer
+
+            files = self._sides[side]
+            tokenizer = Tokenizer.from_file(str(self._folder / files.tokenizer))
+            self._batchers[side] = Batcher(tokenizer, files.max_length, files.padding)
+        return self._batchers[side]
+
+
+def make_once(folder: Path, write: Callable[[Path], None]) -> None:
+    """Fill a folder through `write`; it appears whole or not at all, whoever else makes it at the same time."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        write(partial)
+        partial.chmod(0o755)
+        partial.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,60 @@
+"""The OpenVINO library: there or not, quiet, and what this processor can do with it."""
+
+import importlib.util
+import os
+import sys
+from functools import lru_cache
+from typing import Any
+
+from acronis_pipeline.embedding.identity import BFLOAT16
+from acronis_pipeline.errors import ModelError
+
+_HINTS = {BFLOAT16: "bf16"}
+
+
+def is_installed() -> bool:
+    """Whether the extra is there; imports nothing."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+@lru_cache(maxsize=1)
+def openvino() -> Any:
+    """The module `openvino`, whose import would otherwise report itself to its makers over the network.
+
+    Raises
+    ------
+    ModelError
+        If it is not installed.
+    """
+    if not is_installed():
+        raise ModelError(
+            "this model runs in OpenVINO, which is not installed; `pip install 'acronis-pipeline[export]'`, "
+            "or set model.backend to torch and model.precision to float32"
+        )
+    sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
+    import openvino
+
+    return openvino
+
+
+@lru_cache(maxsize=1)
+def core() -> Any:
+    """The one OpenVINO core of this process."""
+    return openvino().Core()
+
+
+def compiled(model: Any, precision: str) -> Any:
+    """A model ready to run on this processor: for batches one after the other, each on all threads.
+
+    Raises
+    ------
+    ModelError
+        If the processor cannot compute in `precision`.
+    """
+    if precision == BFLOAT16 and "BF16" not in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise ModelError("this processor has no bfloat16 arithmetic; set model.precision to float32")
+    # Without the hint some processors compute float32 models in bfloat16, others in float16.
+    options = {"INFERENCE_PRECISION_HINT": _HINTS.get(precision, "f32"), "PERFORMANCE_HINT": "LATENCY"}
+    if threads := os.environ.get("OMP_NUM_THREADS"):
+        options["INFERENCE_NUM_THREADS"] = threads
+    return core().compile_model(model, "CPU", options)

@@ -1,0 +1,178 @@
+"""Training in several processes, one for each device: how they are started, what they get and what they give back.
+
+The parent hands over the task as files and starts the processes; each runs the recipe's method as if alone, and
+`devices` brings them together in every step. The first one reports and saves the model. If the parent dies, they end.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import nullcontext
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from acronis_pipeline import embedding
+from acronis_pipeline.embedding import ModelIdentity
+from acronis_pipeline.errors import ModelError
+from acronis_pipeline.finetune.examples import Examples
+from acronis_pipeline.finetune.method import Changed, Fitted, Task
+from acronis_pipeline.finetune.methods import METHODS
+from acronis_pipeline.finetune.recipe import Recipe, parse_recipe
+from acronis_pipeline.store import Store
+
+_EXAMPLES = TypeAdapter(Examples)
+_STORE_OPTIONS = "ACRONIS_PIPELINE_LAUNCHED_STORE_OPTIONS"
+_TIMEOUT = timedelta(hours=12)
+"""How long the others wait for what only the first process does, such as a teacher's scores."""
+
+_log = logging.getLogger(__name__)
+
+
+def fit_on_many(recipe: Recipe, task: Task, n_processes: int) -> Fitted:
+    """Train a recipe's method in `n_processes` processes of this machine.
+
+    Raises
+    ------
+    ModelError
+        If a process fails; its last words are in the log.
+    """
+    with nullcontext(task.work) if task.work else tempfile.TemporaryDirectory() as folder:
+        shared = Path(folder)
+        shared.mkdir(parents=True, exist_ok=True)
+        _hand_over(recipe, task, shared)
+        _log.info("training in %d processes", n_processes)
+        _run(shared, n_processes, task)
+        return _take_back(task, shared)
+
+
+def _hand_over(recipe: Recipe, task: Task, folder: Path) -> None:
+    (folder / "examples.json").write_bytes(_EXAMPLES.dump_json(task.examples))
+    np.save(folder / "passage_vectors.npy", task.passage_vectors)
+    handed = {
+        "recipe": json.loads(recipe.content),
+        "store": task.store.uri,
+        "base_folder": str(embedding.find_base(recipe.base_model)),
+        "identity": task.base.identity.to_json(),
+        "batch_size": task.base.batch_size,
+        "device": task.device,
+        "precision": task.precision,
+    }
+    (folder / "task.json").write_text(json.dumps(handed), "utf-8")
+
+
+def _run(folder: Path, n_processes: int, task: Task) -> None:
+    """Run the processes to their end, passing on what the first one reports."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n_processes)]
+    threads = str(max(1, (os.cpu_count() or 1) // n_processes))
+    process = subprocess.Popen(
+        [*command, "-m", "acronis_pipeline.finetune.launch", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Options hold keys, which are not for files.
+        env={"OMP_NUM_THREADS": threads} | os.environ | {_STORE_OPTIONS: json.dumps(task.store.storage_options)},
+    )
+    assert process.stdout
+    try:
+        for line in process.stdout:
+            said = json.loads(line)
+            if "entry" in said:
+                task.report(said["entry"])
+            else:
+                _log.info("%s", said["log"])
+        if process.wait():
+            raise ModelError(f"training on {n_processes} devices failed; see the lines above, or train on one device")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _take_back(task: Task, folder: Path) -> Fitted:
+    said = json.loads((folder / "fitted.json").read_text("utf-8"))
+    changed = Changed(said["changed"])
+    model = task.base.model
+    if changed is not Changed.NOTHING:
+        model = embedding.load(
+            folder / "fitted", task.base.identity, device=task.device, batch_size=task.base.batch_size
+        ).model
+    return Fitted(model, changed, said["chosen"], said["history"])
+
+
+def work_on(folder: Path) -> None:
+    """What each of the processes does."""
+    from accelerate import PartialState
+
+    from acronis_pipeline.finetune import devices
+
+    handed = json.loads((folder / "task.json").read_text("utf-8"))
+    state = PartialState(cpu=handed["device"] == "cpu", timeout=_TIMEOUT)
+    _end_with_the_parent()
+    if devices.is_main():
+        _log_to_the_parent()
+    content = handed["recipe"]
+    recipe = parse_recipe("launched", json.dumps(content), where=str(folder / "task.json"))
+    fitted = METHODS[recipe.method].fit(_task(handed, folder, recipe, str(state.device)), recipe.parameters)
+    if devices.is_main():
+        fitted.model.save_pretrained(str(folder / "fitted"), create_model_card=False)
+        said = {"changed": fitted.changed.value, "chosen": fitted.chosen, "history": fitted.history}
+        (folder / "fitted.json").write_text(json.dumps(said), "utf-8")
+    state.wait_for_everyone()
+    state.destroy_process_group()
+
+
+def _task(handed: dict[str, Any], folder: Path, recipe: Recipe, device: str) -> Task:
+    identity = ModelIdentity.from_json(handed["identity"])
+
+    load_base = partial(
+        embedding.load, Path(handed["base_folder"]), identity, device=device, batch_size=handed["batch_size"]
+    )
+
+    return Task(
+        examples=_EXAMPLES.validate_json((folder / "examples.json").read_bytes()),
+        base=load_base(),
+        passage_vectors=np.load(folder / "passage_vectors.npy"),
+        load_base=load_base,
+        seed=recipe.seed,
+        store=Store(handed["store"], json.loads(os.environ[_STORE_OPTIONS])),
+        report=lambda entry: _say(entry=entry),
+        work=folder,
+        device=device,
+        precision=handed["precision"],
+    )
+
+
+def _say(**said: Any) -> None:
+    print(json.dumps(said), flush=True)
+
+
+def _log_to_the_parent() -> None:
+    class Said(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            _say(log=record.getMessage())
+
+    logger = logging.getLogger("acronis_pipeline")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(Said())
+
+
+def _end_with_the_parent() -> None:
+    """The parent holds the other end of stdin: when it is killed, whatever the reason, stdin ends."""
+
+    def wait() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+if __name__ == "__main__":
+    work_on(Path(sys.argv[1]))

@@ -1,0 +1,49 @@
+"""Letting a recipe's index and questions run on an exported model, and back."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from acronis_pipeline.encoders.converted import is_converted
+from acronis_pipeline.errors import ModelError
+from acronis_pipeline.finetune import ModelRecord, records
+from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.model_export.exporting import Exported
+from acronis_pipeline.store import Store
+
+
+def serve(store: Store, record: ModelRecord, exported: Exported) -> ModelRecord:
+    """Make an export the recipe's current model, until it is trained anew.
+
+    The next refresh of its index embeds the passages again if the vectors are others, and its report judges it like
+    any model, so that the champion changes only on evidence.
+    """
+    taken = replace(
+        record,
+        record_id=digest(record.record_id, exported.identity.model_id, str(exported.folder)),
+        folder=exported.folder,
+        identity=exported.identity,
+        metrics=record.metrics | {"exported": exported.as_json()},
+        created_at=datetime.now(UTC),
+    )
+    records.write(store, taken)
+    return taken
+
+
+def restore(store: Store, recipe: str) -> ModelRecord:
+    """Make the model that an export was made from the recipe's current one again.
+
+    Raises
+    ------
+    ModelError
+        If the recipe runs on no export.
+    """
+    current = records.current_model(store, recipe)
+    if current is None or not is_converted(current.folder):
+        raise ModelError(f"recipe {recipe} runs on no exported model in {store.uri}; there is nothing to restore")
+    trained = [known for known in records.of_recipe(store, recipe) if known.training_key == current.training_key]
+    original = next((known for known in trained if not is_converted(known.folder) and known.folder.is_dir()), None)
+    if original is None:
+        raise ModelError(f"the model that {current.folder} was exported from is gone; train recipe {recipe} again")
+    restored = replace(original, created_at=datetime.now(UTC))
+    records.write(store, restored)
+    return restored

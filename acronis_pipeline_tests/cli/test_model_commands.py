@@ -1,0 +1,46 @@
+"""`acronis-pipeline model …` on a model's folder and a file of questions."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error
+from acronis_pipeline_tests.finetune.tiny_models import write_encoder
+from acronis_pipeline_tests.finetune.worlds import codename_world
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    """A LlamaIndex file."""
+    world = codename_world()
+    values = {
+        "queries": {question.question_id: question.query for question in world.validation},
+        "corpus": {passage.chunk_id: passage.text for passage in world.passages},
+        "relevant_docs": {question.question_id: list(question.chunk_ids) for question in world.validation},
+    }
+    file = tmp_path / "questions.json"
+    file.write_text(json.dumps(values))
+    return file
+
+
+def test_a_folder_is_exported_with_its_figures(command: Command, tmp_path: Path, questions: Path) -> None:
+    model, out = write_encoder(tmp_path), tmp_path / "out"
+    data = ["--questions", questions, "--data", tmp_path / "data"]
+    options = ["--out", out, "--format", "openvino-int8", "--max-loss", 1, *data]
+    ended = command("model", "export", model, *options, "--json")
+    assert ended.code == 0, ended.err
+    shown = json.loads(ended.out)
+    assert shown["folder"] == str(out)
+    assert shown["difference"]["n"] == len(codename_world().validation)
+    assert (out / "README.md").exists()
+    assert_one_line_error(command("model", "export", model, *options), "exists already")
+
+
+def test_what_cannot_be_exported_is_one_line(command: Command, tmp_path: Path, questions: Path) -> None:
+    options = ["--out", tmp_path / "out", "--questions", questions, "--data", tmp_path / "data"]
+    assert_one_line_error(command("model", "export", "full", *options), "recipe full has no model")
+    assert_one_line_error(command("model", "export", tmp_path / "nowhere", *options), "no such folder")
+    assert_one_line_error(command("model", "export", tmp_path, *options, "--use"), "--use is for recipes")
+    assert_one_line_error(command("model", "restore", "full", "--data", tmp_path / "data"), "nothing to restore")
+    assert not (tmp_path / "out").exists()

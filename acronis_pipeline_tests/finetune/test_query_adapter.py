@@ -1,0 +1,54 @@
+"""What keeps training of the query adapter as fast for many pairs as for few."""
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acronis_pipeline.finetune import query_adapter
+from acronis_pipeline.finetune.examples import Questions
+from acronis_pipeline.finetune.validation_pool import answers_and_others
+
+FEW, MANY = 40, 3_000
+
+
+def questions(n: int) -> Questions:
+    rows = tuple(range(n))
+    return Questions(tuple(f"q{row}" for row in rows), tuple(((row,),) for row in rows), rows, ("question",) * n)
+
+
+@given(st.lists(st.integers(0, MANY - 1), min_size=1, max_size=30, unique=True), st.integers(0, 99))
+def test_a_step_always_holds_the_answers_to_its_questions(answers: list[int], seed: int) -> None:
+    positives = [np.array([row]) for row in range(MANY)]
+    rng = np.random.default_rng(seed)
+    columns = query_adapter._columns([positives[row] for row in answers], MANY, 64, rng)
+    mask = query_adapter._mask(positives, np.array(answers), columns)
+    assert len(columns) <= 64 + len(answers)
+    assert np.all(np.diff(columns) > 0)
+    assert [columns[row].tolist() for row in mask] == [[row] for row in answers]
+
+
+def test_few_passages_are_all_contrasted() -> None:
+    rng = np.random.default_rng(0)
+    assert query_adapter._columns([np.array([3])], FEW, 64, rng).tolist() == list(range(FEW))
+
+
+def test_a_sample_of_the_validation_questions_is_the_same_every_time() -> None:
+    one, again = (query_adapter._some_of(questions(MANY), 100, seed=13) for _ in range(2))
+    assert one == again
+    assert len(one) == 100
+    assert query_adapter._some_of(questions(FEW), 100, seed=13) == questions(FEW)
+
+
+def test_the_validation_corpus_holds_every_answer_and_no_passage_twice() -> None:
+    some = query_adapter._some_of(questions(MANY), 100, seed=13)
+    rows = answers_and_others(some, MANY, 500, seed=13)
+    assert len(set(rows.tolist())) == 500
+    assert {row for question in range(100) for row in some.relevant(question)} <= set(rows.tolist())
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    with query_adapter._one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
