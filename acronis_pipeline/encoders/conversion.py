@@ -42,7 +42,7 @@ def convert(embedder: Embedder, folder: Path, suffix: str, save: Save) -> None:
     for side in SIDES[:1] if shared else SIDES:
         module, example = graph_module(embedder, side, routes[side])
         try:
-            with _quietly():
+            with quietly():
                 save(module, example, folder / graph_of[side])
         except Exception as error:  # converters raise whatever their many parts do
             reason = " ".join(str(error).split())[:200]
@@ -94,7 +94,7 @@ def _files(route: Route, folder: Path, graph: str, prefix: str) -> SideFiles:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Tracing looks at every attribute of a model, and warns of deprecated ones and of every branch it takes.
 
     OpenVINO's converter also raises the level of the root logger's handlers, whoever they belong to.

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from acronis_pipeline.embedding import Embedder
 from acronis_pipeline.embedding.routes import Side, route_of
 from acronis_pipeline.encoders import engine
-from acronis_pipeline.encoders.conversion import convert, write_openvino
+from acronis_pipeline.encoders.conversion import convert, quietly, write_openvino
 from acronis_pipeline.errors import ModelError
 
 Format = Literal["onnx", "openvino", "openvino-int8"]
@@ -39,7 +39,8 @@ def write(embedder: Embedder, folder: Path, layout: Format, calibration: dict[Si
         write_openvino(embedder, folder)
     else:
         write_openvino(embedder, folder)
-        _quantize(embedder, folder, calibration)
+        with quietly():
+            _quantize(embedder, folder, calibration)
 
 
 def _save_onnx(module: Any, example: dict[str, Any], file: Path) -> None:
