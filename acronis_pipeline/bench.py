@@ -82,11 +82,7 @@ def bench(
                 recipe,
                 learning,
                 folder / "models",
-                device=settings.model.device,
-                batch_size=settings.model.batch_size,
-                endpoints=settings.model.endpoints,
-                precision=settings.model.training_precision,
-                devices=settings.model.training_devices,
+                running=settings.model,
             ).record
             training_s[recipe.name], chosen[recipe.name] = model.metrics["seconds"], model.metrics["chosen"]
             reports.append(_evaluate(store, model, learning, testing, settings))

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from acronis_pipeline.evaluate.reigns import Reign
     from acronis_pipeline.evaluate.rollback import Moved
     from acronis_pipeline.store import Store
-    from acronis_pipeline.tracking import Tracker
 
 app = typer.Typer(no_args_is_help=True, help="Who answers questions and why; back to an earlier one in seconds.")
 
@@ -35,13 +34,14 @@ def of_a_person(context: typer.Context) -> None:
 def show(data: DataOption = None, as_json: JsonOption = False) -> None:
     """Show who reigns, since when and why, and whether MLflow's alias and LanceDB's tag agree."""
     from acronis_pipeline.evaluate import pointer, reigns
+    from acronis_pipeline.tracking import Tracker
 
     settings = load_settings(data)
     store = _opened(settings)
     reign = reigns.current(store)
     if reign is None:
         raise _nobody(settings)
-    tracker = _tracker(settings)
+    tracker = Tracker.of(settings)
     problems = pointer.disagreements(store, tracker, reign.champion)
     version = tracker.champion_version()
     if as_json:
@@ -123,13 +123,14 @@ def repair(data: DataOption = None) -> None:
     from acronis_pipeline.defs.champion import report_move
     from acronis_pipeline.evaluate import pointer
     from acronis_pipeline.evaluate.champion import reigning
+    from acronis_pipeline.tracking import Tracker
 
     settings = load_settings(data)
     store = _opened(settings)
     now = reigning(store)
     if now is None:
         raise _nobody(settings)
-    tracker = _tracker(settings)
+    tracker = Tracker.of(settings)
     pointer.follow(store, tracker, now)
     report_move(settings, store, tracker, now)
     if problems := pointer.disagreements(store, tracker, now):
@@ -143,8 +144,9 @@ def _finish(store: "Store", settings: Settings, moved: "Moved", as_json: bool) -
     """Let alias, tag and Dagster follow, and say what was done. The pointer has moved, whatever happens here."""
     from acronis_pipeline.defs.champion import report_move
     from acronis_pipeline.evaluate import pointer, reigns
+    from acronis_pipeline.tracking import Tracker
 
-    now, tracker = moved.champion, _tracker(settings)
+    now, tracker = moved.champion, Tracker.of(settings)
     try:
         pointer.follow(store, tracker, now)
         report_move(settings, store, tracker, now)
@@ -196,11 +198,11 @@ def _shown(store: "Store", reign: "Reign", version: str | None) -> dict[str, Any
 
 
 def _opened(settings: Settings) -> "Store":
-    from acronis_pipeline.store import open_store
+    from acronis_pipeline.store import open_known
 
-    if not settings.lancedb_uri and not settings.data_dir.is_dir():  # opening a store makes its folder
-        raise _nobody(settings)
-    return open_store(settings)
+    if store := open_known(settings):
+        return store
+    raise _nobody(settings)
 
 
 def _nobody(settings: Settings) -> NoChampionError:
@@ -208,9 +210,3 @@ def _nobody(settings: Settings) -> NoChampionError:
         f"{settings.data_dir} has no champion; run `acronis-pipeline demo`, or `acronis-pipeline run --site URL`, or "
         "name another folder with --data"
     )
-
-
-def _tracker(settings: Settings) -> "Tracker":
-    from acronis_pipeline.tracking import Tracker
-
-    return Tracker(settings.tracking_uri, settings.mlflow_experiment, settings.registered_model, settings.mlflow_ui_url)

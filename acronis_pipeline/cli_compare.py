@@ -35,15 +35,19 @@ def compare(
     """Set reports side by side, with the differences from the first and paired tests of nDCG@10."""
     from acronis_pipeline import console_compare
     from acronis_pipeline.compare import compare, select
-    from acronis_pipeline.store import Store
+    from acronis_pipeline.store import open_known
     from acronis_pipeline.tracking import Tracker
 
     for name in metric or ():
         if name not in METRICS:
             raise UnknownRunError(f"{name!r} is no metric; known are {', '.join(METRICS)}")
     settings = load_settings(data)
-    tracker = Tracker.of(settings)
-    store = Store(settings.store_uri)
+    store, tracker = open_known(settings), Tracker.of(settings)
+    if store is None:
+        raise UnknownRunError(
+            f"{settings.data_dir} holds no report to compare; run `acronis-pipeline demo` or `run` first, or name "
+            "another folder with --data"
+        )
     selected = select(store, runs or (), lambda: tracker.find("tags.stage = 'eval_report'"))
     found = compare(store, selected)
     link = _mlflow_page(tracker, selected)

@@ -1,7 +1,6 @@
 """`acronis-pipeline crawl …`: crawl by hand, and see what crawls did and what became of a page."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -154,16 +153,16 @@ def changes(
 
 
 def _held(settings: Settings, *, or_begun: bool = False) -> "Store":
-    """The data folder's store, if something was crawled into it; opening a store makes its folder.
+    """The data folder's store, if something was crawled into it.
 
     With `or_begun`, also if a first crawl is at work or was interrupted before it wrote anything.
     """
     from acronis_pipeline.crawl.memory import journal
-    from acronis_pipeline.store import open_store
+    from acronis_pipeline.store import open_known, open_store
 
     if or_begun and journal.has_begun(settings.crawl_dir):
         return open_store(settings)
-    store = open_store(settings) if settings.lancedb_uri or Path(settings.store_uri).is_dir() else None
+    store = open_known(settings)
     if store is None or not store.exists("pages"):
         raise EmptyCorpusError(
             f"{settings.data_dir} holds no pages; run `acronis-pipeline crawl run --site URL`, "

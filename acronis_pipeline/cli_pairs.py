@@ -122,11 +122,9 @@ def forget(
 
 
 def _opened(data: Path | None) -> "Store":
-    from acronis_pipeline.store import open_store
+    from acronis_pipeline.store import open_known
 
     settings = load_settings(data)
-    if not settings.lancedb_uri and not Path(settings.store_uri).is_dir():  # opening a store makes its folder
-        raise EmptyCorpusError(
-            f"there is no data in {settings.data_dir}; name the folder with --data, or run the pipeline"
-        )
-    return open_store(settings)
+    if store := open_known(settings):
+        return store
+    raise EmptyCorpusError(f"there is no data in {settings.data_dir}; name the folder with --data, or run the pipeline")

@@ -40,11 +40,11 @@ def report(
 
 
 def _opened(settings: Settings) -> "Store":
-    from acronis_pipeline.store import open_store
+    from acronis_pipeline.store import open_known
 
-    if not settings.lancedb_uri and not settings.data_dir.is_dir():  # opening a store makes its folder
-        raise _nothing(None, settings)
-    return open_store(settings)
+    if store := open_known(settings):
+        return store
+    raise _nothing(None, settings)
 
 
 def _newest(store: "Store", recipe: str | None, settings: Settings) -> "Report":

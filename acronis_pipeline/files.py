@@ -1,8 +1,11 @@
-"""Files written in one step: a reader sees the old content or the new, never a half."""
+"""Files written in one step, so that a reader sees the old content or the new; and JSON Lines read with their places."""
 
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from acronis_pipeline.errors import OutputError
+from acronis_pipeline.errors import DatasetError, OutputError
 
 
 def write_text(path: Path, text: str) -> None:
@@ -20,3 +23,20 @@ def write_text(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error.strerror or error}); name another place") from error
+
+
+def json_lines(path: Path, lines: Iterable[str]) -> Iterator[tuple[Any, str]]:
+    """The value of every line of a file that is not blank, with its place (`file:line`) for errors about it.
+
+    Raises
+    ------
+    DatasetError
+        Names the line that is no JSON.
+    """
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield json.loads(line), f"{path}:{number}"
+        except json.JSONDecodeError as error:
+            raise DatasetError(f"{path}:{number} is not JSON ({error.msg}); mend or re-export it") from error

@@ -16,7 +16,7 @@ from acronis_pipeline.pairs.llm_endpoint import require_configured
 from acronis_pipeline.retrieve import Filters, Retriever
 from acronis_pipeline.settings import ENV_PREFIX, Settings
 from acronis_pipeline.site_profile import remembering
-from acronis_pipeline.store import open_store
+from acronis_pipeline.store import open_known, open_store
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,7 @@ class Respondent:
     """
 
     def __init__(self, settings: Settings) -> None:
-        # Opening a store makes its folder.
-        store = open_store(settings) if settings.lancedb_uri or settings.data_dir.is_dir() else None
+        store = open_known(settings)
         champion = reigning(store) if store else None
         if store is None or champion is None:
             raise NoChampionError(

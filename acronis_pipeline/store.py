@@ -6,6 +6,7 @@ Readers always see the last committed version; a write is one version or nothing
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -39,6 +40,11 @@ class WriteResult:
 def open_store(settings: Settings) -> "Store":
     """The database that the settings name."""
     return Store(settings.store_uri, settings.store_options)
+
+
+def open_known(settings: Settings) -> "Store | None":
+    """The database that the settings name; None where there is none yet, as opening one makes its folder."""
+    return open_store(settings) if settings.lancedb_uri or Path(settings.store_uri).is_dir() else None
 
 
 class Store:

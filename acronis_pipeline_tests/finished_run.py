@@ -58,10 +58,7 @@ class FinishedRun:
 
     @property
     def tracker(self) -> Tracker:
-        settings = self.settings()
-        return Tracker(
-            settings.tracking_uri, settings.mlflow_experiment, settings.registered_model, settings.mlflow_ui_url
-        )
+        return Tracker.of(self.settings())
 
     def settings(self, **overrides: Any) -> Settings:
         return load_settings(self.data_dir, **overrides)

@@ -85,7 +85,7 @@ def measure(path: Path, recipes: list[str], settings: Settings, folder: Path) ->
     learning = pairs.load_dataset(store)
     reports, training = [], {}
     for name in recipes:
-        model = finetune.refresh(store, load_recipe(name), learning, folder / "models").record
+        model = finetune.refresh(store, load_recipe(name), learning, folder / "models", running=settings.model).record
         base, tuned = base_arm(model, settings.model), tuned_arm(model, settings.model)
         rows = index.passage_rows(asked.passages)
         for arm in (base, tuned):

@@ -51,11 +51,7 @@ def fine_tuned_model(
                     recipe,
                     dataset,
                     settings.models_dir,
-                    device=settings.model.device,
-                    batch_size=settings.model.batch_size,
-                    endpoints=settings.model.endpoints,
-                    precision=settings.model.training_precision,
-                    devices=settings.model.training_devices,
+                    running=settings.model,
                 ).record
             ),
             recipe=recipe,

@@ -1,7 +1,6 @@
 """How well a model's cosines agree with the similarities that people gave to pairs of texts."""
 
 import csv
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -15,6 +14,7 @@ from acronis_pipeline.embedding import Embedder
 from acronis_pipeline.errors import DatasetError
 from acronis_pipeline.evaluate.report import Correlation
 from acronis_pipeline.evaluate.significance import CONFIDENCE, Interval
+from acronis_pipeline.files import json_lines
 
 COLUMNS = ("text1", "text2", "score")
 _MIN_PAIRS = 10
@@ -112,14 +112,7 @@ def _rows(path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
 
 
 def _json_lines(path: Path, text: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        where = f"{path}:{number}"
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DatasetError(f"{where} is not JSON ({error.msg}); mend or re-export it") from error
+    for row, where in json_lines(path, text.split("\n")):
         if not isinstance(row, dict):
             raise DatasetError(f"{where} is no object; expected one with {', '.join(COLUMNS)}")
         yield row, where

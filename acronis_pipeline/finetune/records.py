@@ -23,13 +23,14 @@ from acronis_pipeline.finetune.method import unreported
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline.finetune.training import TrainedModel, train
 from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.settings import EmbeddingEndpoint
+from acronis_pipeline.settings import EmbeddingEndpoint, ModelSettings
 from acronis_pipeline.store import Store, quoted
 
 VERSION = "1"
 """Part of the training key: a change here trains every recipe again."""
 
 TABLE = "models"
+_DEFAULTS = ModelSettings.model_validate({})
 
 _log = logging.getLogger(__name__)
 
@@ -73,27 +74,24 @@ def refresh(
     dataset: RetrievalDataset,
     models_dir: Path,
     *,
-    device: str | None = None,
-    batch_size: int = 32,
-    endpoints: Sequence[EmbeddingEndpoint] = (),
-    precision: str = "auto",
-    devices: int | None = None,
+    running: ModelSettings = _DEFAULTS,
     report: Callable[[dict[str, float]], None] = unreported,
 ) -> ModelResult:
     """The recipe's model for this data: the one on record if it was trained from the same, else a new one.
 
     A reused model costs no import of torch. Afterwards the result is the recipe's current model. Training that was
-    killed goes on from its last checkpoint; the keywords are those of `train`.
+    killed goes on from its last checkpoint. `running` says on what and in which precision models run and are trained;
+    `report` is that of `train`.
 
     Raises
     ------
     EmptyCorpusError, DatasetError, ModelError
         As `train`; the recipe's current model stays what it was.
     """
-    if known := find(store, recipe, dataset, endpoints):
-        return ModelResult(known, reused=True)
-    key = training_key(recipe, dataset, endpoints)
+    key = training_key(recipe, dataset, running.endpoints)
     record_id = digest(recipe.name, key)
+    if known := _find(store, recipe, record_id):
+        return ModelResult(known, reused=True)
     folder = models_dir / recipe.name / key[:16]
     work = models_dir / ".work" / recipe.name
     trained = train(
@@ -101,11 +99,11 @@ def refresh(
         dataset,
         store,
         folder,
-        device=device,
-        batch_size=batch_size,
-        endpoints=endpoints,
-        precision=precision,
-        devices=devices,
+        device=running.device,
+        batch_size=running.batch_size,
+        endpoints=running.endpoints,
+        precision=running.training_precision,
+        devices=running.training_devices,
         work=work / key[:16],
         report=report,
     )
@@ -120,7 +118,10 @@ def find(
     store: Store, recipe: Recipe, dataset: RetrievalDataset, endpoints: Sequence[EmbeddingEndpoint] = ()
 ) -> ModelRecord | None:
     """The model trained from this recipe and data, if there is one; it becomes the recipe's current model."""
-    record_id = digest(recipe.name, training_key(recipe, dataset, endpoints))
+    return _find(store, recipe, digest(recipe.name, training_key(recipe, dataset, endpoints)))
+
+
+def _find(store: Store, recipe: Recipe, record_id: str) -> ModelRecord | None:
     known = next(iter(_records(store, f"record_id = {quoted(record_id)}")), None)
     if known is None or not (known.folder / IDENTITY_FILE).exists():
         return None

@@ -54,7 +54,7 @@ def train(
     device: str | None = None,
     batch_size: int = 32,
     endpoints: Sequence[EmbeddingEndpoint] = (),
-    precision: str = "auto",
+    precision: str = "float32",
     devices: int | None = None,
     work: Path | None = None,
     report: Callable[[dict[str, float]], None] = unreported,

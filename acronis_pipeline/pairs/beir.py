@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from acronis_pipeline.errors import DatasetError
-from acronis_pipeline.files import write_text
+from acronis_pipeline.files import json_lines, write_text
 from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery, Split
 
 _log = logging.getLogger(__name__)
@@ -93,14 +93,7 @@ def _jsonl(rows: Iterable[Mapping[str, Any]]) -> str:
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Id, object and place of every line."""
     seen: set[str] = set()
-    for number, line in enumerate(_lines(path), start=1):
-        where = f"{path}:{number}"
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DatasetError(f"{where} is not JSON ({error.msg}); mend or re-export it") from error
+    for row, where in json_lines(path, _lines(path)):
         identifier = row.get("_id") if isinstance(row, dict) else None
         if not isinstance(identifier, str) or identifier in seen:
             raise DatasetError(f"{where} needs an '_id' of its own (a string); mend or re-export it")

@@ -4,14 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
@@ -20,17 +17,13 @@ from acronis_pipeline.evaluate.html import Links, render, verdict
 from acronis_pipeline.records import compared_with_previous, record_report
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker
+from acronis_pipeline_tests.e2e.browsing import IN_A_BROWSER, await_answer, open_page
 from acronis_pipeline_tests.finished_run import free_port
 from acronis_pipeline_tests.records.kept import keep, model_record, questions
 
-CHROMIUM = Path("/usr/bin/chromium")
-_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-_START_S, _PAGE_MS, _STOP_S = 90, 60_000, 20
+_START_S, _STOP_S = 90, 20
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser: {CHROMIUM} is not installed"),
-]
+pytestmark = IN_A_BROWSER
 
 
 @dataclass(frozen=True)
@@ -87,7 +80,7 @@ def server(recorded: Recorded, port: int) -> Iterator[str]:
             command + store + artifacts, stdout=log, stderr=log, env=environment, cwd=folder, start_new_session=True
         )
     try:
-        _await(f"http://127.0.0.1:{port}/health", process, folder / "server.log")
+        await_answer(f"http://127.0.0.1:{port}/health", process, folder / "server.log", within_s=_START_S)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -96,27 +89,10 @@ def server(recorded: Recorded, port: int) -> Iterator[str]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _await(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urlopen(address, timeout=5):
-                return
-        except (URLError, ConnectionError, TimeoutError):
-            time.sleep(0.2)
-    raise AssertionError(f"{address} did not answer:\n{log.read_text()}")
-
-
 @pytest.fixture(scope="module")
 def page(server: str):
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=_ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1600, "height": 1000})
-        page.set_default_timeout(_PAGE_MS)
+    with open_page() as page:
         yield page
-        browser.close()
 
 
 def values_beside(page, metric: str) -> list[float]:

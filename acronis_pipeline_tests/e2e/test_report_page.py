@@ -7,17 +7,13 @@ import pytest
 
 from acronis_pipeline import evaluate as evaluation
 from acronis_pipeline.evaluate import html
+from acronis_pipeline_tests.e2e.browsing import IN_A_BROWSER, open_browser
 from acronis_pipeline_tests.evaluate.worlds import DATASET, GOLD, build
 
-CHROMIUM = Path("/usr/bin/chromium")
-_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _LEAST_CONTRAST = 4.5
 """WCAG 2.2, level AA, for text of normal size."""
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser: {CHROMIUM} is not installed"),
-]
+pytestmark = IN_A_BROWSER
 
 CONTRASTS = """() => {
     const channels = colour => colour.match(/[\\d.]+/g).map(Number)
@@ -52,11 +48,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=_ARGUMENTS)
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("width", [1400, 700, 380])

@@ -7,22 +7,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
 from acronis_pipeline_tests.defs.test_full_run import ASSETS
+from acronis_pipeline_tests.e2e.browsing import IN_A_BROWSER, await_answer, open_page
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun, free_port
 
-CHROMIUM = Path("/usr/bin/chromium")
-_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-_START_S, _PAGE_MS, _STOP_S = 120, 60_000, 60
+_START_S, _STOP_S = 120, 60
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser: {CHROMIUM} is not installed"),
-]
+pytestmark = IN_A_BROWSER
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ def ui(finished_once: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> 
         started = Ui(process, f"http://127.0.0.1:{dagster_port}", f"http://127.0.0.1:{mlflow_port}", copy)
         try:
             for address in (f"{started.dagster}/server_info", f"{started.mlflow}/health"):
-                await_answer(address, process, folder / "console.log")
+                await_answer(address, process, folder / "console.log", within_s=_START_S)
             yield started
         finally:
             if process.poll() is None:
@@ -56,28 +50,10 @@ def ui(finished_once: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> 
                 process.wait(_STOP_S)
 
 
-def await_answer(address: str, process: subprocess.Popen[str], log: Path) -> None:
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urlopen(address, timeout=5) as answer:
-                assert answer.status == 200
-                return
-        except (URLError, ConnectionError, TimeoutError):
-            time.sleep(0.3)
-    raise AssertionError(f"{address} did not answer:\n{log.read_text()}")
-
-
 @pytest.fixture(scope="module")
 def page(ui: Ui):
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=_ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1600, "height": 1000})
-        page.set_default_timeout(_PAGE_MS)
+    with open_page() as page:
         yield page
-        browser.close()
 
 
 def descendants(pid: int) -> set[int]:

@@ -11,6 +11,7 @@ from acronis_pipeline.embedding import Embedder
 from acronis_pipeline.finetune import ModelResult, Recipe, refresh
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.store import Store
+from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world
 
 ADAPTER = """
@@ -43,6 +44,12 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def base() -> Embedder:
     return embedding.load_base(embedding.PACKAGED_BASE, max_seq_length=64)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a randomly initialised encoder; only to be read."""
+    return write_encoder(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="session")

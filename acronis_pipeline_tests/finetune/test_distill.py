@@ -15,17 +15,11 @@ from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.finetune.teacher_scores import TABLE, teacher_scores
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 from acronis_pipeline_tests.retrieve.cross_encoders import write_cross_encoder
 
 TEXTS = [passage.text for passage in passages()]
 PAIRS = [("Falcon", text) for text in TEXTS[:5]]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_encoder(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder, script = tmp_path_factory.mktemp("endpoint"), Script()
     store = Store(str(folder / "lancedb"))
     with serving(script) as endpoint:
-        result = refresh(store, recipe(), DATASET, folder / "models", endpoints=(endpoint,))
+        result = refresh(store, recipe(), DATASET, folder / "models", running=ModelSettings(endpoints=(endpoint,)))
         yield Site(script, endpoint, store, folder, result.record, list(script.texts))
 
 
@@ -157,7 +157,9 @@ def test_prompts_of_the_recipe_go_before_those_of_the_endpoint(tmp_path: Path) -
     script, store = Script(), Store(str(tmp_path / "lancedb"))
     with serving(script) as endpoint:
         prompted = endpoint.model_copy(update={"query_prompt": "q: ", "document_prompt": "d: "})
-        made = refresh(store, recipe(text), DATASET, tmp_path / "models", endpoints=(prompted,)).record
+        made = refresh(
+            store, recipe(text), DATASET, tmp_path / "models", running=ModelSettings(endpoints=(prompted,))
+        ).record
         embedding.load(made.folder, made.identity, endpoints=(prompted,)).encode_queries(["last"])
     assert script.texts[-1] == "ask: last"
     assert sum(text.startswith("d: ") for text in script.texts) == len(TEXTS)

@@ -17,16 +17,10 @@ from acronis_pipeline.finetune import TrainedModel, ensemble, train
 from acronis_pipeline.finetune.fusion import Fusion
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages, solved_world
 
 TEXTS = [passage.text for passage in passages()]
 LEARNS = "epochs: 12, batch_size: 8, learning_rate: 0.005, evaluations: 4, patience: 4"
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_encoder(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")

@@ -12,15 +12,9 @@ from acronis_pipeline.errors import RecipeError
 from acronis_pipeline.finetune import TrainedModel, train
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages, solved_world
 
 TEXTS = [passage.text for passage in passages()]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_encoder(tmp_path_factory.mktemp("tiny"))
 
 
 def fit(tiny: Path, folder: Path, parameters: str, data=None) -> TrainedModel:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acronis_pipeline.evaluate.html.scales import Scale, Tick, axis
+from acronis_pipeline.evaluate.html.scales import Tick, axis
 from acronis_pipeline.evaluate.significance import Difference, Interval
 
 _ROW, _DETAIL, _EXTRA_MARK, _HEAD, _FOOT = 14, 12, 12, 6, 26
@@ -102,11 +102,6 @@ def whiskers(
         rows.append(Row(line.label, line.detail, line.figures, y + height / 2, marks))
         y += height
     return Whiskers(width, y + _FOOT, left, right, y, tuple(rows), ticks, scale(0.0) if zero else None, title)
-
-
-def _mark(estimate: Estimate, scale: Scale, y: float) -> Mark:
-    value = estimate.value
-    return Mark(estimate.system, scale(value.mean), scale(value.low), scale(value.high), y, estimate.text)
 
 
 @dataclass(frozen=True)
