@@ -89,7 +89,7 @@ def connect(endpoint: EmbeddingEndpoint, store: Store) -> EndpointEmbedder:
     """
     cache = vectors.table_name(identify(endpoint, 0).document_fingerprint)
     if store.exists(cache):
-        return EndpointEmbedder(endpoint, store.open(cache).schema.field("vector").type.list_size)
+        return EndpointEmbedder(endpoint, vectors.dimension_of(store.open(cache).schema))
     return EndpointEmbedder(endpoint, _request(_client(endpoint), endpoint, [_SAMPLE]).shape[1])
 
 

@@ -1,4 +1,4 @@
-"""Files written in one step, so that a reader sees the old content or the new; and JSON Lines read with their places."""
+"""Files written in one step: a reader sees the old content or the new; and JSON Lines read with their places."""
 
 import json
 from collections.abc import Iterable, Iterator

@@ -322,12 +322,18 @@ TEACHER_SCORES = pa.schema(
 """What a cross-encoder thinks of a question and a passage: scored once, whichever recipes and runs learn from it."""
 
 
-def vectors(dimension: int) -> pa.Schema:
+def vector(dimension: int, *, windowed: bool = False) -> pa.DataType:
+    """A passage's vector, or a list of them (a multivector column of LanceDB), one of each window."""
+    one = pa.list_(pa.float32(), dimension)
+    return pa.list_(one) if windowed else one
+
+
+def vectors(dimension: int, *, windowed: bool = False) -> pa.Schema:
     """Cache of passage vectors, one table per document encoder: whatever was embedded once is not embedded again."""
-    return pa.schema([key("passage_hash"), pa.field("vector", pa.list_(pa.float32(), dimension))])
+    return pa.schema([key("passage_hash"), pa.field("vector", vector(dimension, windowed=windowed))])
 
 
-def passages(dimension: int) -> pa.Schema:
+def passages(dimension: int, *, windowed: bool = False) -> pa.Schema:
     """What is searched, one table per model: the chunk columns and the vector."""
     columns = [field for field in CHUNKS if field.name != "page_key"]
-    return pa.schema([*columns, pa.field("vector", pa.list_(pa.float32(), dimension))])
+    return pa.schema([*columns, pa.field("vector", vector(dimension, windowed=windowed))])

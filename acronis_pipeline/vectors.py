@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from acronis_pipeline import schemas
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.embedding import Embedder, PassageVectors
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.store import Store, is_in
 
@@ -22,7 +22,7 @@ _FEW = 4
 """A cache is read whole, which is fastest per vector, unless fewer than one in so many are wanted."""
 _KEYS_AT_ONCE = 5_000
 
-Encode = Callable[[Sequence[str]], np.ndarray]
+Encode = Callable[[Sequence[str]], PassageVectors]
 
 
 def table_name(fingerprint: str) -> str:
@@ -30,50 +30,50 @@ def table_name(fingerprint: str) -> str:
     return f"vectors_{fingerprint[:12]}"
 
 
-def embed_passages(store: Store, embedder: Embedder, passages: Sequence[str]) -> np.ndarray:
-    """Vectors of `passages`, in their order, from the cache where they are known.
-
-    Returns
-    -------
-    np.ndarray
-        Shape (n_passages, dimension) float32, L2-normalised.
-    """
+def embed_passages(store: Store, embedder: Embedder, passages: Sequence[str]) -> PassageVectors:
+    """Vectors of `passages`, in their order, from the cache where they are known; several each with windows."""
     identity = embedder.identity
-    return _embedded(store, identity.document_fingerprint, identity.dimension, embedder.encode_passages, passages)
+    schema = schemas.vectors(identity.dimension, windowed=identity.windows is not None)
+    return _embedded(store, identity.document_fingerprint, schema, embedder.encode_windows, passages)
 
 
 def embed_queries(store: Store, embedder: Embedder, queries: Sequence[str]) -> np.ndarray:
-    """As `embed_passages`, for questions that are asked of every model again, such as those of a probe."""
+    """Shape (n_queries, dimension): of questions that are asked of every model again, such as those of a probe."""
     identity = embedder.identity
-    return _embedded(store, identity.query_fingerprint, identity.dimension, embedder.encode_queries, queries)
+    schema = schemas.vectors(identity.dimension)
+
+    def encode(texts: Sequence[str]) -> PassageVectors:
+        return PassageVectors.single(embedder.encode_queries(texts))
+
+    return _embedded(store, identity.query_fingerprint, schema, encode, queries).matrix
 
 
-def _embedded(store: Store, fingerprint: str, dimension: int, encode: Encode, texts: Sequence[str]) -> np.ndarray:
-    """Encoders with the same fingerprint give a text the same vector, whichever side they are for."""
-    name, schema = table_name(fingerprint), schemas.vectors(dimension)
+def _embedded(
+    store: Store, fingerprint: str, schema: pa.Schema, encode: Encode, texts: Sequence[str]
+) -> PassageVectors:
+    """Encoders with the same fingerprint give a text the same vectors, whichever side they are for."""
+    name = table_name(fingerprint)
     hashes = [digest(text) for text in texts]
     text_of = dict(zip(hashes, texts, strict=True))
-    rows = cached(store, fingerprint, dimension, list(text_of))
+    rows = cached(store, fingerprint, schema, list(text_of))
     # Similar lengths together: a batch is padded to its longest text.
     missing = sorted((h for h in text_of if h not in rows), key=lambda h: len(text_of[h]))
     started = time.monotonic()
     for start in range(0, len(missing), _SLICE):
         part = missing[start : start + _SLICE]
-        vectors = encode([text_of[h] for h in part])
-        rows.update(zip(part, vectors, strict=True))
-        store.upsert(name, schema, _as_table(part, vectors, schema))
+        made = encode([text_of[h] for h in part])
+        rows.update(zip(part, map(made.of, range(len(part))), strict=True))
+        store.upsert(name, schema, pa.table([pa.array(part, pa.string()), as_column(made, schema)], schema=schema))
         done = start + len(part)
         _log.info("embedded %d of %d new texts, %.0f/s", done, len(missing), done / (time.monotonic() - started))
     if missing:
         store.compact(name)
-    if not hashes:
-        return np.zeros((0, dimension), np.float32)
-    return np.stack([rows[h] for h in hashes])
+    return PassageVectors.joined([rows[h] for h in hashes], dimension_of(schema))
 
 
-def cached(store: Store, fingerprint: str, dimension: int, hashes: Sequence[str]) -> dict[str, np.ndarray]:
-    """The known ones among the vectors of one encoder, by the hash of their text."""
-    name, schema = table_name(fingerprint), schemas.vectors(dimension)
+def cached(store: Store, fingerprint: str, schema: pa.Schema, hashes: Sequence[str]) -> dict[str, np.ndarray]:
+    """The known ones among the vectors of one encoder, by the hash of their text: (n_vectors, dimension) each."""
+    name = table_name(fingerprint)
     if len(hashes) * _FEW < store.count(name):
         parts = [hashes[start : start + _KEYS_AT_ONCE] for start in range(0, len(hashes), _KEYS_AT_ONCE)]
         found = [store.read(name, schema, where=is_in("passage_hash", part)) for part in parts]
@@ -81,23 +81,41 @@ def cached(store: Store, fingerprint: str, dimension: int, hashes: Sequence[str]
         found = [store.read(name, schema)]
     rows: dict[str, np.ndarray] = {}
     for part in found:
-        matrix = as_matrix(part.column("vector"), dimension)
-        rows.update(zip(part.column("passage_hash").to_pylist(), matrix, strict=True))
+        read = read_column(part.column("vector"))
+        rows.update(zip(part.column("passage_hash").to_pylist(), map(read.of, range(len(read))), strict=True))
     return rows
+
+
+def dimension_of(schema: pa.Schema) -> int:
+    """Length of the vectors in the column `vector`, one a row or several."""
+    kind = schema.field("vector").type
+    return (kind if pa.types.is_fixed_size_list(kind) else kind.value_type).list_size
+
+
+def read_column(column: pa.ChunkedArray) -> PassageVectors:
+    """A column `vector` of either kind."""
+    if pa.types.is_fixed_size_list(column.type):
+        return PassageVectors.single(as_matrix(column, column.type.list_size))
+    dimension = column.type.value_type.list_size
+    if len(column) == 0:
+        return PassageVectors.joined([], dimension)
+    lists = column.combine_chunks()
+    ends = np.cumsum(lists.value_lengths().to_numpy(zero_copy_only=False), dtype=np.int64)
+    return PassageVectors(_flat(lists.flatten(), dimension), np.concatenate([[0], ends]))
+
+
+def as_column(vectors: PassageVectors, schema: pa.Schema) -> pa.Array:
+    """The column `vector` of a table with this schema."""
+    one = pa.FixedSizeListArray.from_arrays(pa.array(vectors.matrix.reshape(-1), pa.float32()), dimension_of(schema))
+    if pa.types.is_fixed_size_list(schema.field("vector").type):
+        return one
+    return pa.ListArray.from_arrays(pa.array(vectors.starts, pa.int32()), one)
 
 
 def as_matrix(column: pa.ChunkedArray, dimension: int) -> np.ndarray:
     """A fixed-size-list column as (n_rows, dimension) float32."""
-    if len(column) == 0:
-        return np.zeros((0, dimension), np.float32)
-    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return flat.reshape(-1, dimension).astype(np.float32, copy=False)
+    return _flat(column.combine_chunks(), dimension) if len(column) else np.zeros((0, dimension), np.float32)
 
 
-def as_column(matrix: np.ndarray) -> pa.FixedSizeListArray:
-    """(n_rows, dimension) float32 as a fixed-size-list array."""
-    return pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1), pa.float32()), matrix.shape[1])
-
-
-def _as_table(hashes: Sequence[str], vectors: np.ndarray, schema: pa.Schema) -> pa.Table:
-    return pa.table([pa.array(hashes, pa.string()), as_column(vectors)], schema=schema)
+def _flat(lists: pa.FixedSizeListArray, dimension: int) -> np.ndarray:
+    return lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, dimension).astype(np.float32, copy=False)

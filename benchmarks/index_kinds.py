@@ -46,6 +46,7 @@ def made_from(real: np.ndarray, n: int, draw: np.random.Generator) -> np.ndarray
 
 def measure(real: np.ndarray, n_rows: int) -> dict[str, Any]:
     from acronis_pipeline import schemas, vectors
+    from acronis_pipeline.embedding import PassageVectors
     from acronis_pipeline.index import ann
     from acronis_pipeline.index.search_options import EXACT
     from acronis_pipeline.settings import IndexSettings
@@ -60,7 +61,11 @@ def measure(real: np.ndarray, n_rows: int) -> dict[str, Any]:
         for start in range(0, n_rows, _BLOCK):
             block = made_from(real, min(_BLOCK, n_rows - start), draw)
             ids = pa.array([f"c{row}" for row in range(start, start + len(block))])
-            store.append("passages", schema, pa.table([ids, vectors.as_column(block)], schema=schema))
+            store.append(
+                "passages",
+                schema,
+                pa.table([ids, vectors.as_column(PassageVectors.single(block), schema)], schema=schema),
+            )
             if start == 0:
                 queries.append(block[: _N_QUERIES // 2])
         table, asked = store.open("passages"), np.concatenate(queries)

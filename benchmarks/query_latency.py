@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 
 from acronis_pipeline import schemas, vectors
-from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, ModelIdentity, load_base
+from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, ModelIdentity, PassageVectors, load_base
 from acronis_pipeline.index import lance_indexes, search_options
 from acronis_pipeline.index.identity import marked
 from acronis_pipeline.retrieve import Filters, Retriever, System
@@ -76,7 +76,7 @@ class World:
     def rows(self, start: int, stop: int) -> pa.Table:
         ids = [f"{row:032x}" for row in range(start, stop)]
         texts = [text(words) for words in self.words[start:stop]]
-        n = stop - start
+        n, schema = stop - start, schemas.passages(_DIMENSION)
         columns = {
             "chunk_id": ids,
             "url": [f"https://docs.test/section{row % _SECTIONS}/{row}" for row in range(start, stop)],
@@ -89,9 +89,9 @@ class World:
             "n_tokens": [_WORDS] * n,
             "cluster_id": ids,
             "language": ["en"] * n,
-            "vector": vectors.as_column(self.vectors[start:stop]),
+            "vector": vectors.as_column(PassageVectors.single(self.vectors[start:stop]), schema),
         }
-        return pa.table(columns).select(schemas.passages(_DIMENSION).names).cast(schemas.passages(_DIMENSION))
+        return pa.table(columns).select(schema.names).cast(schema)
 
     def questions(self, n: int) -> dict[str, np.ndarray]:
         """Vectors by question, the questions in the order of the dictionary."""

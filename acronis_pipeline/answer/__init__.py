@@ -79,7 +79,7 @@ def _too_far(question: str, hits: Sequence[Hit], embedder: Embedder | None, floo
     known = [hit.similarity for hit in hits if hit.similarity is not None]
     if not known and embedder is not None:
         vector = embedder.encode_queries([question])[0]
-        known = (embedder.encode_passages([hit.passage for hit in hits]) @ vector).tolist()
+        known = embedder.encode_windows([hit.passage for hit in hits]).similarities(vector).tolist()
     return bool(known) and max(known) < floor
 
 

@@ -9,13 +9,16 @@ from acronis_pipeline.embedding.encoder import Embedder, load, load_base
 from acronis_pipeline.embedding.folder import PACKAGED_BASE, describe, find_base, position_limit
 from acronis_pipeline.embedding.identity import IDENTITY_FILE, ModelIdentity, in_precision, with_adapted_queries
 from acronis_pipeline.embedding.tokens import TokenCounter
+from acronis_pipeline.embedding.windows import PassageVectors, Windows
 
 __all__ = [
     "IDENTITY_FILE",
     "PACKAGED_BASE",
     "Embedder",
     "ModelIdentity",
+    "PassageVectors",
     "TokenCounter",
+    "Windows",
     "describe",
     "find_base",
     "in_precision",

@@ -13,6 +13,7 @@ from acronis_pipeline.embedding.decoder import is_language_model, make_encoder_o
 from acronis_pipeline.embedding.folder import describe, find_base
 from acronis_pipeline.embedding.identity import IDENTITY_FILE, ModelIdentity
 from acronis_pipeline.embedding.routes import Route, Side, input_module, route_of
+from acronis_pipeline.embedding.windows import PassageVectors, WindowCutter, mixed
 from acronis_pipeline.errors import ModelError
 from acronis_pipeline.settings import EmbeddingEndpoint
 
@@ -34,8 +35,44 @@ class Embedder:
         return self._encode("query", queries)
 
     def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
-        """Shape (n_passages, dimension) float32, L2-normalised; the document prompt is applied."""
+        """Shape (n_passages, dimension) float32, L2-normalised; the document prompt is applied.
+
+        One vector each, whatever the identity's windows: see `encode_windows`.
+        """
         return self._encode("document", passages)
+
+    def encode_windows(self, passages: Sequence[str]) -> PassageVectors:
+        """The vectors by which passages are found: of their windows, where the identity has some."""
+        whole = self.encode_passages(passages)
+        if self.identity.windows is None:
+            return PassageVectors.single(whole)
+        cut = [parts if len(parts) > 1 else [] for parts in self.cut(passages)]
+        own = self.encode_passages([part for parts in cut for part in parts])
+        ends = np.cumsum([len(parts) for parts in cut])
+        return mixed(whole, np.split(own, ends[:-1]) if cut else [], self.identity.windows.whole_share)
+
+    def cut(self, passages: Sequence[str]) -> list[list[str]]:
+        """The windows of each passage; the passage itself where the identity has none.
+
+        Raises
+        ------
+        ModelError
+            If the model's tokenizer does not say where tokens stand in a text.
+        """
+        if self.identity.windows is None:
+            return [[passage] for passage in passages]
+        return WindowCutter(self.tokenizer(), self.identity.windows).cut(passages)
+
+    def tokenizer(self) -> Any:
+        """The document side's, as the library `tokenizers` has it."""
+        tokenizer = getattr(input_module(self.model, "document"), "tokenizer", None)
+        fast = getattr(tokenizer, "backend_tokenizer", tokenizer)
+        if not hasattr(fast, "encode_batch"):
+            raise ModelError(
+                f"base model {self.identity.base} has no fast tokenizer, so its passages cannot be cut into windows; "
+                "remove windows from the recipe, or save the model with a fast tokenizer"
+            )
+        return fast
 
     def _encode(self, side: Side, texts: Sequence[str]) -> np.ndarray:
         if not texts:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from acronis_pipeline.embedding.identity import IDENTITY_FILE, ModelIdentity
+from acronis_pipeline.embedding.windows import Windows
 from acronis_pipeline.errors import ModelError
 from acronis_pipeline.fingerprint import digest
 
@@ -58,7 +59,13 @@ def _download(name: str) -> Path:
 
 
 def describe(
-    folder: Path, *, base: str, max_seq_length: int, query_prompt: str = "", document_prompt: str = ""
+    folder: Path,
+    *,
+    base: str,
+    max_seq_length: int,
+    query_prompt: str = "",
+    document_prompt: str = "",
+    windows: Windows | None = None,
 ) -> ModelIdentity:
     """Identity of a model folder from its files, without loading it.
 
@@ -70,14 +77,16 @@ def describe(
         return ModelIdentity.from_json(published.read_text("utf-8"))
     weights = _hash_files(str(folder), _newest_change(folder))
     length = min(max_seq_length, position_limit(folder) or max_seq_length)
+    document_fingerprint = digest(weights, str(length), document_prompt)
     return ModelIdentity(
         base=base,
         query_fingerprint=digest(weights, str(length), query_prompt),
-        document_fingerprint=digest(weights, str(length), document_prompt),
+        document_fingerprint=digest(document_fingerprint, windows.fingerprint) if windows else document_fingerprint,
         dimension=_dimension(folder),
         max_seq_length=length,
         query_prompt=query_prompt,
         document_prompt=document_prompt,
+        windows=windows,
     )
 
 

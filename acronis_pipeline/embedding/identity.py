@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, replace
 
+from acronis_pipeline.embedding.windows import Windows
 from acronis_pipeline.fingerprint import digest
 
 IDENTITY_FILE = "acronis_pipeline.json"
@@ -23,6 +24,7 @@ class ModelIdentity:
 
     `document_fingerprint` names everything that shapes a passage's vector, `query_fingerprint` everything that shapes
     a query's. A query-side adapter shares the document fingerprint of its base, which is why it needs no re-embedding.
+    `windows` says how passages are cut into several vectors each; None for one vector a passage.
     """
 
     base: str
@@ -33,6 +35,7 @@ class ModelIdentity:
     query_prompt: str = ""
     document_prompt: str = ""
     precision: str = FLOAT32
+    windows: Windows | None = None
 
     @property
     def model_id(self) -> str:
@@ -44,7 +47,9 @@ class ModelIdentity:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelIdentity":
-        return cls(**json.loads(text))
+        values = json.loads(text)
+        windows = values.get("windows")
+        return cls(**{**values, "windows": Windows(**windows) if windows else None})
 
 
 def with_adapted_queries(identity: ModelIdentity, fingerprint: str) -> ModelIdentity:

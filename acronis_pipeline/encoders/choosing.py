@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -88,6 +89,10 @@ class ChoosingEmbedder(Embedder):
     def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
         """Shape (n_passages, dimension) float32, L2-normalised; the document prompt is applied."""
         return self._encode("document", passages)
+
+    def tokenizer(self) -> Any:
+        """The document side's, as the library `tokenizers` has it."""
+        return (self._chosen or self._in_torch()).tokenizer()
 
     def _encode(self, side: Side, texts: Sequence[str]) -> np.ndarray:
         self._n_encoded += len(texts)
@@ -190,6 +195,7 @@ def _as_described(folder: Path, identity: ModelIdentity) -> ModelIdentity:
         max_seq_length=identity.max_seq_length,
         query_prompt=identity.query_prompt,
         document_prompt=identity.document_prompt,
+        windows=identity.windows,
     )
 
 

@@ -117,12 +117,15 @@ class ConvertedEmbedder(Embedder):
 
     def _batcher(self, side: Side) -> Batcher:
         if side not in self._batchers:
-            from tokenizers import Tokenizer
-
             files = self._sides[side]
-            tokenizer = Tokenizer.from_file(str(self._folder / files.tokenizer))
-            self._batchers[side] = Batcher(tokenizer, files.max_length, files.padding)
+            self._batchers[side] = Batcher(self.tokenizer(side), files.max_length, files.padding)
         return self._batchers[side]
+
+    def tokenizer(self, side: Side = "document") -> Any:
+        """As the library `tokenizers` has it."""
+        from tokenizers import Tokenizer
+
+        return Tokenizer.from_file(str(self._folder / self._sides[side].tokenizer))
 
 
 def make_once(folder: Path, write: Callable[[Path], None]) -> None:

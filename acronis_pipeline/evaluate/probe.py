@@ -99,13 +99,13 @@ def compare(
 def _ndcg(store: Store, embedder: Embedder, dataset: RetrievalDataset) -> list[float]:
     """nDCG@10 of every test question by exact search."""
     passages = dataset.passages
-    matrix = vectors.embed_passages(store, embedder, [passage.text for passage in passages])
+    known = vectors.embed_passages(store, embedder, [passage.text for passage in passages])
     asked = vectors.embed_queries(store, embedder, [question.query for question in dataset.test])
     by_id = dataset.by_id
     scores: list[float] = []
     for start in range(0, len(asked), _BLOCK):
         part = dataset.test[start : start + _BLOCK]
-        for question, row in zip(part, asked[start : start + _BLOCK] @ matrix.T, strict=True):
+        for question, row in zip(part, known.similarities(asked[start : start + _BLOCK]), strict=True):
             ranked = dict.fromkeys(passages[index].cluster_id for index in _nearest(row))
             scores.append(ndcg_at(list(ranked), gold_clusters(question, by_id), _K))
     return scores

@@ -57,6 +57,7 @@ def problem(store: Store, system: System, model_folder: str | None, identity: Mo
         max_seq_length=identity.max_seq_length,
         query_prompt=identity.query_prompt,
         document_prompt=identity.document_prompt,
+        windows=identity.windows,
     )
     actual = in_precision(actual, identity.precision)
     if actual.model_id != identity.model_id:

@@ -62,6 +62,7 @@ def describe_base(recipe: Recipe, endpoints: Sequence[EmbeddingEndpoint] = ()) -
         max_seq_length=recipe.max_seq_length,
         query_prompt=recipe.query_prompt,
         document_prompt=recipe.document_prompt,
+        windows=recipe.cutting,
     )
 
 

@@ -1,6 +1,6 @@
 """What a training step tells apart, and the contrastive objective that all methods share."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ OUTSIDE = -1
 class Contrast:
     """The questions and passages of a step, each passage once however many questions are about it.
 
+    With windows it is each window once, and all windows of an answer are answers.
+
     `rows[j]` is the corpus row of the j-th passage, or OUTSIDE. `positive` and `contrasted` are boolean, of shape
     (n_questions, n_passages): which passages answer a question, and which it is told apart from or finds at all.
     """
@@ -29,7 +31,11 @@ class Contrast:
 
 
 def lay_out(
-    questions: Questions, passages: Sequence[str], batch: Sequence[int], negatives: Sequence[Sequence[int]] = ()
+    questions: Questions,
+    passages: Sequence[str],
+    batch: Sequence[int],
+    negatives: Sequence[Sequence[int]] = (),
+    shown: Callable[[int, int], str] | None = None,
 ) -> Contrast:
     """The questions of a batch with the passages that they were made from and their own hard negatives.
 
@@ -42,14 +48,18 @@ def lay_out(
     negatives
         Rows of each question's hard negatives in the corpus, by question; those that came with the questions as texts
         (`Questions.negatives`) are added.
+    shown
+        The text by which a passage stands before a question, of question and row; the whole passage by default.
     """
-    rows = sorted({questions.origins[question] for question in batch})
-    texts = [_without(passages[row], questions.removed_from(row, batch)) for row in rows]
+    shown = shown or (lambda _, row: passages[row])
+    shared = sorted({(questions.origins[question], shown(question, questions.origins[question])) for question in batch})
+    rows = [row for row, _ in shared]
+    texts = [_without(text, questions.removed_from(row, batch)) for row, text in shared]
     own: dict[tuple[int, str], set[int]] = {}
     for index, question in enumerate(batch):
         for row in negatives[question] if negatives else ():
             if row not in rows:
-                own.setdefault((row, passages[row]), set()).add(index)
+                own.setdefault((row, shown(question, row)), set()).add(index)
         for text in questions.negatives_of(question):
             own.setdefault((OUTSIDE, text), set()).add(index)
     n_shared = len(rows)

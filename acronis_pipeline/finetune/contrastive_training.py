@@ -16,6 +16,7 @@ import torch
 
 from acronis_pipeline.finetune import devices
 from acronis_pipeline.finetune.checkpoints import Checkpoints
+from acronis_pipeline.finetune.closest_windows import shown_of
 from acronis_pipeline.finetune.contrast import Contrast, contrastive_loss, lay_out
 from acronis_pipeline.finetune.contrastive_parameters import ContrastiveParameters, batches_of, schedule_of
 from acronis_pipeline.finetune.encoding import Encode
@@ -105,6 +106,7 @@ def train_contrastively(
     checkpoints = Checkpoints(task.work)
     run = checkpoints.resume(towers.weights, optimizer) or _start(task, base_look, chooses)
     gradients = _gradients(task, towers, parameters, loss)
+    shown = shown_of(task)
     clock = _Clock(schedule.steps, run.step)
     for step, batch in enumerate(batches.take(schedule.steps), start=1):
         if step <= run.step:
@@ -115,7 +117,7 @@ def train_contrastively(
         rate = schedule.rate_at(step - 1)
         towers.weights.train()
         optimizer.zero_grad()
-        run.losses.append(gradients(lay_out(task.examples.train, task.examples.passages, batch, negatives)))
+        run.losses.append(gradients(lay_out(task.examples.train, task.examples.passages, batch, negatives, shown)))
         _update(optimizer, trained, rate)
         run.step, epoch = step, round(step / len(batches), 2)
         if step % max(1, schedule.steps // _PROGRESS_LINES) == 0:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from pydantic import Field
 
-from acronis_pipeline.embedding import ModelIdentity
+from acronis_pipeline.embedding import ModelIdentity, PassageVectors
 from acronis_pipeline.finetune.batches import with_same_answers
 from acronis_pipeline.finetune.contrast import OUTSIDE, Contrast, contrastive_loss
 from acronis_pipeline.finetune.encoder_parameters import EncoderParameters
@@ -110,7 +110,7 @@ def listwise_kl(logits: Any, taught: np.ndarray) -> Any:
 
 
 def lists(
-    questions: Questions, query_vectors: np.ndarray, passage_vectors: np.ndarray, *, n: int, depth: int, seed: int
+    questions: Questions, query_vectors: np.ndarray, passage_vectors: PassageVectors, *, n: int, depth: int, seed: int
 ) -> list[list[int]]:
     """Per question, rows of `n` passages among the base's first `depth` that are no answers to it.
 
@@ -121,11 +121,11 @@ def lists(
     Parameters
     ----------
     query_vectors, passage_vectors
-        Of the questions and of the corpus, (n, dimension), L2-normalised.
+        Of the questions, (n_questions, dimension), L2-normalised, and of the corpus.
     """
     rng, found = np.random.default_rng(seed), [[] for _ in range(len(questions))]
     for group in with_same_answers(questions):
-        similarities = (query_vectors[group] @ passage_vectors.T).mean(axis=0)
+        similarities = passage_vectors.similarities(query_vectors[group]).mean(axis=0)
         answers = questions.relevant(group[0])
         similarities[list(answers)] = -np.inf
         ranked = np.argsort(-similarities, kind="stable")[: min(depth, len(similarities) - len(answers))]

@@ -129,10 +129,14 @@ def _second(task: Task, name: str | None) -> Embedder:
 def _weigh(fusion: Any, pool: ValidationPool, weights: tuple[float, ...]) -> float:
     """Put the best of the weights into the model; return it."""
     queries = fusion.embedder.encode_queries(pool.questions.queries)
-    passages = fusion.embedder.encode_passages(pool.passages)
-    factors = {weight: fusion.factor(weight, passages) for weight in weights}
+    passages = fusion.embedder.encode_windows(pool.passages)
+    factors = {weight: fusion.factor(weight, passages.matrix) for weight in weights}
     found = {
-        weight: measure(fusion.scaled(queries, factor), fusion.scaled(passages, factor), pool.questions)
+        weight: measure(
+            fusion.scaled(queries, factor),
+            passages.with_matrix(fusion.scaled(passages.matrix, factor)),
+            pool.questions,
+        )
         for weight, factor in factors.items()
     }
     for weight, metrics in found.items():

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from acronis_pipeline.embedding import PassageVectors
 from acronis_pipeline.pairs.thinning import thinned
 from acronis_pipeline.pairs.words import content_words
 
@@ -24,7 +25,7 @@ class HybridTeacher:
     Parameters
     ----------
     query_vectors, passage_vectors
-        Of the base, L2-normalised; shapes (n_queries, dimension) and (n_passages, dimension).
+        Of the base; those of queries L2-normalised, of shape (n_queries, dimension).
     queries, passages
         Their texts.
     """
@@ -32,7 +33,7 @@ class HybridTeacher:
     def __init__(
         self,
         query_vectors: np.ndarray,
-        passage_vectors: np.ndarray,
+        passage_vectors: PassageVectors,
         queries: Sequence[str],
         passages: Sequence[str],
     ) -> None:
@@ -43,7 +44,7 @@ class HybridTeacher:
     def scores(self, queries: Sequence[int]) -> np.ndarray:
         """Shape (len(queries), n_passages) float32."""
         lexical = np.stack([self._lexical(self._stems[query]) for query in queries])
-        dense = self._query_vectors[list(queries)] @ self._passage_vectors.T
+        dense = self._passage_vectors.similarities(self._query_vectors[list(queries)])
         return (0.5 * _standardised(dense) + 0.5 * _standardised(lexical)).astype(np.float32)
 
     def _lexical(self, stems: Sequence[str]) -> np.ndarray:

@@ -21,7 +21,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from acronis_pipeline import embedding
-from acronis_pipeline.embedding import ModelIdentity
+from acronis_pipeline.embedding import ModelIdentity, PassageVectors
 from acronis_pipeline.errors import ModelError
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.finetune.method import Changed, Fitted, Task
@@ -56,7 +56,7 @@ def fit_on_many(recipe: Recipe, task: Task, n_processes: int) -> Fitted:
 
 def _hand_over(recipe: Recipe, task: Task, folder: Path) -> None:
     (folder / "examples.json").write_bytes(_EXAMPLES.dump_json(task.examples))
-    np.save(folder / "passage_vectors.npy", task.passage_vectors)
+    np.savez(folder / "passage_vectors.npz", **vars(task.passage_vectors))
     handed = {
         "recipe": json.loads(recipe.content),
         "store": task.store.uri,
@@ -139,7 +139,7 @@ def _task(handed: dict[str, Any], folder: Path, recipe: Recipe, device: str) -> 
     return Task(
         examples=_EXAMPLES.validate_json((folder / "examples.json").read_bytes()),
         base=load_base(),
-        passage_vectors=np.load(folder / "passage_vectors.npy"),
+        passage_vectors=PassageVectors(**np.load(folder / "passage_vectors.npz")),
         load_base=load_base,
         seed=recipe.seed,
         store=Store(handed["store"], json.loads(os.environ[_STORE_OPTIONS])),

@@ -10,10 +10,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.embedding import Embedder, PassageVectors
 from acronis_pipeline.embedding.identity import FLOAT32
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.store import Store
@@ -41,7 +40,7 @@ def unreported(entry: dict[str, float]) -> None:
 class Task:
     """What a method learns from, and where it runs.
 
-    `passage_vectors` are the base's vectors of `examples.passages`: (n_passages, dimension) float32, L2-normalised.
+    `passage_vectors` are the base's vectors of `examples.passages`.
     `load_base` gives a fresh copy of the base for methods that change its weights: `base` itself must stay as it is.
     It takes `weights` as `embedding.load` does. `store` keeps what is worth computing only once.
     `report` is called with every entry of the history as it comes. `work` is a folder for what must survive a kill, the
@@ -51,7 +50,7 @@ class Task:
 
     examples: Examples
     base: Embedder
-    passage_vectors: np.ndarray
+    passage_vectors: PassageVectors
     load_base: Callable[..., Embedder]
     seed: int
     store: Store

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from acronis_pipeline.embedding import PassageVectors
 from acronis_pipeline.errors import RecipeError
 from acronis_pipeline.finetune.examples import Examples, Questions
 
@@ -44,7 +45,7 @@ class HardNegatives(BaseModel):
 
 
 def mine(
-    examples: Examples, query_vectors: np.ndarray, passage_vectors: np.ndarray, parameters: HardNegatives
+    examples: Examples, query_vectors: np.ndarray, passage_vectors: PassageVectors, parameters: HardNegatives
 ) -> tuple[tuple[int, ...], ...]:
     """Rows of each training question's hard negatives, the closest first; () without any mining.
 
@@ -56,7 +57,7 @@ def mine(
     query_vectors
         Of the training questions, (n_questions, dimension), L2-normalised.
     passage_vectors
-        Of all passages, (n_passages, dimension), L2-normalised.
+        Of all passages.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def mine(
     forbidden = _Forbidden(examples, parameters)
     found: list[tuple[int, ...]] = []
     for start in range(0, len(train), _AT_ONCE):
-        scores = query_vectors[start : start + _AT_ONCE] @ passage_vectors.T
+        scores = passage_vectors.similarities(query_vectors[start : start + _AT_ONCE])
         for question, row_scores in enumerate(scores, start=start):
             found.append(_of_one(train, question, row_scores, rows, forbidden, parameters))
     kept = sum(bool(negatives) for negatives in found)

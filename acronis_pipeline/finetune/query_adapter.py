@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field, model_validator
 
+from acronis_pipeline.embedding import PassageVectors
 from acronis_pipeline.endpoint_embedding import mapped
 from acronis_pipeline.endpoint_folder import EndpointModel
 from acronis_pipeline.finetune.contrast import info_nce, with_own_negatives
@@ -59,7 +60,7 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     train_vectors = task.base.encode_queries(task.examples.train.queries)
     asked = _some_of(task.examples.validation, parameters.validation_questions, task.seed)
     rows = answers_and_others(asked, len(task.passage_vectors), parameters.validation_passages, task.seed)
-    questions, passages = asked.within(rows), task.passage_vectors[rows]
+    questions, passages = asked.within(rows), task.passage_vectors.take(rows)
     validation_vectors = task.base.encode_queries(questions.queries)
 
     def ndcg(weight: np.ndarray) -> float:
@@ -73,7 +74,8 @@ def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Ca
     import torch
 
     rows, positives = _training_passages(task.examples.train)
-    queries, passages = torch.from_numpy(train_vectors), torch.from_numpy(task.passage_vectors[rows])
+    contrasted = task.passage_vectors.take(rows)
+    queries, passages = torch.from_numpy(train_vectors), torch.from_numpy(contrasted.matrix)
     rng = np.random.default_rng(task.seed)
     negatives, owners = _hard_negatives(task)
     weight = torch.nn.Parameter(torch.zeros(queries.shape[1], queries.shape[1]))
@@ -88,11 +90,13 @@ def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Ca
     for step, batch in enumerate(batches, start=1):
         adapted = torch.nn.functional.normalize(queries[batch] + queries[batch] @ weight.T, dim=1)
         columns = _columns([positives[question] for question in batch], len(rows), parameters.passages, rng)
-        logits = parameters.scale * adapted @ passages[columns].T
-        positive = torch.from_numpy(_mask(positives, batch, columns))
+        # A window answers what its passage answers: softmax over all of them finds the best by itself.
+        windows, owners_of_windows = _windows_of(contrasted, columns)
+        logits = parameters.scale * adapted @ passages[windows].T
+        positive = torch.from_numpy(_mask(positives, batch, columns)[:, owners_of_windows])
         if (own := np.isin(owners, batch)).any():
-            contrasted = parameters.scale * adapted @ negatives[own].T
-            logits, positive = with_own_negatives(logits, positive, contrasted, batch.tolist(), owners[own].tolist())
+            against = parameters.scale * adapted @ negatives[own].T
+            logits, positive = with_own_negatives(logits, positive, against, batch.tolist(), owners[own].tolist())
         loss = info_nce(logits, positive)
         optimizer.zero_grad()
         loss.backward()
@@ -168,6 +172,14 @@ def _columns(answers: list[np.ndarray], n_passages: int, sample: int, rng: np.ra
     if n_passages <= sample:
         return np.arange(n_passages)
     return np.union1d(np.concatenate(answers), rng.choice(n_passages, sample, replace=False))
+
+
+def _windows_of(passages: PassageVectors, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the matrix that hold the vectors of some passages, and the index in `columns` that each belongs to."""
+    counts = passages.starts[columns + 1] - passages.starts[columns]
+    owners = np.repeat(np.arange(len(columns)), counts)
+    within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return passages.starts[columns][owners] + within, owners
 
 
 def _mask(positives: list[np.ndarray], batch: np.ndarray, columns: np.ndarray) -> np.ndarray:

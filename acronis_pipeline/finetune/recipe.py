@@ -8,9 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from acronis_pipeline.embedding import PACKAGED_BASE
+from acronis_pipeline.embedding import PACKAGED_BASE, Windows
 from acronis_pipeline.errors import RecipeError
 from acronis_pipeline.finetune.method import MethodParameters
 from acronis_pipeline.finetune.methods import METHODS, OVER_ENDPOINTS
@@ -21,6 +30,22 @@ ENDPOINT_PREFIX = "endpoint:"
 PACKAGED_RECIPES = Path(__file__).parent.parent / "recipes"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+class WindowsOfRecipe(BaseModel):
+    """Several vectors a passage, as `embedding.Windows` cuts it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tokens: int = Field(64, ge=8, description="Length of a window.")
+    overlap: int = Field(32, ge=0, description="Tokens that a window shares with the next; below `tokens`.")
+    whole_share: float = Field(0.5, ge=0, lt=1, description="Of the whole passage's vector in each window's.")
+
+    @model_validator(mode="after")
+    def _moves_on(self) -> "WindowsOfRecipe":
+        if self.overlap > self.tokens * 3 // 4:
+            raise ValueError(f"overlap ({self.overlap}) must be at most three quarters of tokens ({self.tokens})")
+        return self
 
 
 class Recipe(BaseModel):
@@ -35,6 +60,7 @@ class Recipe(BaseModel):
     max_seq_length: int = Field(512, ge=8, description="In tokens; cut to the base model's own limit.")
     query_prompt: str = ""
     document_prompt: str = ""
+    windows: WindowsOfRecipe | None = Field(None, description="Unset, a passage has one vector.")
     seed: int = Field(13, ge=0)
     parameters: SerializeAsAny[MethodParameters]
 
@@ -44,6 +70,18 @@ class Recipe(BaseModel):
         if base_model.startswith(ENDPOINT_PREFIX) and info.data.get("method") != OVER_ENDPOINTS:
             raise ValueError(f"a model behind an endpoint has no weights to train; use method {OVER_ENDPOINTS}")
         return base_model
+
+    @field_validator("windows")
+    @classmethod
+    def _has_tokens_to_cut(cls, windows: WindowsOfRecipe | None, info: ValidationInfo) -> WindowsOfRecipe | None:
+        if windows and info.data.get("base_model", "").startswith(ENDPOINT_PREFIX):
+            raise ValueError("the tokens of a model behind an endpoint are not known; remove the key")
+        return windows
+
+    @property
+    def cutting(self) -> Windows | None:
+        """How passages are cut into windows."""
+        return Windows(**self.windows.model_dump()) if self.windows else None
 
     @property
     def content(self) -> str:

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from acronis_pipeline import embedding
 from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.embedding import Embedder, ModelIdentity, PassageVectors
 from acronis_pipeline.finetune.base_model import open_base
 from acronis_pipeline.finetune.examples import Examples, prepare
 from acronis_pipeline.finetune.feasibility import refuse_impossible
@@ -138,5 +136,5 @@ def train(
     )
 
 
-def _measure(model: Embedder, passage_vectors: np.ndarray, examples: Examples) -> dict[str, float]:
+def _measure(model: Embedder, passage_vectors: PassageVectors, examples: Examples) -> dict[str, float]:
     return measure(model.encode_queries(examples.validation.queries), passage_vectors, examples.validation)

@@ -116,7 +116,7 @@ def _choose(
     for share in tried:
         _mix(embedder.model, base, tuned, (share, share))
         queries[share] = embedder.encode_queries(pool.questions.queries)
-        passages[share] = embedder.encode_passages(pool.passages)
+        passages[share] = embedder.encode_windows(pool.passages)
     value = {
         shares: pool.measure(queries[shares[0]], passages[shares[1]])[CHOOSES]
         for shares in itertools.product(tried, tried)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from acronis_pipeline.embedding import PassageVectors
 from acronis_pipeline.finetune.examples import Questions
 
 CHOOSES = "ndcg_at_10"
@@ -15,7 +16,7 @@ CHOOSES = "ndcg_at_10"
 _K = 10
 
 
-def measure(query_vectors: np.ndarray, passage_vectors: np.ndarray, questions: Questions) -> dict[str, float]:
+def measure(query_vectors: np.ndarray, passage_vectors: PassageVectors, questions: Questions) -> dict[str, float]:
     """Mean hit rate@5, MRR@10 and nDCG@10 of an exact search.
 
     Parameters
@@ -23,9 +24,9 @@ def measure(query_vectors: np.ndarray, passage_vectors: np.ndarray, questions: Q
     query_vectors
         Shape (n_questions, dimension), L2-normalised.
     passage_vectors
-        Shape (n_passages, dimension), L2-normalised; the rows that `questions` point at.
+        Of the passages that `questions` point at.
     """
-    return summarise(gold_ranks(query_vectors @ passage_vectors.T, questions))
+    return summarise(gold_ranks(passage_vectors.similarities(query_vectors), questions))
 
 
 def gold_ranks(scores: np.ndarray, questions: Questions) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.embedding import Embedder, PassageVectors
 from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.method import Task
 from acronis_pipeline.finetune.validation import CHOOSES, measure
@@ -33,7 +33,7 @@ class ValidationPool:
         self.passages = [task.examples.passages[row] for row in rows]
         base_queries = task.base.encode_queries(questions.queries)
         self._dimensions, self._smallest = dimensions, min(matryoshka, default=None)
-        self.base_look = self.measure(base_queries, task.passage_vectors[rows])
+        self.base_look = self.measure(base_queries, task.passage_vectors.take(rows))
 
     def look(self, embedder: Embedder) -> dict[str, float]:
         """hit_rate_at_5, mrr_at_10 and ndcg_at_10 of a model as it is now; `base_look` is the untouched base's.
@@ -41,15 +41,19 @@ class ValidationPool:
         With Matryoshka dimensions also ndcg_at_10 at the smallest, as `ndcg_at_10_of_<dimension>`.
         """
         queries = embedder.encode_queries(self.questions.queries)
-        return self.measure(queries, embedder.encode_passages(self.passages))
+        return self.measure(queries, embedder.encode_windows(self.passages))
 
-    def measure(self, queries: np.ndarray, passages: np.ndarray) -> dict[str, float]:
-        """As `look`, from vectors of `questions` and `passages`: (n, dimension), L2-normalised."""
-        found = measure(_cut(queries, self._dimensions), _cut(passages, self._dimensions), self.questions)
+    def measure(self, queries: np.ndarray, passages: PassageVectors) -> dict[str, float]:
+        """As `look`, from vectors of `questions`, (n_questions, dimension), and of `passages`."""
+        found = self._measure(queries, passages, self._dimensions)
         if self._smallest:
-            small = measure(_cut(queries, self._smallest), _cut(passages, self._smallest), self.questions)
+            small = self._measure(queries, passages, self._smallest)
             found[f"{CHOOSES}_of_{self._smallest}"] = small[CHOOSES]
         return found
+
+    def _measure(self, queries: np.ndarray, passages: PassageVectors, dimension: int | None) -> dict[str, float]:
+        cut = passages.with_matrix(_cut(passages.matrix, dimension))
+        return measure(_cut(queries, dimension), cut, self.questions)
 
 
 def _cut(vectors: np.ndarray, dimension: int | None) -> np.ndarray:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.embedding import Embedder, ModelIdentity, PassageVectors
 from acronis_pipeline.errors import IdentityMismatchError
 
 
@@ -33,6 +33,15 @@ class DeferredEmbedder(Embedder):
         """Shape (n_passages, dimension) float32, L2-normalised."""
         self.n_encoded_passages += len(passages)
         return self._embedder().encode_passages(passages)
+
+    def encode_windows(self, passages: Sequence[str]) -> PassageVectors:
+        """The vectors by which passages are found."""
+        self.n_encoded_passages += len(passages)
+        return self._embedder().encode_windows(passages)
+
+    def cut(self, passages: Sequence[str]) -> list[list[str]]:
+        """The windows of each passage."""
+        return self._embedder().cut(passages)
 
     def _embedder(self) -> Embedder:
         if self._loaded is None:

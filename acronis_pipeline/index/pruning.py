@@ -4,6 +4,8 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from acronis_pipeline import schemas, vectors
 from acronis_pipeline.errors import IdentityMismatchError
 from acronis_pipeline.fingerprint import digest
@@ -86,13 +88,13 @@ def _without_stale_vectors(store: Store, tables: Iterable[str], caches: Iterable
 
 
 def _shrunk(store: Store, cache: str, needed: Collection[str]) -> Dropped:
-    dimension = store.open(cache).schema.field("vector").type.list_size
-    schema = schemas.vectors(dimension)
+    found = store.open(cache).schema
+    schema = pa.schema([schemas.key("passage_hash"), found.field("vector")])
     known = store.read(cache, schema, columns=["passage_hash"]).column("passage_hash").to_pylist()
     stale = [known_hash for known_hash in known if known_hash not in needed]
     store.delete(cache, schema, stale)
     store.compact(cache)
-    return Dropped(cache, len(stale), len(stale) * dimension * 4)
+    return Dropped(cache, len(stale), len(stale) * vectors.dimension_of(found) * 4)
 
 
 def _caches_of(store: Store, table: str) -> set[str]:

@@ -110,7 +110,7 @@ def refresh_from(
     embedder = DeferredEmbedder(identity, load_embedder)
     write = store.upsert(
         table,
-        marked(schemas.passages(identity.dimension), identity),
+        marked(_schema(identity), identity),
         _embedded(store, embedder, changed),
         delete_keys=gone,
     )
@@ -148,8 +148,12 @@ def part_bytes(table: Any) -> dict[str, int]:
 
 def _embedded(store: Store, embedder: Embedder, rows: pa.Table) -> pa.Table:
     """`rows` with their vectors."""
-    schema = schemas.passages(embedder.identity.dimension)
+    schema = _schema(embedder.identity)
     if rows.num_rows == 0:
         return schema.empty_table()
-    matrix = vectors.embed_passages(store, embedder, rows.column("passage").to_pylist())
-    return rows.append_column(schema.field("vector"), vectors.as_column(matrix)).select(schema.names)
+    made = vectors.embed_passages(store, embedder, rows.column("passage").to_pylist())
+    return rows.append_column(schema.field("vector"), vectors.as_column(made, schema)).select(schema.names)
+
+
+def _schema(identity: ModelIdentity) -> pa.Schema:
+    return schemas.passages(identity.dimension, windowed=identity.windows is not None)

@@ -55,14 +55,14 @@ def judge(original: Embedder, exported: Embedder, dataset: RetrievalDataset) -> 
 
 def ndcg_by_question(embedder: Embedder, dataset: RetrievalDataset, passages: Sequence[str]) -> list[float]:
     """nDCG@10 of every test question."""
-    vectors = embedder.encode_passages(passages)
+    vectors = embedder.encode_windows(passages)
     queries = embedder.encode_queries([question.query for question in dataset.test])
     by_id = dataset.by_id
     cluster_of = [passage.cluster_id for passage in dataset.passages]
 
     def value(question: Question, query: np.ndarray) -> float:
         # Five decimals, ties by position: as the retrievers rank.
-        similarity = np.round(vectors @ query, 5)
+        similarity = np.round(vectors.similarities(query), 5)
         best = np.argsort(-similarity, kind="stable")[:_CONSIDERED]
         ranked = list(dict.fromkeys(cluster_of[row] for row in best.tolist()))
         return ndcg_at(ranked, gold_clusters(question, by_id), _K)

@@ -35,7 +35,7 @@ def reject_lost(
     started = time.monotonic()
     asked = [index for index, verdict in enumerate(verdicts) if verdict.reason is None]
     ids = list(chunks)
-    passage_vectors = embed_passages(store, embedder, [chunks[chunk_id].passage for chunk_id in ids])
+    passage_vectors = embed_passages(store, embedder, [chunks[chunk_id].passage for chunk_id in ids]).centres()
     query_vectors = embedder.encode_queries([verdicts[index].candidate.query for index in asked])
     gold = [{chunks[chunk_id].cluster_id for chunk_id in verdicts[index].chunk_ids} for index in asked]
     found = ranks(query_vectors, passage_vectors, [chunks[chunk_id].cluster_id for chunk_id in ids], gold)

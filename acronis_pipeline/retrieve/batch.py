@@ -71,7 +71,7 @@ class Batch:
             passages = [self._passages[chunk_id] for chunk_id in chunk_ids]
             return reranker(system.reranker, self._device).scores(query, passages)
 
-        return reordered(system, ranking, self._matrix.cluster_of, scores_of, self._matrix.vectors_of)
+        return reordered(system, ranking, self._matrix.cluster_of, scores_of, self._matrix.centres_of)
 
     @cached_property
     def lexical_lists(self) -> list[Ranking]:

@@ -1,11 +1,13 @@
 """Nearest passages by cosine: one query through LanceDB, many at once through numpy."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from acronis_pipeline import vectors
+from acronis_pipeline.embedding import PassageVectors
 from acronis_pipeline.index import search_options
 from acronis_pipeline.retrieve.found import WITH_VECTORS, Found, details
 from acronis_pipeline.retrieve.ranking import Ranking, ordered
@@ -26,9 +28,9 @@ def search(table: Any, vector: np.ndarray, depth: int, *, where: str | None = No
     """
     query = table.search(vector, vector_column_name="vector").distance_type("cosine")
     query = search_options(table).apply(query, depth).select([*WITH_VECTORS, "_distance"])
-    cluster_of, vector_of = details((query.where(where) if where else query).to_arrow())
-    similarity = np.stack([*vector_of.values()]) @ vector if vector_of else ()
-    return Found(ordered(zip(vector_of, similarity, strict=True)), cluster_of, vector_of)
+    cluster_of, vectors_of = details((query.where(where) if where else query).to_arrow())
+    found = Found([], cluster_of, vectors_of)
+    return replace(found, ranking=ordered(found.cosines(vector, list(vectors_of)).items()))
 
 
 class Matrix:
@@ -39,25 +41,27 @@ class Matrix:
         self.chunk_ids: list[str] = rows.column("chunk_id").to_pylist()
         self.cluster_of = dict(zip(self.chunk_ids, rows.column("cluster_id").to_pylist(), strict=True))
         self._row_of = {chunk_id: row for row, chunk_id in enumerate(self.chunk_ids)}
-        column = rows.column("vector")
-        self._vectors = vectors.as_matrix(column, column.type.list_size)
+        self._vectors = vectors.read_column(rows.column("vector"))
 
     def search_many(self, queries: np.ndarray, depth: int) -> list[Ranking]:
         """The ranking of an exact `search` for each row of `queries` (shape (n_queries, dimension))."""
         rankings: list[Ranking] = []
         for start in range(0, len(queries), _BLOCK):
-            similarity = queries[start : start + _BLOCK] @ self._vectors.T
+            similarity = self._vectors.similarities(queries[start : start + _BLOCK])
             rankings += [self._best(row, depth) for row in similarity]
         return rankings
 
-    def vectors_of(self, chunk_ids: Sequence[str]) -> np.ndarray:
-        """Shape (n, dimension) float32."""
-        return self._vectors[[self._row_of[chunk_id] for chunk_id in chunk_ids]]
+    def centres_of(self, chunk_ids: Sequence[str]) -> np.ndarray:
+        """One vector a passage, shape (n, dimension) float32."""
+        return self._of(chunk_ids).centres()
 
     def cosines(self, vector: np.ndarray, chunk_ids: Sequence[str]) -> dict[str, float]:
         """Cosine of one query vector with the named passages; unknown ones (new since this was read) are left out."""
         known = [chunk_id for chunk_id in chunk_ids if chunk_id in self._row_of]
-        return dict(zip(known, (self.vectors_of(known) @ vector).tolist(), strict=True)) if known else {}
+        return dict(zip(known, self._of(known).similarities(vector).tolist(), strict=True)) if known else {}
+
+    def _of(self, chunk_ids: Sequence[str]) -> PassageVectors:
+        return self._vectors.take([self._row_of[chunk_id] for chunk_id in chunk_ids])
 
     def _best(self, similarity: np.ndarray, depth: int) -> Ranking:
         if depth < len(similarity):

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from acronis_pipeline import vectors
+from acronis_pipeline.embedding import PassageVectors
 from acronis_pipeline.retrieve.ranking import Ranking
 
 COLUMNS = ("chunk_id", "cluster_id")
@@ -16,21 +17,27 @@ WITH_VECTORS = (*COLUMNS, "vector")
 
 @dataclass(frozen=True)
 class Found:
-    """A ranking, and the cluster and (where read) the vector of every passage in it."""
+    """A ranking, and the cluster and (where read) the vectors of every passage in it.
+
+    `vectors_of` maps to an array of shape (n_vectors, dimension): one vector, or one of each window.
+    """
 
     ranking: Ranking
     cluster_of: Mapping[str, str]
-    vector_of: Mapping[str, np.ndarray]
+    vectors_of: Mapping[str, np.ndarray]
 
-    def vectors_of(self, chunk_ids: Sequence[str]) -> np.ndarray:
-        """Shape (n, dimension) float32."""
-        return np.stack([self.vector_of[chunk_id] for chunk_id in chunk_ids])
+    def centres_of(self, chunk_ids: Sequence[str]) -> np.ndarray:
+        """One vector a passage, shape (n, dimension) float32."""
+        return self._joined(chunk_ids).centres()
 
     def cosines(self, vector: np.ndarray, chunk_ids: Sequence[str]) -> dict[str, float]:
-        """Cosine of one query vector with passages of this ranking."""
+        """Cosine of one query vector with passages of this ranking, each by its closest vector."""
         if not chunk_ids:
             return {}
-        return dict(zip(chunk_ids, (self.vectors_of(chunk_ids) @ vector).tolist(), strict=True))
+        return dict(zip(chunk_ids, self._joined(chunk_ids).similarities(vector).tolist(), strict=True))
+
+    def _joined(self, chunk_ids: Sequence[str]) -> PassageVectors:
+        return PassageVectors.joined([self.vectors_of[chunk_id] for chunk_id in chunk_ids], 0)
 
 
 def details(rows: pa.Table) -> tuple[dict[str, str], dict[str, np.ndarray]]:
@@ -39,5 +46,5 @@ def details(rows: pa.Table) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     cluster_of = dict(zip(chunk_ids, rows.column("cluster_id").to_pylist(), strict=True))
     if "vector" not in rows.column_names:
         return cluster_of, {}
-    column = rows.column("vector")
-    return cluster_of, dict(zip(chunk_ids, vectors.as_matrix(column, column.type.list_size), strict=True))
+    read = vectors.read_column(rows.column("vector"))
+    return cluster_of, dict(zip(chunk_ids, map(read.of, range(len(read))), strict=True))

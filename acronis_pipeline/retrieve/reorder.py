@@ -26,7 +26,7 @@ def reordered(
     scores_of
         The reranker's scores of passages by chunk_id; called only if the system has a reranker.
     vectors_of
-        Their vectors, shape (n, dimension); called only if the system has MMR.
+        One vector of each, shape (n, dimension); called only if the system has MMR.
     """
     if system.reranker is None and system.mmr is None:
         return ranking

@@ -127,13 +127,18 @@ class Retriever:
             rows.update(self._rows(chunk_ids))
             return self._reranker.scores(question, [rows[i]["passage"] if i in rows else "" for i in chunk_ids])
 
-        ranking = reordered(self.system, found.ranking, found.cluster_of, scores_of, found.vectors_of)
+        ranking = reordered(self.system, found.ranking, found.cluster_of, scores_of, found.centres_of)
         best = first_of_each(ranking, found.cluster_of)[:k]
         rows |= self._rows([chunk_id for chunk_id, _ in best if chunk_id not in rows])
         # A refresh may have removed a passage since the search.
         there = ((chunk_id, score) for chunk_id, score in best if chunk_id in rows)
         return [
-            _hit(rows[chunk_id], score, rank, None if vector is None else float(found.vector_of[chunk_id] @ vector))
+            _hit(
+                rows[chunk_id],
+                score,
+                rank,
+                None if vector is None else found.cosines(vector, [chunk_id])[chunk_id],
+            )
             for rank, (chunk_id, score) in enumerate(there, start=1)
         ]
 
@@ -167,7 +172,7 @@ class Retriever:
         return Found(
             self._fused(near, words, vector),
             {**near.cluster_of, **words.cluster_of},
-            {**near.vector_of, **words.vector_of},
+            {**near.vectors_of, **words.vectors_of},
         ), vector
 
     def _encode(self, question: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from acronis_pipeline.evaluate.html.questions import Asked
 from acronis_pipeline.evaluate.html.scales import Scale
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.store import Store, is_in
-from acronis_pipeline.vectors import as_matrix
+from acronis_pipeline.vectors import read_column
 
 _QUESTIONS, _FEWEST = 24, 5
 _RIVALS = 5
@@ -112,11 +112,11 @@ def _sample(asked: Sequence[Asked]) -> list[Asked]:
 
 
 def _vectors(store: Store, table: str, embedder: Embedder, sample: Sequence[Asked]) -> dict[str, np.ndarray]:
-    """Vectors of the right passages and the rivals that are still in the table."""
+    """Vectors of the right passages and the rivals that are still in the table, the mean of a passage's windows."""
     ids = {chunk_id for question in sample for chunk_id in (question.relevant[0], *_rivals(question))}
-    schema = schemas.passages(embedder.identity.dimension)
+    schema = schemas.passages(embedder.identity.dimension, windowed=embedder.identity.windows is not None)
     rows = store.read(table, schema, columns=["chunk_id", "vector"], where=is_in("chunk_id", sorted(ids)))
-    matrix = as_matrix(rows.column("vector"), embedder.identity.dimension)
+    matrix = read_column(rows.column("vector")).centres()
     return dict(zip(rows.column("chunk_id").to_pylist(), matrix, strict=True))
 
 
