@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from acronis_pipeline.endpoint_folder import BASE_FOLDER, is_endpoint
 from acronis_pipeline.finetune import training_corpora
 from acronis_pipeline.finetune.base_model import describe_base
 from acronis_pipeline.finetune.examples import digest_of
-from acronis_pipeline.finetune.method import unreported
+from acronis_pipeline.finetune.method import Report, unreported
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline.finetune.training import TrainedModel, train
 from acronis_pipeline.fingerprint import digest
@@ -75,7 +75,7 @@ def refresh(
     models_dir: Path,
     *,
     running: ModelSettings = _DEFAULTS,
-    report: Callable[[dict[str, float]], None] = unreported,
+    report: Report = unreported,
 ) -> ModelResult:
     """The recipe's model for this data: the one on record if it was trained from the same, else a new one.
 
@@ -93,7 +93,7 @@ def refresh(
     if known := _find(store, recipe, record_id):
         return ModelResult(known, reused=True)
     folder = models_dir / recipe.name / key[:16]
-    work = models_dir / ".work" / recipe.name
+    work = _work(models_dir, recipe.name)
     trained = train(
         recipe,
         dataset,
@@ -121,12 +121,22 @@ def find(
     return _find(store, recipe, digest(recipe.name, training_key(recipe, dataset, endpoints)))
 
 
+def _work(models_dir: Path, recipe_name: str) -> Path:
+    """Where trainings of a recipe keep what must survive a kill, each in a folder of its own."""
+    return models_dir / ".work" / recipe_name
+
+
 def _find(store: Store, recipe: Recipe, record_id: str) -> ModelRecord | None:
     known = next(iter(_records(store, f"record_id = {quoted(record_id)}")), None)
     if known is None or not (known.folder / IDENTITY_FILE).exists():
         return None
     _log.info("recipe %s: trained on the same data before, nothing to do", recipe.name)
     return _make_current(store, known)
+
+
+def is_unfinished(models_dir: Path, recipe_name: str, training_key: str) -> bool:
+    """Whether a training that did not come to its end has left something to go on from."""
+    return (_work(models_dir, recipe_name) / training_key[:16]).is_dir()
 
 
 def training_key(recipe: Recipe, dataset: RetrievalDataset, endpoints: Sequence[EmbeddingEndpoint] = ()) -> str:
