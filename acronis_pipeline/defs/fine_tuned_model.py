@@ -10,6 +10,7 @@ from acronis_pipeline.defs.resources import StoreResource, TrackingResource
 from acronis_pipeline.defs.synthetic_pairs import synthetic_pairs
 from acronis_pipeline.endpoint_folder import ENDPOINT_FILE, is_endpoint
 from acronis_pipeline.evaluate.arms import require_model
+from acronis_pipeline.files import folder_size_bytes
 from acronis_pipeline.finetune import ModelRecord, Recipe, Report, load_recipe
 from acronis_pipeline.finetune.plots import learning_curves
 from acronis_pipeline.records import ensure_registered, record_training
@@ -94,7 +95,7 @@ def _metadata(record: ModelRecord) -> dict[str, object]:
         "n_validation": record.metrics["n_validation"],
         "training_s": round(record.metrics["seconds"], 1),
         "folder": dg.MetadataValue.path(str(record.folder)),
-        "size_bytes": reporting.folder_size_bytes(record.folder),
+        "size_bytes": folder_size_bytes(record.folder),
         "base": record.identity.base,
         "registry_version": record.registry_version or "",
     }
