@@ -1,4 +1,4 @@
-"""Files written in one step: a reader sees the old content or the new; and JSON Lines read with their places."""
+"""Files written in one step, so that a reader sees the old or the new; JSON Lines with their places; sizes."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -23,6 +23,11 @@ def write_text(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error.strerror or error}); name another place") from error
+
+
+def folder_size_bytes(folder: Path) -> int:
+    """All files in a folder, at any depth."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def json_lines(path: Path, lines: Iterable[str]) -> Iterator[tuple[Any, str]]:

@@ -3,15 +3,20 @@
 import dagster as dg
 
 from acronis_pipeline import finetune, pairs
+from acronis_pipeline.dataset import RetrievalDataset
 from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.recipes import RECIPES, recipes_of
 from acronis_pipeline.defs.resources import StoreResource, TrackingResource
 from acronis_pipeline.defs.synthetic_pairs import synthetic_pairs
 from acronis_pipeline.endpoint_folder import ENDPOINT_FILE, is_endpoint
 from acronis_pipeline.evaluate.arms import require_model
-from acronis_pipeline.finetune import ModelRecord, load_recipe
+from acronis_pipeline.files import folder_size_bytes
+from acronis_pipeline.finetune import ModelRecord, Recipe, Report, load_recipe
+from acronis_pipeline.finetune.plots import learning_curves
 from acronis_pipeline.records import ensure_registered, record_training
 from acronis_pipeline.settings import Settings
+from acronis_pipeline.store import Store
+from acronis_pipeline.tracking import Tracker
 
 
 @dg.asset(
@@ -42,41 +47,55 @@ def fine_tuned_model(
     record = (
         ensure_registered(tracker, opened, known, recipe=recipe, tags=tags)
         if known
-        else record_training(
-            tracker,
-            opened,
-            lambda: (
-                finetune.refresh(
-                    opened,
-                    recipe,
-                    dataset,
-                    settings.models_dir,
-                    running=settings.model,
-                ).record
-            ),
-            recipe=recipe,
-            dataset=dataset,
-            tags=tags,
-            keep_versions=settings.model.keep_versions,
-        )
+        else _train(tracker, opened, recipe, dataset, settings, tags)
     )
     metadata = _metadata(record) | {"mlflow_run": dg.MetadataValue.url(tracker.url(record.mlflow_run_id or ""))}
     return reporting.result(record.identity.model_id, metadata, changed=known is None)
 
 
+def _train(
+    tracker: Tracker,
+    store: Store,
+    recipe: Recipe,
+    dataset: RetrievalDataset,
+    settings: Settings,
+    tags: dict[str, str],
+) -> ModelRecord:
+    key = finetune.training_key(recipe, dataset, settings.model.endpoints)
+
+    def train(report: Report) -> ModelRecord:
+        return finetune.refresh(
+            store, recipe, dataset, settings.models_dir, running=settings.model, report=report
+        ).record
+
+    return record_training(
+        tracker,
+        store,
+        train,
+        recipe=recipe,
+        dataset=dataset,
+        tags=tags,
+        training_key=key,
+        goes_on=finetune.is_unfinished(settings.models_dir, recipe.name, key),
+        keep_versions=settings.model.keep_versions,
+    )
+
+
 def _metadata(record: ModelRecord) -> dict[str, object]:
     validation = record.metrics["validation"]
+    curves = learning_curves(record.metrics["history"], record.metrics["chosen"])
     return {
         "chosen": record.metrics["chosen"],
         "validation_ndcg_at_10": validation["best"]["ndcg_at_10"],
         "validation_ndcg_at_10_base": validation["base"]["ndcg_at_10"],
         "validation": reporting.table({"model": name, **values} for name, values in validation.items()),
+        **({"learning_curves": reporting.plot(curves)} if curves else {}),
         "history": reporting.table(record.metrics["history"], limit=50),
         "n_train": record.metrics["n_train"],
         "n_validation": record.metrics["n_validation"],
         "training_s": round(record.metrics["seconds"], 1),
         "folder": dg.MetadataValue.path(str(record.folder)),
-        "size_bytes": reporting.folder_size_bytes(record.folder),
+        "size_bytes": folder_size_bytes(record.folder),
         "base": record.identity.base,
         "registry_version": record.registry_version or "",
     }

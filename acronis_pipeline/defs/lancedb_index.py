@@ -1,5 +1,7 @@
 """lancedb_index: the passages of one model, searchable by vector and by word."""
 
+from pathlib import Path
+
 import dagster as dg
 
 from acronis_pipeline import index, schemas
@@ -33,17 +35,24 @@ def lancedb_index(
     """Passages with vectors and a full-text index: of the recipe's model, of its base to compare with, of the champion.
 
     Each model has a table of its own. Only passages that are new are embedded; readers see the old version or the new.
-    Tables of models that no recipe has any more and no champion can be rolled back to are dropped.
+    Tables and folders of models that no recipe has any more and no champion can be rolled back to are dropped.
     """
     opened = store.open()
     results = [
         index.refresh(opened, arm.table, lambda arm=arm: arm.embedder, arm.embedder.identity, settings.index)
         for arm in arms_of(opened, context.partition_key, settings.model, reigning(opened))
     ]
-    dropped = index.prune(opened, _in_use(opened, settings))
+    in_use = _in_use(opened, settings)
+    dropped = index.prune(opened, in_use)
+    promoted = _folders_of_champions(opened, in_use)
+    dropped_models = index.prune_model_folders(opened, settings.models_dir, tables=in_use, promoted=promoted)
     if champion := reigning(opened):
         pointer.mark(opened, champion)
-    metadata = _metadata(results) | {"dropped": reporting.table(vars(gone) for gone in dropped)}
+    metadata = _metadata(results) | {
+        "dropped": reporting.table(vars(gone) for gone in dropped),
+        "dropped_models": reporting.table(vars(gone) for gone in dropped_models),
+        "dropped_models_bytes": sum(gone.size_bytes for gone in dropped_models),
+    }
     return reporting.result(results[0].data_version, metadata, changed=any(result.changed for result in results))
 
 
@@ -85,6 +94,15 @@ def _in_use(store: Store, settings: Settings) -> set[str]:
     current = [arm(model, settings.model).table for model in models for arm in (tuned_arm, base_arm)]
     promoted = [champion.system.table for champion in history(store)]
     return index.tables_in_use(current, promoted, settings.index.keep_models)
+
+
+def _folders_of_champions(store: Store, tables: set[str]) -> list[Path]:
+    """Of the models of all champions that answer from these tables, or could again."""
+    return [
+        Path(champion.model_folder)
+        for champion in history(store)
+        if champion.model_folder and champion.system.table in tables
+    ]
 
 
 def _metadata(results: list[index.IndexResult]) -> dict[str, object]:

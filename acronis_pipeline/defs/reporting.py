@@ -1,7 +1,6 @@
 """How a stage's result becomes what a person sees in the Dagster UI."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -30,10 +29,6 @@ def plot(png: bytes) -> dg.MetadataValue:
     import base64
 
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
-
-
-def folder_size_bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def run_tags(context: dg.AssetExecutionContext, ui_url: str) -> dict[str, str]:

@@ -21,15 +21,21 @@ def model_of(store: Store, contender: Contender) -> tuple[str | None, ModelIdent
     Raises
     ------
     ModelError
-        If no model on record is the one that it was evaluated with.
+        If no model on record is the one that it was evaluated with, or its folder is gone.
     """
     if contender.model_id is None:
         return None, None
-    if record := model_named(store, contender.recipe, contender.model_id):
+    record = model_named(store, contender.recipe, contender.model_id)
+    if record and record.is_there:
         return str(record.folder), record.identity
     current = require_model(store, contender.recipe)
     ways = (in_precision(current.base_identity, precision) for precision in DETERMINED)
     base = next((way for way in ways if way.model_id == contender.model_id), None)
+    if base is None and record:
+        raise ModelError(
+            f"{contender} was evaluated with model {contender.model_id}, whose folder {record.folder} is gone; "
+            f"materialize fine_tuned_model, lancedb_index and eval_report of {contender.recipe}"
+        )
     if base is None:
         raise ModelError(
             f"{contender} was evaluated with model {contender.model_id}, which is no longer on record; materialize "

@@ -5,6 +5,7 @@ result = refresh(store, recipe, dataset, models_dir)   # trains only if recipe, 
 model = SentenceTransformer(str(result.record.folder))
 """
 
+from acronis_pipeline.finetune.method import Report
 from acronis_pipeline.finetune.recipe import Recipe, load_recipe, recipe_names
 from acronis_pipeline.finetune.records import (
     VERSION,
@@ -13,6 +14,7 @@ from acronis_pipeline.finetune.records import (
     annotate,
     current_model,
     find,
+    is_unfinished,
     model_named,
     refresh,
     training_key,
@@ -24,10 +26,12 @@ __all__ = [
     "ModelRecord",
     "ModelResult",
     "Recipe",
+    "Report",
     "TrainedModel",
     "annotate",
     "current_model",
     "find",
+    "is_unfinished",
     "load_recipe",
     "model_named",
     "recipe_names",

@@ -32,6 +32,10 @@ class Changed(Enum):
     BOTH = "both"
 
 
+Report = Callable[[dict[str, float]], None]
+"""Is called with every entry of a training's history as it comes."""
+
+
 def unreported(entry: dict[str, float]) -> None:
     """Nobody watches the training."""
 
@@ -54,7 +58,7 @@ class Task:
     load_base: Callable[..., Embedder]
     seed: int
     store: Store
-    report: Callable[[dict[str, float]], None] = unreported
+    report: Report = unreported
     work: Path | None = None
     device: str | None = None
     precision: str = FLOAT32

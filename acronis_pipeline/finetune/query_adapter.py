@@ -84,7 +84,13 @@ def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Ca
     )
     started, steps_per_epoch = time.monotonic(), math.ceil(len(queries) / parameters.batch_size)
     best, best_step, best_ndcg = weight.detach().numpy().copy(), 0, ndcg(weight.detach().numpy())
-    history: list[dict[str, float]] = [{"step": 0, "epoch": 0.0, CHOOSES: best_ndcg}]
+    history: list[dict[str, float]] = []
+
+    def note(entry: dict[str, float]) -> None:
+        history.append(entry)
+        task.report(entry)
+
+    note({"step": 0, "epoch": 0.0, CHOOSES: best_ndcg})
     losses: list[float] = []
     batches = itertools.islice(_batches(len(queries), parameters.batch_size, task.seed), parameters.max_steps)
     for step, batch in enumerate(batches, start=1):
@@ -107,7 +113,7 @@ def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Ca
         current = weight.detach().numpy()
         value = ndcg(current)
         progress = {"step": step, "epoch": step / steps_per_epoch}
-        history.append({**progress, "loss": float(np.mean(losses)), "lr": parameters.learning_rate, CHOOSES: value})
+        note({**progress, "loss": float(np.mean(losses)), "lr": parameters.learning_rate, CHOOSES: value})
         losses.clear()
         if value > best_ndcg:
             best, best_step, best_ndcg = current.copy(), step, value

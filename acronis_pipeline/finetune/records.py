@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,8 @@ from acronis_pipeline.endpoint_folder import BASE_FOLDER, is_endpoint
 from acronis_pipeline.finetune import training_corpora
 from acronis_pipeline.finetune.base_model import describe_base
 from acronis_pipeline.finetune.examples import digest_of
-from acronis_pipeline.finetune.method import unreported
+from acronis_pipeline.finetune.folders import model_folder, work_folder, work_folders
+from acronis_pipeline.finetune.method import Report, unreported
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline.finetune.training import TrainedModel, train
 from acronis_pipeline.fingerprint import digest
@@ -53,6 +54,11 @@ class ModelRecord:
     mlflow_run_id: str | None = None
     registry_version: str | None = None
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the model still has its folder: pruning drops folders, and keeps records."""
+        return self.folder.is_dir()
+
     def base_folder(self) -> Path:
         """Where the untouched base loads from: one behind an endpoint stands in the model's own folder."""
         if is_endpoint(self.folder):
@@ -75,7 +81,7 @@ def refresh(
     models_dir: Path,
     *,
     running: ModelSettings = _DEFAULTS,
-    report: Callable[[dict[str, float]], None] = unreported,
+    report: Report = unreported,
 ) -> ModelResult:
     """The recipe's model for this data: the one on record if it was trained from the same, else a new one.
 
@@ -92,25 +98,24 @@ def refresh(
     record_id = digest(recipe.name, key)
     if known := _find(store, recipe, record_id):
         return ModelResult(known, reused=True)
-    folder = models_dir / recipe.name / key[:16]
-    work = models_dir / ".work" / recipe.name
     trained = train(
         recipe,
         dataset,
         store,
-        folder,
+        model_folder(models_dir, recipe.name, key),
         device=running.device,
         batch_size=running.batch_size,
         endpoints=running.endpoints,
         precision=running.training_precision,
         devices=running.training_devices,
-        work=work / key[:16],
+        work=work_folder(models_dir, recipe.name, key),
         report=report,
     )
     record = _record_of(record_id, recipe.name, key, trained)
     training_corpora.remember(store, key, dataset)
     write(store, record)
-    shutil.rmtree(work, ignore_errors=True)  # with what killed training on other data may have left
+    # With what killed training on other data may have left.
+    shutil.rmtree(work_folders(models_dir, recipe.name), ignore_errors=True)
     return ModelResult(record, reused=False)
 
 
@@ -129,6 +134,11 @@ def _find(store: Store, recipe: Recipe, record_id: str) -> ModelRecord | None:
     return _make_current(store, known)
 
 
+def is_unfinished(models_dir: Path, recipe_name: str, training_key: str) -> bool:
+    """Whether a training that did not come to its end has left something to go on from."""
+    return work_folder(models_dir, recipe_name, training_key).is_dir()
+
+
 def training_key(recipe: Recipe, dataset: RetrievalDataset, endpoints: Sequence[EmbeddingEndpoint] = ()) -> str:
     """Digest of all that decides what comes out: code version, recipe, base model's files, and data."""
     base = describe_base(recipe, endpoints)
@@ -141,19 +151,28 @@ def current_model(store: Store, recipe_name: str) -> ModelRecord | None:
 
 
 def of_recipe(store: Store, recipe_name: str) -> list[ModelRecord]:
-    """Every model of a recipe on record."""
+    """Every model of a recipe on record, those whose folder is gone too."""
     return _records(store, f"recipe = {quoted(recipe_name)}")
 
 
+def every_model(store: Store) -> list[ModelRecord]:
+    """Every model of every recipe on record, those whose folder is gone too."""
+    return _records(store)
+
+
 def model_named(store: Store, recipe_name: str, model_id: str) -> ModelRecord | None:
-    """A recipe's model by its id, current or not, in the precision that has this id; the newest of equal ones."""
+    """A recipe's model by its id, current or not, in the precision that has this id.
+
+    The newest of equal ones, those first whose folder is there; where none is, the record still tells what the model
+    was trained on, and `is_there` that it can no longer be run.
+    """
     records = [
         replace(record, identity=identity)
         for record in of_recipe(store, recipe_name)
         for identity in {in_precision(record.identity, precision) for precision in DETERMINED}
         if identity.model_id == model_id
     ]
-    return max(records, key=lambda record: record.created_at, default=None)
+    return max(records, key=lambda record: (record.is_there, record.created_at), default=None)
 
 
 def annotate(store: Store, record_id: str, *, mlflow_run_id: str, registry_version: str | None = None) -> ModelRecord:
@@ -203,7 +222,7 @@ def _record_of(record_id: str, recipe: str, key: str, trained: TrainedModel) -> 
     )
 
 
-def _records(store: Store, where: str) -> list[ModelRecord]:
+def _records(store: Store, where: str | None = None) -> list[ModelRecord]:
     return [
         ModelRecord(
             record_id=row["record_id"],

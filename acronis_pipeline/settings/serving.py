@@ -64,7 +64,7 @@ class IndexSettings(Group):
         0.98, ge=0.5, le=1.0, description="Share of the true ten nearest that it is searched hard enough to find."
     )
     keep_models: int = Field(
-        3, ge=1, description="Promotions that can be rolled back to: their tables stay, those of other old models go."
+        3, ge=1, description="Promotions that can be rolled back to: their tables and models stay, those of others go."
     )
 
 

@@ -11,12 +11,13 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 from acronis_pipeline.tracking.connection import impatient, sqlite_file
 from acronis_pipeline.tracking.models import log_model, prune_models
-from acronis_pipeline.tracking.run import Dataset, Run, flatten, metric_name
+from acronis_pipeline.tracking.run import Dataset, Point, Run, flatten, metric_name
 from acronis_pipeline.tracking.tracker import CHAMPION_ALIAS, RunSummary, Tracker
 
 __all__ = [
     "CHAMPION_ALIAS",
     "Dataset",
+    "Point",
     "Run",
     "RunSummary",
     "Tracker",

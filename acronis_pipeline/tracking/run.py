@@ -27,6 +27,21 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A value of a metric at a step, measured at `time_ms` after the epoch; the name is as MLflow accepts it."""
+
+    name: str
+    value: float
+    step: int
+    time_ms: int
+
+    @classmethod
+    def now(cls, name: str, value: float, step: int) -> "Point":
+        """Of any name: what MLflow rejects in it is rewritten."""
+        return cls(metric_name(name), float(value), step, int(time.time() * 1000))
+
+
+@dataclass(frozen=True)
 class Run:
     """Values are written in batches: on SQLite each request costs a commit, about 15 ms."""
 
@@ -43,11 +58,13 @@ class Run:
 
     def metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log metrics; names that MLflow rejects (`ndcg@10`) are rewritten (`ndcg_at_10`)."""
+        self.points([Point.now(name, value, step) for name, value in metrics.items()])
+
+    def points(self, points: Sequence[Point]) -> None:
+        """Log values of several metrics and steps at once."""
         from mlflow.entities import Metric
 
-        now_ms = int(time.time() * 1000)
-        entities = [Metric(metric_name(name), float(value), now_ms, step) for name, value in metrics.items()]
-        self._log("metrics", entities)
+        self._log("metrics", [Metric(point.name, point.value, point.time_ms, point.step) for point in points])
 
     def tags(self, tags: Mapping[str, object]) -> None:
         from mlflow.entities import RunTag

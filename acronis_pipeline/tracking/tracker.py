@@ -74,13 +74,25 @@ class Tracker:
         if parent:
             all_tags["mlflow.parentRunId"] = parent.run_id
         created = self.client.create_run(self.experiment_id, run_name=name, tags=all_tags)
-        run = self.opened(created.info.run_id)
-        try:
+        with self._ending(created.info.run_id) as run:
             yield run
+
+    @contextmanager
+    def continued(self, run_id: str, *, tags: Mapping[str, object]) -> Iterator[Run]:
+        """A run that was killed, under way again; it ends as one of `run` does."""
+        self.client.update_run(run_id, status="RUNNING")
+        with self._ending(run_id) as run:
+            run.tags(git_tags() | dict(tags))
+            yield run
+
+    @contextmanager
+    def _ending(self, run_id: str) -> Iterator[Run]:
+        try:
+            yield self.opened(run_id)
         except BaseException:
-            self.client.set_terminated(run.run_id, "FAILED")
+            self.client.set_terminated(run_id, "FAILED")
             raise
-        self.client.set_terminated(run.run_id, "FINISHED")
+        self.client.set_terminated(run_id, "FINISHED")
 
     def opened(self, run_id: str) -> Run:
         """A run that exists, to add to it; its status stays what it is."""
@@ -112,6 +124,11 @@ class Tracker:
     def n_values(self, run_id: str, metric: str) -> int:
         """How many values of a metric a run has, over time."""
         return len(self.client.get_metric_history(run_id, metric))
+
+    def measured(self, run_id: str) -> set[tuple[str, int]]:
+        """Every metric of a run with every step that it has a value of."""
+        names = self.client.get_run(run_id).data.metrics
+        return {(name, point.step) for name in names for point in self.client.get_metric_history(run_id, name)}
 
     def kill(self, run_id: str) -> None:
         """Mark a run whose process is gone."""

@@ -91,6 +91,14 @@ def test_report_shows_its_table_and_plot_in_place(instance):
     assert "data:image/png;base64," in str(metadata["plot"].value)
 
 
+def test_training_shows_its_curves_in_place_and_left_them_in_mlflow(finished, instance):
+    metadata = materialization(instance, "fine_tuned_model").metadata
+    assert "data:image/png;base64," in str(metadata["learning_curves"].value)
+    record = require_model(finished.store, RECIPE)
+    steps = {(name, step) for name, step in finished.tracker.measured(record.mlflow_run_id) if "training_ndcg" in name}
+    assert steps == {("training_ndcg_at_10", int(entry["step"])) for entry in record.metrics["history"]}
+
+
 def test_every_check_ran_and_the_blocking_ones_passed(finished, instance):
     events = instance.all_logs(finished.outcome.run_ids[0], of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     evaluations = [event.dagster_event.event_specific_data for event in events if event.dagster_event]

@@ -59,6 +59,14 @@ def test_model_whose_folder_is_gone_is_trained_again(workspace: Trained) -> None
     assert second.record.identity == first.record.identity
 
 
+def test_every_entry_of_the_history_is_reported_as_it_comes(workspace: Trained) -> None:
+    reported: list[dict[str, float]] = []
+    fewer = replace(workspace.dataset, train=workspace.dataset.train[1:])
+    result = refresh(workspace.store, workspace.recipe, fewer, workspace.models_dir, report=reported.append)
+    assert reported == result.record.metrics["history"]
+    assert reported[0]["step"] == 0
+
+
 def test_key_follows_recipe_and_data_but_not_description(trained: Trained) -> None:
     key = training_key(trained.recipe, trained.dataset)
     described = parse_recipe("adapter", ADAPTER + "description: other", where="")

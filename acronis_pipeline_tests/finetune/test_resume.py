@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from acronis_pipeline.finetune import refresh
+from acronis_pipeline.finetune import is_unfinished, refresh, training_key
 from acronis_pipeline.finetune.method import Fitted
 from acronis_pipeline.finetune.methods import METHODS
 from acronis_pipeline.store import Store
@@ -84,7 +84,7 @@ def report(entry):
 
 model, folder = map(Path, sys.argv[1:])
 refresh(Store(str(folder / "lancedb")), recipe_of("full", model), codename_world(), folder / "models",
-        precision="float32", report=report)
+        report=report)
 """
 
 
@@ -98,22 +98,23 @@ def test_a_killed_process_leaves_what_the_next_one_goes_on_with(model: Path, tmp
     assert list((tmp_path / "models" / ".work" / "full").glob("*/checkpoint.pt"))
     steps: list[float] = []
     store, models = Store(str(tmp_path / "lancedb")), tmp_path / "models"
+    key = training_key(recipe_of("full", model), codename_world())
+    assert is_unfinished(models, "full", key)
     result = refresh(
         store,
         recipe_of("full", model),
         codename_world(),
         models,
-        precision="float32",
         report=lambda entry: steps.append(entry["step"]),
     )
     assert min(steps) > 4
     assert result.record.metrics["history"][0]["step"] == 0
+    assert not is_unfinished(models, "full", key)
     assert not list((models / ".work").iterdir())
     fresh = refresh(
         Store(str(tmp_path / "other")),
         recipe_of("full", model),
         codename_world(),
         tmp_path / "more",
-        precision="float32",
     )
     assert fresh.record.identity == result.record.identity

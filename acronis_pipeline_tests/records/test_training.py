@@ -8,7 +8,7 @@ import pytest
 
 from acronis_pipeline.dataset import Passage, Question, RetrievalDataset
 from acronis_pipeline.embedding import ModelIdentity
-from acronis_pipeline.finetune import ModelRecord, load_recipe
+from acronis_pipeline.finetune import ModelRecord, Report, load_recipe
 from acronis_pipeline.finetune.records import write
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.records import ensure_registered, record_training, training
@@ -58,10 +58,11 @@ def train(tracker: Tracker, store: Store, name: str, keep_versions: int | None =
     return record_training(
         tracker,
         store,
-        lambda: trained(store, name),
+        lambda report: trained(store, name),
         recipe=RECIPE,
         dataset=DATASET,
         tags={},
+        training_key=name,
         keep_versions=keep_versions,
     )
 
@@ -93,13 +94,17 @@ def test_run_holds_flat_parameters_curves_and_the_data(tracker, store):
 
 
 def test_training_that_raises_ends_its_run_as_failed(tracker, store):
-    def diverge() -> ModelRecord:
+    def diverge(report: Report) -> ModelRecord:
+        report({"step": 1, "loss": 3.5})
         raise FloatingPointError("loss is NaN")
 
     with pytest.raises(FloatingPointError):
-        record_training(tracker, store, diverge, recipe=RECIPE, dataset=DATASET, tags={"attempt": "diverged"})
+        record_training(
+            tracker, store, diverge, recipe=RECIPE, dataset=DATASET, tags={"attempt": "diverged"}, training_key="nan"
+        )
     (run,) = tracker.find("tags.attempt = 'diverged'")
     assert run.status == "FAILED"
+    assert run.metrics["training_loss"] == 3.5
 
 
 def test_old_versions_leave_the_registry_with_their_files_but_champions_and_aliases_stay(tracker, store):

@@ -1,0 +1,58 @@
+"""The step `fine_tuned_model` while it trains and when it fails, and what becomes of its models."""
+
+from typing import Any
+
+import pytest
+
+from acronis_pipeline.evaluate import servable
+from acronis_pipeline.evaluate.arms import require_model
+from acronis_pipeline.evaluate.champion import reigning
+from acronis_pipeline.finetune import ModelRecord, query_adapter
+from acronis_pipeline.finetune.method import Fitted, Task
+from acronis_pipeline.tracking import RunSummary
+from acronis_pipeline_tests.defs.corpus import execute
+from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
+
+
+def test_others_see_the_curves_of_a_step_that_trains_and_its_run_fails_with_it(
+    copied: FinishedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[RunSummary] = []
+
+    def diverging(task: Task, parameters: Any) -> Fitted:
+        task.report({"step": 0, "epoch": 0.0, "ndcg_at_10": 0.4})
+        seen.extend(copied.tracker.find("attributes.status = 'RUNNING'"))
+        raise FloatingPointError("loss is NaN")
+
+    monkeypatch.setattr(query_adapter, "fit", diverging)
+    _forget_a_pair(copied)
+    result = execute(copied, "full_pipeline", ["fine_tuned_model"], raise_on_error=False)
+    assert not result.success
+    (running,) = seen
+    assert running.metrics["training_ndcg_at_10"] == 0.4
+    assert running.tags["dagster.run_id"] == result.run_id
+    (ended,) = copied.tracker.find(f"attributes.run_id = '{running.run_id}'")
+    assert ended.status == "FAILED"
+
+
+def test_a_model_that_was_trained_over_leaves_when_the_next_one_is_indexed(copied: FinishedRun) -> None:
+    trained: list[ModelRecord] = []
+    for _ in range(2):
+        _forget_a_pair(copied)
+        result = execute(copied, "full_pipeline", ["fine_tuned_model", "lancedb_index"])
+        trained.append(require_model(copied.store, RECIPE))
+    over, current = trained
+    assert (over.is_there, current.is_there) == (False, True)
+    (step,) = result.asset_materializations_for_node("lancedb_index")
+    assert str(over.folder) in str(step.metadata["dropped_models"].value)
+    assert step.metadata["dropped_models_bytes"].value > 1_000_000
+    serving = reigning(copied.store)
+    assert serving
+    assert servable.problem(copied.store, serving.system, serving.model_folder, serving.identity) is None
+
+
+def _forget_a_pair(copied: FinishedRun) -> None:
+    """Other data than the model on record was trained on."""
+    pairs = copied.store.open("pairs")
+    (pair,) = pairs.search().where("split = 'train' AND status = 'kept'").limit(1).to_list()
+    pairs.delete(f"pair_id = '{pair['pair_id']}'")
