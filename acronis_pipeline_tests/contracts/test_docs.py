@@ -43,6 +43,17 @@ def test_every_dependency_has_its_reason():
     assert [name for name in names if name not in reasons] == []
 
 
+def test_benchmarks_that_are_told_of_exist():
+    recipes = (ROOT / "acronis_pipeline" / "recipes").glob("*.yaml")
+    scripts = (ROOT / "benchmarks").rglob("*.py")
+    told = [*PAGES, ROOT / "benchmarks" / "README.md", *recipes, *scripts]
+    named = {name for file in told for name in re.findall(r"\bbenchmarks/[\w/]+\.(?:py|txt)", file.read_text("utf-8"))}
+    rows = re.findall(r"^\| `([\w/]+\.py)` \|", (ROOT / "benchmarks" / "README.md").read_text("utf-8"), re.MULTILINE)
+    named |= {f"benchmarks/{name}" for name in rows}
+    assert rows
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_dagster_commands_name_the_module_without_which_they_find_nothing(page):
     commands = re.findall(r"^dagster (?:asset|job) .*", page.read_text("utf-8"), re.MULTILINE)

@@ -1,6 +1,6 @@
 """Seconds that `query_adapter` trains on so many pairs from cached vectors, and whether it leaves passages alone.
 
-    python benchmarks/adapter_speed.py 10000 --out benchmarks/results/adapter-speed.json
+    python benchmarks/speed/adapter_speed.py 10000 --out benchmarks/results/adapter-speed.json
 
 Vectors are made up: passages in a few random directions, and questions that are their passage under a random linear
 map, with noise. Training is the method's own, with the packaged recipe's values; the clock runs from cached vectors to

@@ -1,12 +1,13 @@
 """Train on structural pairs made from a corpus alone, then ask the questions that people wrote about it.
 
-    python benchmarks/structural_pairs.py product_docs=questions.json mtrag=human_questions.json \
+    python benchmarks/quality/structural_pairs.py product_docs=questions.json mtrag=human_questions.json \
         --out benchmarks/results/structural-pairs.json
 
 Each argument is NAME=PATH of a labelled dataset (LlamaIndex JSON or a BEIR folder). Its passages go through the
 pipeline's own synthetic_pairs stage, which never sees its questions; the recipe trains on the pairs, checkpoint and
 fusion weights are chosen on the pairs of held-out pages, and the dataset's questions are only ever evaluated on. Prints
-the tables and the paired tests; `--keep` keeps vectors and models for the next run.
+the tables and the paired tests, and writes what there is after each dataset; `--keep` keeps vectors and models for the
+next run.
 """
 
 import argparse
@@ -85,7 +86,9 @@ def measure(path: Path, recipes: list[str], settings: Settings, folder: Path) ->
     learning = pairs.load_dataset(store)
     reports, training = [], {}
     for name in recipes:
-        model = finetune.refresh(store, load_recipe(name), learning, folder / "models", running=settings.model).record
+        model = finetune.refresh(
+            store, load_recipe(name, settings.recipes_dir), learning, folder / "models", running=settings.model
+        ).record
         base, tuned = base_arm(model, settings.model), tuned_arm(model, settings.model)
         rows = index.passage_rows(asked.passages)
         for arm in (base, tuned):
@@ -114,6 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("datasets", nargs="+", metavar="NAME=PATH")
     parser.add_argument("--recipes", default="query_adapter", help="comma-separated")
+    parser.add_argument("--recipes-dir", type=Path, help="folder with recipes of your own")
     parser.add_argument("--pairs", type=json.loads, default={}, help="JSON of pair settings other than the defaults")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     parser.add_argument("--keep", type=Path, help="folder for vectors and models, reused by the next run")
@@ -122,15 +126,15 @@ def main() -> None:
     results: dict[str, Any] = {}
     with ExitStack() as stack:
         folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        settings = load_settings(folder, pairs=arguments.pairs)
+        settings = load_settings(folder, pairs=arguments.pairs, recipes_dir=arguments.recipes_dir)
         for name, path in (argument.split("=", 1) for argument in arguments.datasets):
             results[name], reports = measure(Path(path), arguments.recipes.split(","), settings, folder / name)
             print(f"\n{name}\n{table.as_text(reports)}")
             for c in results[name]["comparisons"]:
                 print(f"{c['recipe']}: {c['a']} - {c['b']} = {c['mean']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}], "
                       f"p {c['p_value']:.3f}")  # fmt: skip
-    if arguments.out:
-        arguments.out.write_text(json.dumps(results, indent=1, default=str) + "\n", "utf-8")
+            if arguments.out:
+                arguments.out.write_text(json.dumps(results, indent=1, default=str) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Passages per second by engine and precision against plain `SentenceTransformer.encode`, and what precision costs.
 
-    python benchmarks/embedding_speed.py --markdown DOCS --calibration FILE --questions FILE [FILE …] \\
+    python benchmarks/speed/embedding_speed.py --markdown DOCS --calibration FILE --questions FILE [FILE …] \\
         --out benchmarks/results/embedding-speed.json
 
 Passages are a Markdown folder's text cut to about 128 tokens of the packaged MiniLM. All ways run in turn in one
