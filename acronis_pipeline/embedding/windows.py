@@ -6,6 +6,7 @@ Deeper text understanding for IR, SIGIR 2019, with vectors). A window alone forg
 window's vector is mixed with that of the whole passage. What that gains is in docs/benchmarks.md.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,17 +51,44 @@ class WindowCutter:
         self._windows = windows
 
     def cut(self, texts: Sequence[str]) -> list[list[str]]:
-        """The windows of each text, whole words of it as they stand there; the text itself where it is one window."""
+        """The windows of each text, whole words of it as they stand there; the text itself where it is one window.
+
+        Words are what stands between spaces; one that is longer than a quarter of a window may be broken, as may a text
+        of a language that puts no spaces.
+        """
         encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [self._cut(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
 
     def _cut(self, text: str, offsets: Sequence[tuple[int, int]]) -> list[str]:
-        size, step = self._windows.tokens, self._windows.tokens - self._windows.overlap
-        if len(offsets) <= size:
+        if len(offsets) <= self._windows.tokens:
             return [text]
-        # The last window is moved back to be a full one: a tail of three words is no text.
-        starts = [*range(0, len(offsets) - size, step), len(offsets) - size]
-        return [text[offsets[start][0] : offsets[start + size - 1][1]] for start in starts]
+        spans = _spans(_cuts(text, offsets, self._windows.tokens // 4), self._windows)
+        return [text[offsets[start][0] : offsets[end - 1][1]] for start, end in spans]
+
+
+def _cuts(text: str, offsets: Sequence[tuple[int, int]], longest: int) -> list[int]:
+    """Tokens before which a text may be cut, ascending, its beginning and end among them."""
+    words = [n for n, (start, _) in enumerate(offsets) if n == 0 or _is_space(text, offsets[n - 1][1], start)]
+    cuts: list[int] = []
+    for start, end in zip(words, [*words[1:], len(offsets)], strict=True):
+        cuts += [start] if end - start <= longest else range(start, end)
+    return [*cuts, len(offsets)]
+
+
+def _is_space(text: str, end: int, start: int) -> bool:
+    """Whether there is space before a token; some tokenizers make it part of the token."""
+    return start > end or text[start : start + 1].isspace()
+
+
+def _spans(cuts: Sequence[int], windows: Windows) -> list[tuple[int, int]]:
+    """First token of each window, and the one after its last."""
+    n_tokens, start, spans = cuts[-1], 0, []
+    while n_tokens - start > windows.tokens:
+        spans.append((start, cuts[bisect_right(cuts, start + windows.tokens) - 1]))
+        following = cuts[bisect_right(cuts, start + windows.tokens - windows.overlap) - 1]
+        start = following if following > start else cuts[bisect_right(cuts, start)]
+    # The last window is moved back to be a full one: a tail of three words is no text.
+    return [*spans, (cuts[bisect_left(cuts, n_tokens - windows.tokens)], n_tokens)]
 
 
 @dataclass(frozen=True)

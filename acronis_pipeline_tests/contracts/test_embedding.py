@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from acronis_pipeline import embedding, vectors
-from acronis_pipeline.embedding import PACKAGED_BASE, TokenCounter
+from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, TokenCounter
 from acronis_pipeline.errors import ModelError
 from acronis_pipeline.store import Store
 
 
-class CountingEmbedder:
+class CountingEmbedder(Embedder):
     """Counts the passages it is asked to encode; its vectors depend only on the text."""
 
     def __init__(self) -> None:
@@ -68,6 +68,6 @@ def test_a_passage_is_embedded_once(tmp_path):
     first = vectors.embed_passages(store, embedder, ["a", "bb", "a"])
     second = vectors.embed_passages(store, embedder, ["bb", "ccc", "a"])
     assert sorted(embedder.encoded) == ["a", "bb", "ccc"]
-    assert (first[0] == first[2]).all()
-    assert (second[2] == first[0]).all()
-    assert second.shape == (3, 4)
+    assert (first.of(0) == first.of(2)).all()
+    assert (second.of(2) == first.of(0)).all()
+    assert second.matrix.shape == (3, 4)

@@ -31,7 +31,7 @@ def task_of(model: Path, store: Store, **changes: Any) -> Task:
     task = Task(
         examples=examples,
         base=base,
-        passage_vectors=base.encode_passages(examples.passages),
+        passage_vectors=base.encode_windows(examples.passages),
         load_base=load,
         seed=13,
         store=store,

@@ -8,6 +8,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from acronis_pipeline import cross_encoder, schemas
+from acronis_pipeline.embedding import PassageVectors
 from acronis_pipeline.errors import RecipeError
 from acronis_pipeline.finetune import TrainedModel, train
 from acronis_pipeline.finetune.distill import lists, listwise_kl
@@ -70,9 +71,9 @@ def test_questions_about_one_passage_share_a_list_without_their_answers() -> Non
     angles = np.linspace(0, 1, 20)
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     # a looks at passage 2 and b at 4: together they look at 3
-    query_vectors = vectors[[2, 4, 5]]
-    found = lists(train, query_vectors, vectors, n=4, depth=8, seed=1)
-    assert found[0] == found[1] == lists(train, query_vectors, vectors, n=4, depth=8, seed=1)[0]
+    query_vectors, passages = vectors[[2, 4, 5]], PassageVectors.single(vectors)
+    found = lists(train, query_vectors, passages, n=4, depth=8, seed=1)
+    assert found[0] == found[1] == lists(train, query_vectors, passages, n=4, depth=8, seed=1)[0]
     assert found[0][:2] == [3, 2] or found[0][:2] == [3, 4]
     for question, rows in enumerate(found):
         assert len(set(rows)) == 4
@@ -82,9 +83,8 @@ def test_questions_about_one_passage_share_a_list_without_their_answers() -> Non
 
 def test_a_small_corpus_gives_shorter_lists() -> None:
     train = Questions(queries=("a",), answers=(((0,),),), origins=(0,), styles=("question",))
-    assert sorted(
-        lists(train, np.eye(3, dtype=np.float32)[:1], np.eye(3, dtype=np.float32), n=5, depth=9, seed=1)[0]
-    ) == [1, 2]
+    unit = np.eye(3, dtype=np.float32)
+    assert sorted(lists(train, unit[:1], PassageVectors.single(unit), n=5, depth=9, seed=1)[0]) == [1, 2]
 
 
 def test_it_learns_from_the_hybrid_teacher_and_its_share_of_labels(tiny: Path, store: Store, tmp_path: Path) -> None:

@@ -182,10 +182,15 @@ class Changing(Script):
         return super().answer(texts)
 
 
+def _refresh_over(folder: Path, endpoint: EmbeddingEndpoint) -> None:
+    store, running = Store(str(folder / "lancedb")), ModelSettings(endpoints=(endpoint,))
+    refresh(store, recipe(), DATASET, folder / "models", running=running)
+
+
 def test_an_endpoint_with_vectors_of_changing_length_is_refused_before_training(tmp_path: Path) -> None:
     script = Changing()
     with serving(script) as endpoint, pytest.raises(ModelError, match=r"base_model = 'endpoint:m': .* 72 .* 64 before"):
-        refresh(Store(str(tmp_path / "lancedb")), recipe(), DATASET, tmp_path / "models", endpoints=(endpoint,))
+        _refresh_over(tmp_path, endpoint)
     assert len(script.requests) <= 3
 
 
@@ -194,7 +199,7 @@ def test_an_endpoint_that_cannot_be_reached_is_refused_before_training(tmp_path:
         {"model": "m", "base_url": "http://127.0.0.1:9/v1", "max_retries": 0, "api_key": KEY}
     )
     with pytest.raises(ModelError, match=r"recipe remote: base_model = 'endpoint:m': .* cannot be reached"):
-        refresh(Store(str(tmp_path / "lancedb")), recipe(), DATASET, tmp_path / "models", endpoints=(gone,))
+        _refresh_over(tmp_path, gone)
 
 
 def test_an_endpoint_that_the_settings_do_not_know_is_refused(tmp_path: Path) -> None:

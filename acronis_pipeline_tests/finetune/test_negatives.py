@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from acronis_pipeline.embedding import PassageVectors
 from acronis_pipeline.errors import RecipeError
 from acronis_pipeline.finetune.examples import Examples, Questions
 from acronis_pipeline.finetune.negatives import HardNegatives, mine
@@ -27,7 +28,8 @@ def mined(asked: Examples = ASKED, **parameters: object) -> tuple[int, ...]:
     n = len(asked.train)
     passages = np.eye(len(TEXTS), dtype=np.float32)
     queries = np.vstack([TO_FIRST, *[np.eye(len(TEXTS), dtype=np.float32)[row] for row in range(1, n)]])
-    return mine(asked, queries, passages, HardNegatives.model_validate({"per_question": 6, **parameters}))[0]
+    wanted = HardNegatives.model_validate({"per_question": 6, **parameters})
+    return mine(asked, queries, PassageVectors.single(passages), wanted)[0]
 
 
 def test_closest_passages_first_without_the_answer() -> None:
@@ -63,7 +65,8 @@ def test_not_more_than_asked_for() -> None:
 
 
 def test_nothing_is_mined_unless_asked_for() -> None:
-    assert mine(ASKED, np.zeros((5, 6), np.float32), np.eye(6, dtype=np.float32), HardNegatives()) == ()
+    passages = PassageVectors.single(np.eye(6, dtype=np.float32))
+    assert mine(ASKED, np.zeros((5, 6), np.float32), passages, HardNegatives()) == ()
 
 
 def test_refused_when_too_few_questions_keep_one() -> None:

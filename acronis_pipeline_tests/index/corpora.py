@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from acronis_pipeline import schemas
-from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.embedding import Embedder, ModelIdentity, Windows
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.store import Store
 
@@ -40,6 +40,22 @@ class WordEmbedder(Embedder):
         sums = np.array([sum((_vector(word) for word in words(text)), np.full(DIMENSION, 1e-3)) for text in texts])
         sums = sums.reshape(len(texts), DIMENSION)
         return (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(np.float32)
+
+
+class WindowedWordEmbedder(WordEmbedder):
+    """A `WordEmbedder` whose passages have a vector of each six words, three of them shared with the next window."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        windows = Windows(tokens=6, overlap=3, whole_share=0.5)
+        document = digest(self.identity.document_fingerprint, windows.fingerprint)
+        self.identity = replace(self.identity, document_fingerprint=document, windows=windows)
+
+    def cut(self, passages: Sequence[str]) -> list[list[str]]:
+        return [
+            [" ".join(passage.split()[start : start + 6]) for start in range(0, max(1, len(passage.split()) - 3), 3)]
+            for passage in passages
+        ]
 
 
 def words(text: str) -> list[str]:

@@ -9,8 +9,15 @@ from acronis_pipeline.errors import IdentityMismatchError
 from acronis_pipeline.index.identity import marked
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.retrieve.ranking import first_of_each
+from acronis_pipeline.settings import IndexSettings
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, identity_of_another_model, write_chunks
+from acronis_pipeline_tests.index.corpora import (
+    WindowedWordEmbedder,
+    WordEmbedder,
+    chunk,
+    identity_of_another_model,
+    write_chunks,
+)
 from acronis_pipeline_tests.retrieve.cross_encoders import write_cross_encoder
 
 TABLE = "passages_words"
@@ -63,6 +70,61 @@ def test_one_question_and_a_batch_are_ranked_alike(
         assert [hit.chunk_id for hit in hits] == [chunk_id for chunk_id, _ in expected]
         assert [hit.score for hit in hits] == pytest.approx([score for _, score in expected], abs=1e-4)
         assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+
+
+@pytest.mark.parametrize("mmr", [None, 0.6], ids=["", "mmr"])
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
+def test_windows_are_ranked_alike_one_by_one_and_in_a_batch(
+    windowed: dict[int, Store], system: System, mmr: float | None
+) -> None:
+    embedder, system = WindowedWordEmbedder(), replace(system, mmr=mmr)
+    retriever = Retriever(windowed[100_000], system, embedder, 50)
+    for query, ranking in zip(QUERIES, retriever.rank(QUERIES), strict=True):
+        hits = retriever.retrieve(query, 5)
+        assert [hit.score for hit in hits] == pytest.approx([score for _, score in ranking[:5]], abs=1e-4)
+        if system.needs_encoder:
+            own = embedder.encode_windows([hit.passage for hit in hits]).similarities(embedder.encode_queries([query]))
+            assert [hit.similarity for hit in hits] == pytest.approx(own[0].tolist(), abs=1e-4)
+
+
+def test_an_index_of_windows_finds_what_exact_search_finds(windowed: dict[int, Store]) -> None:
+    exact, indexed = (
+        Retriever(windowed[fewest], SYSTEMS[1], WindowedWordEmbedder(), 10) for fewest in (100_000, 1_000)
+    )
+    queries = ["res" + letter + " ret" + letter for letter in "abcdefghijklmno"]
+    shared = [
+        len({hit.chunk_id for hit in exact.retrieve(q, 10)} & {hit.chunk_id for hit in indexed.retrieve(q, 10)})
+        for q in queries
+    ]
+    assert np.mean(shared) >= 9.5
+
+
+def test_the_sentence_of_a_long_passage_is_found_by_its_window(windowed: dict[int, Store], store: Store) -> None:
+    question = "quokka sapphire"
+    hits = Retriever(windowed[100_000], SYSTEMS[1], WindowedWordEmbedder()).retrieve(question, 1)
+    assert hits[0].chunk_id == "long7"
+    assert hits[0].similarity is not None
+    whole = WordEmbedder().encode_passages([hits[0].passage]) @ WordEmbedder().encode_queries([question])[0]
+    assert hits[0].similarity > whole[0] + 0.2
+
+
+@pytest.fixture(scope="module")
+def windowed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Store]:
+    """Three hundred passages of some forty words each, with windows: searched exactly, and by an index."""
+    rng = np.random.default_rng(0)
+    vocabulary = [f"{a}{b}" for a in ("res", "ret", "tri", "age", "enc") for b in "abcdefghijklmno"]
+    texts = [" ".join(rng.choice(vocabulary, size=rng.integers(4, 60))) for _ in range(300)]
+    texts[7] += " quokka sapphire ledger"
+    stores: dict[int, Store] = {}
+    for fewest in (100_000, 1_000):  # a tenth of it with windows
+        stores[fewest] = Store(str(tmp_path_factory.mktemp("windowed")))
+        write_chunks(stores[fewest], [chunk(f"long{n}", text) for n, text in enumerate(texts)])
+        embedder = WindowedWordEmbedder()
+        settings = IndexSettings(ann_min_rows=fewest, vectors="int4", recall=0.98, keep_models=3)
+        made = index.refresh(stores[fewest], TABLE, lambda embedder=embedder: embedder, embedder.identity, settings)
+        assert made.search.exact == (fewest == 100_000)
+        assert made.search.recall_at_10 >= 0.98
+    return stores
 
 
 def test_dense_ranking_is_the_cosine_order(store: Store) -> None:
