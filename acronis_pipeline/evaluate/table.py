@@ -17,16 +17,21 @@ _TEXTUAL = 3
 def rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
     """One row per system and question set, with full precision.
 
-    BM25 and the base stand in every report; of equal rows only the first is kept, under recipe "-".
+    BM25 and the base stand in every report; of equal rows only the first is kept, under recipe "-". A base that is
+    another one, such as the same model with windows, is named by the first recipe that starts from it.
     """
     found: dict[tuple[object, ...], dict[str, Any]] = {}
+    first: set[tuple[str, str]] = set()
     for report in reports:
         for score in sorted(report.scores, key=lambda score: score.question_set != "synthetic"):
             name = score.system.name
             shared = name in ("bm25", "base", "hybrid_base", CHAMPION) or name.startswith("external:")
-            row = _row("-" if shared else report.recipe, score)
-            key = (row["question_set"], row["recipe"], row["system"], score.model_id, row["ndcg_at_10"], row["n"])
-            found.setdefault(key, row)
+            place = (score.question_set, name)
+            row = _row("-" if shared and place not in first else report.recipe, score)
+            key = ("" if shared else report.recipe, *place, score.model_id, row["ndcg_at_10"], row["n"])
+            if key not in found:
+                found[key] = row
+                first.add(place)
     return sorted(found.values(), key=lambda row: row["question_set"] != "synthetic")
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from acronis_pipeline import index
 from acronis_pipeline.dataset import singletons
-from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.embedding import Embedder, ModelIdentity, Windows
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.index import ann, passage_rows
 from acronis_pipeline.index.ann import vector_index
@@ -76,6 +77,33 @@ def test_large_tables_get_an_index_that_finds_what_exact_search_finds(store: Sto
     found = result.search.apply(search, 3).select(["chunk_id", "_distance"]).to_arrow()
     assert found.column("chunk_id").to_pylist()[0] == "c77"
     assert found.num_rows == 3
+
+
+class TwoWindows(SpreadEmbedder):
+    """A vector for the whole of a text and one for its last word."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        windows = Windows(tokens=1, overlap=0, whole_share=0.5)
+        self.identity = replace(self.identity, document_fingerprint=digest("two windows"), windows=windows)
+
+    def cut(self, passages: Any) -> list[list[str]]:
+        return [[passage, passage.split()[-1]] for passage in passages]
+
+
+@pytest.mark.parametrize("kind", ["float32", "int8", "int4"])  # one bit a number finds too little among 32
+def test_windows_are_indexed_from_a_tenth_of_the_passages_on(store: Store, kind: Any) -> None:
+    embedder, settings = TwoWindows(), replace_kind(kind).model_copy(update={"ann_min_rows": 6000})
+    few, enough = (
+        index.refresh_from(store, TABLE, rows(n), lambda: embedder, embedder.identity, settings) for n in (599, 600)
+    )
+    assert few.search == EXACT
+    assert enough.search.index_type == ann._INDEX_TYPES[kind]
+    assert enough.search.recall_at_10 >= 0.98
+    table, query = store.open(TABLE), embedder.encode_windows(["Passage 77"]).of(0)[1]
+    search = table.search(query, vector_column_name="vector").distance_type("cosine")
+    found = enough.search.apply(search, 3).select(["chunk_id", "_distance"]).to_arrow()
+    assert found.column("chunk_id").to_pylist()[0] == "c77"
 
 
 def test_new_rows_are_folded_into_the_index_and_recall_is_measured_again(store: Store, trainings: list[int]) -> None:

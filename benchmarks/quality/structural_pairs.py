@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from question_rows import Rows, rows_of
 
 from acronis_pipeline import evaluate, finetune, index, pairs, schemas
 from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.evaluate import Arena, Report, table
+from acronis_pipeline.evaluate import Arena, Report, scoring, table
 from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
 from acronis_pipeline.evaluate.own_words import as_customers_would
 from acronis_pipeline.finetune.recipe import load_recipe
@@ -84,7 +85,7 @@ def measure(path: Path, recipes: list[str], settings: Settings, folder: Path) ->
     made = pairs.refresh(store, settings.pairs, settings.llm, settings.model)
     made_s = time.monotonic() - started
     learning = pairs.load_dataset(store)
-    reports, training = [], {}
+    reports, rows_by_recipe, training = [], {}, {}
     for name in recipes:
         model = finetune.refresh(
             store, load_recipe(name, settings.recipes_dir), learning, folder / "models", running=settings.model
@@ -96,6 +97,7 @@ def measure(path: Path, recipes: list[str], settings: Settings, folder: Path) ->
         reworded = tuple(as_customers_would(question.query) for question in learning.validation)
         test, validation = Arena(asked.test, base, tuned), Arena(learning.validation, base, tuned, reworded)
         reports.append(evaluate.evaluate(store, name, test, validation).report)
+        rows_by_recipe[name] = rows_of(reports[-1], asked, store, settings)
         training[name] = {"seconds": round(model.metrics["seconds"], 1), "chosen": model.metrics["chosen"]}
     result = {
         "n_questions": len(asked.test),
@@ -109,8 +111,28 @@ def measure(path: Path, recipes: list[str], settings: Settings, folder: Path) ->
             for report in reports
             for c in report.comparisons
         ],
+        "against_the_first_base": against_the_base(rows_by_recipe),
     }  # fmt: skip
     return result, reports
+
+
+def against_the_base(rows: dict[str, Rows]) -> list[dict[str, Any]]:
+    """Paired differences of nDCG@10 of every recipe's systems from the first recipe's untouched base.
+
+    Name a recipe without windows first: the base of a recipe with windows has them too.
+    """
+    base = next(iter(rows.values()))["base"]
+    return [
+        {
+            "recipe": recipe,
+            "system": system,
+            "metric": "ndcg_at_10",
+            **asdict(scoring.compare("synthetic", systems[system], base).difference),
+        }
+        for recipe, systems in rows.items()
+        for system in systems
+        if systems[system] is not base
+    ]
 
 
 def main() -> None:
@@ -133,6 +155,10 @@ def main() -> None:
             for c in results[name]["comparisons"]:
                 print(f"{c['recipe']}: {c['a']} - {c['b']} = {c['mean']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}], "
                       f"p {c['p_value']:.3f}")  # fmt: skip
+            print("\nagainst the first recipe's untouched base, nDCG@10")
+            for c in results[name]["against_the_first_base"]:
+                print(f"{c['recipe']} {c['system']}: {c['mean']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}], "
+                      f"p {c['p_value']:.4f}")  # fmt: skip
             if arguments.out:
                 arguments.out.write_text(json.dumps(results, indent=1, default=str) + "\n", "utf-8")
 

@@ -26,21 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import peers
+from question_rows import Rows, rows_of
 
-from acronis_pipeline import finetune
 from acronis_pipeline.bench import BenchResult, bench
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.evaluate import Arena, Arm, Report, scoring, table
-from acronis_pipeline.evaluate.arena import Rankings, read_corpus
-from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
-from acronis_pipeline.evaluate.questions import from_pairs
-from acronis_pipeline.evaluate.scoring import Row
+from acronis_pipeline.evaluate import Report, scoring, table
 from acronis_pipeline.pairs import labelled_datasets
-from acronis_pipeline.settings import Settings, load_settings
+from acronis_pipeline.settings import load_settings
 from acronis_pipeline.store import Store
-
-Rows = dict[str, list[Row]]
-"""Every question's result, by system."""
 
 _AGAINST = (("fine_tuned", "fine_tuned"), ("hybrid", "hybrid"), ("hybrid", "hybrid_best"), ("hybrid", "fine_tuned"))
 """Which system of a recipe is compared with which of an engine."""
@@ -108,22 +100,6 @@ class Found:
             for c in self.comparisons()
         ]
         return "\n".join(lines)
-
-
-def rows_of(report: Report, testing: RetrievalDataset, store: Store, settings: Settings) -> Rows:
-    """The questions' results, which a report does not hold, from the tables that the benchmark left."""
-    model = finetune.current_model(store, report.recipe)
-    assert model is not None  # the benchmark has just trained or found it
-    table_of = {system.name: system.table for system in report.systems}
-    base, tuned = base_arm(model, settings.model), tuned_arm(model, settings.model)
-    arena = Arena(testing.test, Arm(table_of["base"], base.embedder), Arm(table_of["fine_tuned"], tuned.embedder))
-    corpus = read_corpus(store, arena)
-    asked = from_pairs(testing.test, corpus)
-    rankings = Rankings(store, arena, [question.query for question in asked], settings.retrieval.candidates)
-    return {
-        system.name: scoring.score_questions(system, asked, rankings.of(system), corpus.cluster_of)
-        for system in report.systems
-    }
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> Found:
