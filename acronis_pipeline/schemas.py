@@ -328,6 +328,11 @@ def vector(dimension: int, *, windowed: bool = False) -> pa.DataType:
     return pa.list_(one) if windowed else one
 
 
+def is_windowed(schema: pa.Schema) -> bool:
+    """Whether the passages of a table have several vectors each."""
+    return not pa.types.is_fixed_size_list(schema.field("vector").type)
+
+
 def vectors(dimension: int, *, windowed: bool = False) -> pa.Schema:
     """Cache of passage vectors, one table per document encoder: whatever was embedded once is not embedded again."""
     return pa.schema([key("passage_hash"), pa.field("vector", vector(dimension, windowed=windowed))])

@@ -16,8 +16,8 @@ from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.store import Store, is_in
 
 _log = logging.getLogger(__name__)
-_SLICE = 512
-"""Texts embedded between two writes: what a kill can cost."""
+_SLICE, _WINDOWED_SLICE = 512, 128
+"""Texts embedded between two writes: what a kill can cost. With windows a text is several."""
 _FEW = 4
 """A cache is read whole, which is fastest per vector, unless fewer than one in so many are wanted."""
 _KEYS_AT_ONCE = 5_000
@@ -59,8 +59,9 @@ def _embedded(
     # Similar lengths together: a batch is padded to its longest text.
     missing = sorted((h for h in text_of if h not in rows), key=lambda h: len(text_of[h]))
     started = time.monotonic()
-    for start in range(0, len(missing), _SLICE):
-        part = missing[start : start + _SLICE]
+    size = _WINDOWED_SLICE if schemas.is_windowed(schema) else _SLICE
+    for start in range(0, len(missing), size):
+        part = missing[start : start + size]
         made = encode([text_of[h] for h in part])
         rows.update(zip(part, map(made.of, range(len(part))), strict=True))
         store.upsert(name, schema, pa.table([pa.array(part, pa.string()), as_column(made, schema)], schema=schema))
@@ -89,7 +90,7 @@ def cached(store: Store, fingerprint: str, schema: pa.Schema, hashes: Sequence[s
 def dimension_of(schema: pa.Schema) -> int:
     """Length of the vectors in the column `vector`, one a row or several."""
     kind = schema.field("vector").type
-    return (kind if pa.types.is_fixed_size_list(kind) else kind.value_type).list_size
+    return (kind.value_type if schemas.is_windowed(schema) else kind).list_size
 
 
 def read_column(column: pa.ChunkedArray) -> PassageVectors:
@@ -107,9 +108,7 @@ def read_column(column: pa.ChunkedArray) -> PassageVectors:
 def as_column(vectors: PassageVectors, schema: pa.Schema) -> pa.Array:
     """The column `vector` of a table with this schema."""
     one = pa.FixedSizeListArray.from_arrays(pa.array(vectors.matrix.reshape(-1), pa.float32()), dimension_of(schema))
-    if pa.types.is_fixed_size_list(schema.field("vector").type):
-        return one
-    return pa.ListArray.from_arrays(pa.array(vectors.starts, pa.int32()), one)
+    return pa.ListArray.from_arrays(pa.array(vectors.starts, pa.int32()), one) if schemas.is_windowed(schema) else one
 
 
 def as_matrix(column: pa.ChunkedArray, dimension: int) -> np.ndarray:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from acronis_pipeline import schemas, vectors
 from acronis_pipeline.evaluate.report import Latency
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.store import Store
@@ -38,14 +38,14 @@ def index_size_bytes(store: Store, system: System) -> int:
     """Bytes that the system's search reads besides the passages: word index, vectors and their index, or both."""
     table = store.open(system.table)
     size_of = {index.columns[0]: index.size_bytes or 0 for index in table.list_indices()}
-    vectors = _vector_bytes(table) + size_of.get("vector", 0)
+    near = _vector_bytes(table) + size_of.get("vector", 0)
     words = size_of.get("passage", 0)
-    return {"bm25": words, "dense": vectors, "hybrid": words + vectors}[system.mode]
+    return {"bm25": words, "dense": near, "hybrid": words + near}[system.mode]
 
 
 def _vector_bytes(table: Any) -> int:
-    kind, n_vectors = table.schema.field("vector").type, table.count_rows()
-    if not pa.types.is_fixed_size_list(kind):
+    n_vectors = table.count_rows()
+    if schemas.is_windowed(table.schema):
         lists = table.search().select(["vector"]).limit(max(1, n_vectors)).to_arrow().column("vector")
-        kind, n_vectors = kind.value_type, sum(len(chunk.flatten()) for chunk in lists.chunks)
-    return n_vectors * kind.list_size * kind.value_type.bit_width // 8
+        n_vectors = sum(len(chunk.flatten()) for chunk in lists.chunks)
+    return n_vectors * vectors.dimension_of(table.schema) * np.dtype(np.float32).itemsize

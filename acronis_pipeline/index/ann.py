@@ -9,9 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from acronis_pipeline import vectors
+from acronis_pipeline import schemas, vectors
 from acronis_pipeline.index.search_options import EXACT, SearchOptions, search_options, write_search_options
 from acronis_pipeline.settings import IndexSettings
 
@@ -67,8 +66,7 @@ def bring_up_to_date(table: Any, settings: IndexSettings, *, written: bool) -> S
 
 def _fewest(table: Any, settings: IndexSettings) -> int:
     """Passages from which on vectors are indexed."""
-    windowed = not pa.types.is_fixed_size_list(table.schema.field("vector").type)
-    return settings.ann_min_rows // _WINDOWED if windowed else settings.ann_min_rows
+    return settings.ann_min_rows // (_WINDOWED if schemas.is_windowed(table.schema) else 1)
 
 
 def vector_index(table: Any) -> Any | None:
