@@ -29,7 +29,7 @@ from acronis_pipeline.evaluate.significance import mean_interval, paired_differe
 from acronis_pipeline.finetune import load_recipe
 from acronis_pipeline.pairs import labelled_datasets
 
-_LENGTHS = ((32, 16), (48, 24), (64, 16), (64, 32), (128, 64))
+_LENGTHS = ((32, 16), (64, 32), (128, 64))
 _SHARES = (0.0, 0.3, 0.5, 0.7)
 _DEPTH = 50
 """Passages ranked for ten that are no near-duplicates."""
