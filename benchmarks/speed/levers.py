@@ -17,8 +17,10 @@ that its tokenising took within its steps.
 `same_gradients` compares loss and gradient of one step with the baseline's, dropout off in both; for `dropout off` it
 compares the baseline with dropout and without. Frozen weights count as a gradient of zero. A passage that was encoded
 several times stands in the loss as the mean of its vectors, so that it is the same loss. `peak_mb` is the most memory
-that a gradient takes beyond what was there before it, weights and optimizer not counted, gradients are
-(Linux with glibc only).
+that a gradient takes beyond what was there before it, itself included (Linux with glibc only).
+
+Needs an idle machine: where a thread must wait for a processor the other one spins, and a step that took .8 s took 8 s
+of wall and of CPU. With OMP_WAIT_POLICY=passive, which the result notes, threads sleep instead.
 """
 
 import argparse
@@ -186,6 +188,7 @@ def measure(file: Path, rounds: int, steps: int, passages: int) -> dict[str, Any
         "steps": len(batches),
         "questions_and_passages": [[len(b), len({examples.train.origins[q] for q in b})] for b in batches],
         **started,
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", ""),
         "load_average_after": round(os.getloadavg()[0], 2),
         "bfloat16": bfloat16 or "not measured: the processor has neither avx512_bf16 nor amx_bf16",
         "products_of_ours": matmul,
@@ -195,12 +198,12 @@ def measure(file: Path, rounds: int, steps: int, passages: int) -> dict[str, Any
 
 
 def as_text(result: dict[str, Any]) -> str:
-    lines = [f"{'':44}   wall    cpu  same  cosine  tokenising  MB"]
+    lines = [f"{'':44}   wall    cpu  same  cosine    tokenising  MB"]
     for row in result["ways"]:
         wall, cpu = row["times_baseline"]["median"], row["times_baseline_cpu"]["median"]
         same = "yes" if row["same_gradients"] else "no"
         lines.append(
-            f"{row['way']:44} {wall:6.2f} {cpu:6.2f}  {same:4} {row['gradient_cosine']:.4f}"
+            f"{row['way']:44} {wall:6.2f} {cpu:6.2f}  {same:4} {row['gradient_cosine']:.6f}"
             f"  {row['tokenising_share']:10.1%}  {row['peak_mb']}"
         )
     return "\n".join(lines)
