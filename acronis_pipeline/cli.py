@@ -180,3 +180,7 @@ def main() -> None:
         if ended.code == _INTERRUPTED:  # what Typer makes of Ctrl-C
             typer.echo("stopped; what was written stays, and the next run continues from it", err=True)
         raise
+
+
+if __name__ == "__main__":
+    main()

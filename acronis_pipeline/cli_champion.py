@@ -192,6 +192,7 @@ def _shown(store: "Store", reign: "Reign", version: str | None) -> dict[str, Any
         **{f"on {name}": f"nDCG@10 {value}" for name, value in asked.items()},
         "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
         "model": f"{champion.model_id} in {champion.model_folder}" if champion.model_id else "none",
+        **({"passages": f"{champion.identity.windows}"} if champion.identity and champion.identity.windows else {}),
         "registry": f"version {version}" if version else "no version: an untrained model, or none",
         "table": f"{system.table}, version {store.version(system.table)}",
     }

@@ -42,6 +42,11 @@ class ModelIdentity:
         """Short name (16 hex characters) of the pair of encoders."""
         return digest(self.query_fingerprint, self.document_fingerprint)[:16]
 
+    @property
+    def described(self) -> str:
+        """The base and how passages are cut, for people."""
+        return f"{self.base}, {self.windows}" if self.windows else self.base
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
 

@@ -28,6 +28,9 @@ class Windows:
     overlap: int
     whole_share: float
 
+    def __str__(self) -> str:
+        return f"windows of {self.tokens} tokens, {self.overlap} shared, {self.whole_share:.0%} the whole passage"
+
     @property
     def fingerprint(self) -> str:
         return digest("windows", str(self.tokens), str(self.overlap), str(self.whole_share))

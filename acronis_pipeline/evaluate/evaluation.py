@@ -116,9 +116,8 @@ def evaluate(
         correlations=checks.correlations(test),
         champion=champion.name if champion else None,
     )
-    report = replace(
-        report, notes=(*notes(report, asked), *checks.remarks, *remarks), duration_s=time.monotonic() - started
-    )
+    said = (*notes(report, asked, test.base.embedder.identity.windows), *checks.remarks, *remarks)
+    report = replace(report, notes=said, duration_s=time.monotonic() - started)
     _log.info("%s: %d systems on %d questions in %.1f s", recipe, len(rows), len(asked), report.duration_s)
     return Evaluation(report, as_table(report.report_id, recipe, (row for part in rows.values() for row in part)))
 

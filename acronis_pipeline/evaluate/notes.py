@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from acronis_pipeline.embedding import Windows
 from acronis_pipeline.evaluate.questions import EvalQuestion
 from acronis_pipeline.evaluate.report import Report
 from acronis_pipeline.evaluate.slices import MIN_QUESTIONS, left_out
@@ -11,8 +12,8 @@ _SATURATED = 0.95
 _FEW_QUESTIONS, _FEW_GROUPS = 100, 12
 
 
-def notes(report: Report, asked: Sequence[EvalQuestion]) -> tuple[str, ...]:
-    """Warnings and findings, most important first."""
+def notes(report: Report, asked: Sequence[EvalQuestion], windows: Windows | None = None) -> tuple[str, ...]:
+    """Warnings and findings, most important first; `windows` are those of the recipe's base."""
     found = [*_headroom(report), *_lexical_wins(report), *_forgetting(report)]
     found += [*_missed_by_all(report), *_small_samples(report), *_validation(report)]
     lost = sum(not question.relevant for question in asked)
@@ -27,6 +28,8 @@ def notes(report: Report, asked: Sequence[EvalQuestion]) -> tuple[str, ...]:
     if small := left_out(report.slices, report.scores):
         named = ", ".join(f"{n} {question_set} by {by}" for (question_set, by), n in small.items())
         found.append(f"Slices of fewer than {MIN_QUESTIONS} questions are not shown: {named}.")
+    if windows:
+        found.append(f"Passages have several vectors ({windows}) in every dense system, the untouched base too.")
     return tuple(found)
 
 

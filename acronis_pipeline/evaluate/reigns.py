@@ -29,7 +29,9 @@ class Reign:
 def reigns(store: Store) -> list[Reign]:
     """All of them, oldest first, with the figures that they came to reign with."""
     past = history(store)
-    reports = {stored.report.report_id: stored.report for stored in stored_reports(store)} if past else {}
+    if not past:
+        return []
+    reports = {stored.report.report_id: stored.report for stored in stored_reports(store)}
     ends = [*(champion.promoted_at for champion in past[1:]), None]
     return [
         _reign(number, champion, until, reports.get(champion.report_id))

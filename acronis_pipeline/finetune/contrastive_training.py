@@ -209,7 +209,12 @@ def _look(
     found = devices.of_main(look)
     best = run.best
     _log.info(
-        "epoch %g: validation %s %.4f (best so far %.4f, %s)", epoch, chooses, found[chooses], best.value, best.name
+        "epoch %g: %s of the validation questions over part of the corpus %.4f (best so far %.4f, %s)",
+        epoch,
+        chooses,
+        found[chooses],
+        best.value,
+        best.name,
     )
     _note(task, run, {"step": run.step, "epoch": epoch, **found})
     run.looks_without_better += 1

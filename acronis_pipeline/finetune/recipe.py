@@ -44,7 +44,10 @@ class WindowsOfRecipe(BaseModel):
     @model_validator(mode="after")
     def _moves_on(self) -> "WindowsOfRecipe":
         if self.overlap > self.tokens * 3 // 4:
-            raise ValueError(f"overlap ({self.overlap}) must be at most three quarters of tokens ({self.tokens})")
+            unset = "" if "overlap" in self.model_fields_set else ", the default"
+            raise ValueError(
+                f"overlap ({self.overlap}{unset}) must be at most three quarters of tokens ({self.tokens})"
+            )
         return self
 
 
@@ -76,6 +79,11 @@ class Recipe(BaseModel):
     def _has_tokens_to_cut(cls, windows: WindowsOfRecipe | None, info: ValidationInfo) -> WindowsOfRecipe | None:
         if windows and info.data.get("base_model", "").startswith(ENDPOINT_PREFIX):
             raise ValueError("the tokens of a model behind an endpoint are not known; remove the key")
+        if windows and windows.tokens >= info.data.get("max_seq_length", windows.tokens + 1):
+            raise ValueError(
+                f"tokens ({windows.tokens}) must be below max_seq_length ({info.data['max_seq_length']}), "
+                "or a window would be cut off like a whole passage"
+            )
         return windows
 
     @property

@@ -120,7 +120,7 @@ def train(
                 published = write_model(fitted, identity, partial)
     seconds = time.monotonic() - started
     _log.info(
-        "recipe %s: %s chosen, validation nDCG@10 %.4f (base %.4f), %.0f s",
+        "recipe %s: %s chosen, validation nDCG@10 over the whole corpus %.4f (base %.4f), %.0f s",
         recipe.name, fitted.chosen, best_metrics[CHOOSES], base_metrics[CHOOSES], seconds,
     )  # fmt: skip
     return TrainedModel(

@@ -118,9 +118,16 @@ def _record_system(tracker: Tracker, parent: Run, evaluation: _Evaluation, syste
     settled = {name: value for name, value in asdict(system).items() if name != "name" and value is not None}
     name = f"{report.recipe} · {system.name}"
     with tracker.run(name, tags={**evaluation.tags, "system": system.name}, parent=parent) as run:
-        run.params({"recipe": report.recipe, **(evaluation.learned if tuned else {}), "system": system.name, **settled})
+        learned = evaluation.learned if tuned else _windows(evaluation.model, system)
+        run.params({"recipe": report.recipe, **learned, "system": system.name, **settled})
         run.metrics(metrics.of_system(report, system.name))
         run.datasets(evaluation.datasets)
+
+
+def _windows(model: ModelRecord, system: System) -> dict[str, object]:
+    """How the passages of an untrained system are cut, if they are; the tuned ones have it among what they learnt."""
+    windows = model.base_identity.windows
+    return {"windows": asdict(windows)} if windows and system.name in ("base", "hybrid_base") else {}
 
 
 _PER_QUESTION = ("question_set", "system", "style", "query", "first_relevant_rank", "mrr_at_10", "ndcg_at_10")

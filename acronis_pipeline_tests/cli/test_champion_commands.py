@@ -14,6 +14,7 @@ from acronis_pipeline.defs import build_definitions, champion
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.evaluate.champion import reigning
 from acronis_pipeline.evaluate.stored import latest_report
+from acronis_pipeline.store import Store
 from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error
 from acronis_pipeline_tests.defs.corpus import execute
 from acronis_pipeline_tests.defs.test_checks import outcome
@@ -90,6 +91,8 @@ def test_rollback_of_the_first_champion_and_unknown_names_are_refused_in_a_line(
 @pytest.mark.parametrize("name", ["show", "rollback", "repair", "history"])
 def test_folder_without_a_champion_is_refused_in_a_line(command: Command, tmp_path, name: str) -> None:
     assert_one_line_error(command("champion", name, "--data", tmp_path / "none"), "has no champion", "--data")
+    Store(str(tmp_path / "begun" / "lancedb"))  # what a first run has before anybody is promoted
+    assert_one_line_error(command("champion", name, "--data", tmp_path / "begun"), "has no champion")
     assert not (tmp_path / "none").exists()
 
 

@@ -95,6 +95,8 @@ def test_all_windows_of_an_answer_are_answers() -> None:
         ({"tokens": 16, "overlap": 16}, r"windows.*overlap \(16\)"),
         ({"whole_share": 1}, r"windows\.whole_share"),
         ({"stride": 3}, r"windows\.stride is not a key"),
+        ({"tokens": 16}, r"windows.*overlap \(32, the default\)"),
+        ({"tokens": 64}, r"windows.*tokens \(64\) must be below max_seq_length \(32\)"),
     ],
 )
 def test_windows_that_cannot_be_are_refused_by_name(windows: dict[str, float], named: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 _LABELS = {
     "bm25": ("BM25", "word search, no model"),
-    "base": ("Base", "the untouched base model"),
+    "base": ("Base", "the untouched base model, with the windows and prompts of the recipe"),
     "fine_tuned": ("Fine-tuned", "the recipe's model alone"),
     "hybrid_base": ("Base + BM25", "both rankings of the untouched side, mixed"),
     "hybrid": ("Hybrid", "the recipe's model and BM25, mixed"),

@@ -80,6 +80,6 @@ def _arms(report: Report, embedders: dict[str, Embedder | None]) -> dict[str, tu
 
 def _models(report: Report, arms: dict[str, tuple[str, Embedder]]) -> list[tuple[str, str, str | None]]:
     """System, id and base (where it is known) of every model that was compared."""
-    base_of = {model.identity.model_id: model.identity.base for _, model in arms.values()}
+    base_of = {model.identity.model_id: model.identity.described for _, model in arms.values()}
     first_with = {score.model_id: score.system.name for score in reversed(report.scores) if score.model_id}
     return [(system, model_id, base_of.get(model_id)) for model_id, system in reversed(first_with.items())]
