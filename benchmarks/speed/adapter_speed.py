@@ -22,7 +22,7 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from acronis_pipeline import embedding
-from acronis_pipeline.embedding import PACKAGED_BASE, Embedder
+from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, PassageVectors
 from acronis_pipeline.finetune import load_recipe, query_adapter
 from acronis_pipeline.finetune.examples import Examples, Questions
 from acronis_pipeline.finetune.method import Task
@@ -86,7 +86,7 @@ def made_up(base: Embedder, store: Store, n_pairs: int, pairs_each: int, seed: i
         _questions(names[n_pairs:], about[n_pairs:]),
     )
     cached = CachedEmbedder(base, dict(zip(names, queries, strict=True)))
-    return Task(examples, cached, passages.astype(np.float32), lambda: base, seed, store=store)
+    return Task(examples, cached, PassageVectors.single(passages.astype(np.float32)), lambda: base, seed, store=store)
 
 
 def measure(n_pairs: int, pairs_each: int, seed: int) -> Result:
