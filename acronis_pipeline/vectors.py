@@ -33,7 +33,7 @@ def table_name(fingerprint: str) -> str:
 def embed_passages(store: Store, embedder: Embedder, passages: Sequence[str]) -> PassageVectors:
     """Vectors of `passages`, in their order, from the cache where they are known; several each with windows."""
     identity = embedder.identity
-    schema = schemas.vectors(identity.dimension, windowed=identity.windows is not None)
+    schema = schemas.vectors(identity.dimension, windowed=identity.windowed)
     return _embedded(store, identity.document_fingerprint, schema, embedder.encode_windows, passages)
 
 

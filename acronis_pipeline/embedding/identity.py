@@ -43,6 +43,11 @@ class ModelIdentity:
         return digest(self.query_fingerprint, self.document_fingerprint)[:16]
 
     @property
+    def windowed(self) -> bool:
+        """Whether a passage has several vectors."""
+        return self.windows is not None
+
+    @property
     def described(self) -> str:
         """The base and how passages are cut, for people."""
         return f"{self.base}, {self.windows}" if self.windows else self.base

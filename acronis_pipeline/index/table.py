@@ -156,4 +156,4 @@ def _embedded(store: Store, embedder: Embedder, rows: pa.Table) -> pa.Table:
 
 
 def _schema(identity: ModelIdentity) -> pa.Schema:
-    return schemas.passages(identity.dimension, windowed=identity.windows is not None)
+    return schemas.passages(identity.dimension, windowed=identity.windowed)

@@ -114,7 +114,7 @@ def _sample(asked: Sequence[Asked]) -> list[Asked]:
 def _vectors(store: Store, table: str, embedder: Embedder, sample: Sequence[Asked]) -> dict[str, np.ndarray]:
     """Vectors of the right passages and the rivals that are still in the table, the mean of a passage's windows."""
     ids = {chunk_id for question in sample for chunk_id in (question.relevant[0], *_rivals(question))}
-    schema = schemas.passages(embedder.identity.dimension, windowed=embedder.identity.windows is not None)
+    schema = schemas.passages(embedder.identity.dimension, windowed=embedder.identity.windowed)
     rows = store.read(table, schema, columns=["chunk_id", "vector"], where=is_in("chunk_id", sorted(ids)))
     matrix = read_column(rows.column("vector")).centres()
     return dict(zip(rows.column("chunk_id").to_pylist(), matrix, strict=True))
