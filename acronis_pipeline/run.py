@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from acronis_pipeline import answer, evaluate, gold
+from acronis_pipeline import answer, evaluate, finetune, gold
 from acronis_pipeline.answer import Answer
 from acronis_pipeline.errors import NoChampionError
 from acronis_pipeline.evaluate import Report, checks
@@ -55,8 +55,9 @@ def run_site(settings: Settings, recipes: Sequence[str], *, profile: dict[str, A
     # A malformed file should not cost a crawl first.
     read_configured(settings)
     checks.read_files(settings.evaluation)
-    for recipe in recipes:
-        load_recipe(recipe, settings.recipes_dir)
+    for name in recipes:
+        recipe = load_recipe(name, settings.recipes_dir)
+        finetune.require_feasible(recipe, device=settings.model.device, endpoints=settings.model.endpoints)
     if settings.pairs.uses_llm:
         require_configured(settings.llm)
     with remembering(settings, profile):

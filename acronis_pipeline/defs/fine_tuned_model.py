@@ -61,6 +61,8 @@ def _train(
     settings: Settings,
     tags: dict[str, str],
 ) -> ModelRecord:
+    # Before a run in MLflow stands there with nothing in it.
+    finetune.require_feasible(recipe, dataset, device=settings.model.device, endpoints=settings.model.endpoints)
     key = finetune.training_key(recipe, dataset, settings.model.endpoints)
 
     def train(report: Report) -> ModelRecord:

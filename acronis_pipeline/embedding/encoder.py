@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,12 @@ class Embedder:
         """
         if self.identity.windows is None:
             return [[passage] for passage in passages]
-        return WindowCutter(self.tokenizer(), self.identity.windows).cut(passages)
+        return self._cutter.cut(passages)
+
+    @cached_property
+    def _cutter(self) -> WindowCutter:
+        assert self.identity.windows is not None  # only asked for where it has some
+        return WindowCutter(self.tokenizer(), self.identity.windows)
 
     def tokenizer(self) -> Any:
         """The document side's, as the library `tokenizers` has it."""

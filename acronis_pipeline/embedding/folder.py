@@ -5,6 +5,7 @@ import json
 import logging
 from functools import lru_cache
 from pathlib import Path
+from textwrap import shorten
 
 from acronis_pipeline.embedding.identity import IDENTITY_FILE, ModelIdentity
 from acronis_pipeline.embedding.windows import Windows
@@ -51,7 +52,7 @@ def _download(name: str) -> Path:
     try:
         return Path(snapshot_download(name, ignore_patterns=_OTHER_FORMATS))
     except Exception as error:  # hub errors have many roots: no network, no such name, no licence accepted
-        reason = " ".join(str(error).split())[:200]
+        reason = shorten(str(error), 200, placeholder=" …")
         raise ModelError(
             f"base model {name}: not a folder here, and the model hub did not give it ({reason}); "
             f"use {PACKAGED_BASE} (packaged, no network), a local folder, or check the name and the network"

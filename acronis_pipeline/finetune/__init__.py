@@ -5,6 +5,7 @@ result = refresh(store, recipe, dataset, models_dir)   # trains only if recipe, 
 model = SentenceTransformer(str(result.record.folder))
 """
 
+from acronis_pipeline.finetune.feasibility import require_feasible
 from acronis_pipeline.finetune.method import Report
 from acronis_pipeline.finetune.recipe import Recipe, load_recipe, recipe_names
 from acronis_pipeline.finetune.records import (
@@ -36,6 +37,7 @@ __all__ = [
     "model_named",
     "recipe_names",
     "refresh",
+    "require_feasible",
     "train",
     "training_key",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def open_base(
     if recipe.base_model.startswith(ENDPOINT_PREFIX):
         embedder = _connect(recipe, store, endpoints)
         return BaseModel(embedder.identity, lambda: embedder)
-    folder = embedding.find_base(recipe.base_model)
+    folder = _folder_of(recipe)
     identity = describe_base(recipe)
     return BaseModel(identity, partial(embedding.load, folder, identity, device=device, batch_size=batch_size))
 
@@ -57,13 +58,20 @@ def describe_base(recipe: Recipe, endpoints: Sequence[EmbeddingEndpoint] = ()) -
     if recipe.base_model.startswith(ENDPOINT_PREFIX):
         return endpoint_embedding.identify(_endpoint_of(recipe, endpoints), 0)
     return embedding.describe(
-        embedding.find_base(recipe.base_model),
+        _folder_of(recipe),
         base=recipe.base_model,
         max_seq_length=recipe.max_seq_length,
         query_prompt=recipe.query_prompt,
         document_prompt=recipe.document_prompt,
         windows=recipe.cutting,
     )
+
+
+def _folder_of(recipe: Recipe) -> Path:
+    try:
+        return embedding.find_base(recipe.base_model)
+    except ModelError as error:
+        raise ModelError(f"recipe {recipe.name}, base_model: {error}") from error
 
 
 class RememberingEmbedder(Embedder):

@@ -17,10 +17,9 @@ def shown_of(task: Task) -> Shown | None:
     if task.base.identity.windows is None:
         return None
     windows = task.base.cut(task.examples.passages)
-    queries = task.base.encode_queries(task.examples.train.queries)
 
     def shown(question: int, row: int) -> str:
-        closest = int((task.passage_vectors.of(row) @ queries[question]).argmax())
+        closest = int((task.passage_vectors.of(row) @ task.query_vectors[question]).argmax())
         return windows[row][closest]
 
     return shown

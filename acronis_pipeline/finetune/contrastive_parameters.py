@@ -49,8 +49,8 @@ class ContrastiveParameters(MethodParameters):
         return dimensions
 
 
-def refuse_misfits(parameters: ContrastiveParameters, examples: Examples, dimension: int) -> None:
-    """Refuse parameters that ask for more than the data or the base have.
+def refuse_misfits(parameters: ContrastiveParameters, examples: Examples) -> None:
+    """Refuse parameters that ask for more than the data have.
 
     Raises
     ------
@@ -63,6 +63,16 @@ def refuse_misfits(parameters: ContrastiveParameters, examples: Examples, dimens
             f"parameters.batch_size = {parameters.batch_size}: the training questions are about {n_distinct} distinct "
             f"passages, near-duplicates counted once; use {n_distinct} at most, or add questions"
         )
+
+
+def refuse_too_long(parameters: ContrastiveParameters, dimension: int) -> None:
+    """Refuse vectors that are longer than the base's.
+
+    Raises
+    ------
+    RecipeError
+        Names the key.
+    """
     for key in ("matryoshka_dimensions", "dimensions"):
         asked = getattr(parameters, key, None) or ()
         if too_many := [one for one in (asked if isinstance(asked, tuple) else (asked,)) if one > dimension]:

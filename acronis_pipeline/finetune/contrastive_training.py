@@ -171,8 +171,7 @@ def _gradients(
 def _mined(task: Task, parameters: ContrastiveParameters) -> Sequence[Sequence[int]]:
     if not parameters.hard_negatives.per_question:
         return ()
-    queries = task.base.encode_queries(task.examples.train.queries)
-    return mine(task.examples, queries, task.passage_vectors, parameters.hard_negatives)
+    return mine(task.examples, task.query_vectors, task.passage_vectors, parameters.hard_negatives)
 
 
 def _start(task: Task, base_look: dict[str, float], chooses: str) -> Progress:

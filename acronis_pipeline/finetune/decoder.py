@@ -37,7 +37,7 @@ class Parameters(EncoderParameters):
     )
 
 
-def check(base: ModelIdentity, parameters: Parameters, device: str) -> None:
+def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> None:
     """Refuse what cannot work, before anything is trained.
 
     Raises
@@ -60,12 +60,18 @@ def check(base: ModelIdentity, parameters: Parameters, device: str) -> None:
         raise RecipeError(
             f"document_prompt = {base.document_prompt!r}: method decoder instructs before questions only; remove it"
         )
-    if parameters.quantize and not device.startswith("cuda"):
-        raise RecipeError(f"parameters.quantize = {parameters.quantize} needs a GPU, found {device}; remove the key")
+    if parameters.quantize and not (found := device or _usual_device()).startswith("cuda"):
+        raise RecipeError(f"parameters.quantize = {parameters.quantize} needs a GPU, found {found}; remove the key")
     if parameters.quantize and not importlib.util.find_spec("bitsandbytes"):
         raise RecipeError(
             f"parameters.quantize = {parameters.quantize} needs bitsandbytes; pip install it, or remove the key"
         )
+
+
+def _usual_device() -> str:
+    from sentence_transformers.util import get_device_name
+
+    return get_device_name()
 
 
 def fit(task: Task, parameters: Parameters) -> Fitted:

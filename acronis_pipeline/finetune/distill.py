@@ -51,7 +51,7 @@ class Teacher(Protocol):
         ...
 
 
-def check(base: ModelIdentity, parameters: Parameters, device: str) -> None:
+def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> None:
     """Refuse a teacher that cannot be reached, before anything is trained.
 
     Raises
@@ -69,12 +69,11 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     from acronis_pipeline.finetune.encoder_training import train_every_weight
 
     train = task.examples.train
-    query_vectors = task.base.encode_queries(train.queries)
     candidates = lists(
-        train, query_vectors, task.passage_vectors, n=parameters.negatives, depth=parameters.depth, seed=task.seed
+        train, task.query_vectors, task.passage_vectors, n=parameters.negatives, depth=parameters.depth, seed=task.seed
     )
     teacher = (
-        _WholeCorpus(HybridTeacher(query_vectors, task.passage_vectors, train.queries, task.examples.passages))
+        _WholeCorpus(HybridTeacher(task.query_vectors, task.passage_vectors, train.queries, task.examples.passages))
         if parameters.teacher == HYBRID
         else _cross_encoder(task, parameters.teacher, candidates)
     )

@@ -56,7 +56,7 @@ class Parameters(ContrastiveParameters):
         return dimensions
 
 
-def check(base: ModelIdentity, parameters: Parameters, device: str) -> None:
+def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> None:
     """Refuse a second encoder that cannot be had or cannot stand beside the base, before anything is trained.
 
     Raises

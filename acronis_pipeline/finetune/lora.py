@@ -24,7 +24,7 @@ class Parameters(EncoderParameters):
     alpha: float = Field(32.0, gt=0, description="What an adapter adds is scaled by alpha / rank.")
 
 
-def check(base: ModelIdentity, parameters: Parameters, device: str) -> None:
+def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> None:
     """Refuse a base that is no transformer, such as static embeddings.
 
     Raises

@@ -7,9 +7,11 @@ checkpoint it settled on. Everything else (recipes, publishing, records) is the 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from acronis_pipeline.embedding import Embedder, PassageVectors
@@ -63,6 +65,11 @@ class Task:
     device: str | None = None
     precision: str = FLOAT32
 
+    @cached_property
+    def query_vectors(self) -> np.ndarray:
+        """The base's vectors of the training questions, shape (n_questions, dimension) float32, L2-normalised."""
+        return self.base.encode_queries(self.examples.train.queries)
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -81,8 +88,9 @@ class Fitted:
 class Method(Protocol):
     """The interface of a method's module.
 
-    A module may also have `check(base: ModelIdentity, parameters, device: str)`, which raises a RecipeError for what
-    cannot work with that base or on that device; it is called before anything is embedded or trained.
+    A module may also have `check(base: ModelIdentity, parameters, device: str | None)`, which raises a RecipeError for
+    what cannot work with that base or on that device (None is the best there is); it is called before anything is
+    crawled, embedded or trained.
     """
 
     Parameters: type[MethodParameters]

@@ -37,8 +37,11 @@ class Parameters(MethodParameters):
     weight_decay: float = Field(0.01, ge=0, description="Pulls towards the base model.")
     scale: float = Field(30.0, gt=0, description="1 / temperature of the softmax over passages.")
     batch_size: int = Field(256, ge=1, description="Questions per step; negatives are the same for any size.")
-    passages: int = Field(
-        1024, ge=2, description="Contrasted in a step besides its answers: a random sample of those with questions."
+    contrasted: int = Field(
+        1024,
+        ge=2,
+        description="Vectors contrasted in a step besides its answers: a random sample of those of passages with "
+        "questions.",
     )
     max_steps: int = Field(400, ge=1)
     evaluate_every: int = Field(10, ge=1, description="Steps between looks at the validation questions.")
@@ -57,7 +60,6 @@ class Parameters(MethodParameters):
 
 def fit(task: Task, parameters: Parameters) -> Fitted:
     """Train the map on cached vectors and put it on the query route of the base model."""
-    train_vectors = task.base.encode_queries(task.examples.train.queries)
     asked = _some_of(task.examples.validation, parameters.validation_questions, task.seed)
     rows = answers_and_others(asked, len(task.passage_vectors), parameters.validation_passages, task.seed)
     questions, passages = asked.within(rows), task.passage_vectors.take(rows)
@@ -67,15 +69,14 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
         return measure(mapped(validation_vectors, weight), passages, questions)[CHOOSES]
 
     with _one_thread():
-        return _fit(task, parameters, train_vectors, ndcg)
+        return _fit(task, parameters, ndcg)
 
 
-def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Callable[[np.ndarray], float]) -> Fitted:
+def _fit(task: Task, parameters: Parameters, ndcg: Callable[[np.ndarray], float]) -> Fitted:
     import torch
 
-    rows, positives = _training_passages(task.examples.train)
-    contrasted = task.passage_vectors.take(rows)
-    queries, passages = torch.from_numpy(train_vectors), torch.from_numpy(contrasted.matrix)
+    contrasted = Contrasted(task.examples.train, task.query_vectors, task.passage_vectors)
+    queries, passages = torch.from_numpy(task.query_vectors), torch.from_numpy(contrasted.vectors)
     rng = np.random.default_rng(task.seed)
     negatives, owners = _hard_negatives(task)
     weight = torch.nn.Parameter(torch.zeros(queries.shape[1], queries.shape[1]))
@@ -95,11 +96,9 @@ def _fit(task: Task, parameters: Parameters, train_vectors: np.ndarray, ndcg: Ca
     batches = itertools.islice(_batches(len(queries), parameters.batch_size, task.seed), parameters.max_steps)
     for step, batch in enumerate(batches, start=1):
         adapted = torch.nn.functional.normalize(queries[batch] + queries[batch] @ weight.T, dim=1)
-        columns = _columns([positives[question] for question in batch], len(rows), parameters.passages, rng)
-        # A window answers what its passage answers: softmax over all of them finds the best by itself.
-        windows, owners_of_windows = _windows_of(contrasted, columns)
-        logits = parameters.scale * adapted @ passages[windows].T
-        positive = torch.from_numpy(_mask(positives, batch, columns)[:, owners_of_windows])
+        columns = contrasted.columns(batch, parameters.contrasted, rng)
+        logits = parameters.scale * adapted @ passages[columns].T
+        positive = torch.from_numpy(contrasted.positive(batch, columns))
         if (own := np.isin(owners, batch)).any():
             against = parameters.scale * adapted @ negatives[own].T
             logits, positive = with_own_negatives(logits, positive, against, batch.tolist(), owners[own].tolist())
@@ -152,15 +151,52 @@ def _some_of(questions: Questions, most: int, seed: int) -> Questions:
     return questions.take(np.sort(np.random.default_rng(seed).choice(len(questions), most, replace=False)).tolist())
 
 
-def _training_passages(train: Questions) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Rows of the passages that answer some training question, and each question's positions among them.
+class Contrasted:
+    """The vectors that training contrasts: those of the passages that answer some training question.
 
-    Only these are contrasted. A passage that is never a positive would only ever be pushed away: with the whole corpus
-    as negatives the map learns to avoid the held-out pages (nDCG@10 .684 instead of .719 in cross-validation).
+    A passage that is never a positive would only ever be pushed away: with the whole corpus as negatives the map learns
+    to avoid the held-out pages (nDCG@10 .684 instead of .719 in cross-validation).
+
+    Where passages have windows, a question is about the closest of its answer's, as in `closest_windows`; others of an
+    answer count as answers where a step has them.
+
+    Parameters
+    ----------
+    train
+        Questions whose answers are rows of `passage_vectors`.
+    query_vectors
+        Of these questions, (n_questions, dimension), L2-normalised.
     """
-    rows = np.unique([row for question in range(len(train)) for row in train.relevant(question)])
-    positives = [np.searchsorted(rows, train.relevant(question)) for question in range(len(train))]
-    return rows, positives
+
+    def __init__(self, train: Questions, query_vectors: np.ndarray, passage_vectors: PassageVectors) -> None:
+        answers = [train.relevant(question) for question in range(len(train))]
+        rows = np.unique([row for answer in answers for row in answer])
+        passages = passage_vectors.take(rows)
+        self.vectors = passages.matrix
+        self._owners = np.repeat(np.arange(len(rows)), np.diff(passages.starts))
+        self._answers = [np.searchsorted(rows, answer) for answer in answers]
+        self._closest = [
+            np.array([passages.starts[row] + int((passages.of(row) @ vector).argmax()) for row in answer])
+            for answer, vector in zip(self._answers, query_vectors, strict=True)
+        ]
+
+    def columns(self, batch: np.ndarray, sample: int, rng: np.random.Generator) -> np.ndarray:
+        """Rows of `vectors` of a step, ascending: its questions' answers and a sample of all; all if there are few."""
+        n = len(self.vectors)
+        if n <= sample:
+            return np.arange(n)
+        answers = np.concatenate([self._closest[question] for question in batch])
+        return np.union1d(answers, rng.choice(n, sample, replace=False))
+
+    def positive(self, batch: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Boolean (n_batch, n_columns): which of the step's vectors belong to an answer of which question."""
+        owners, mask = self._owners[columns], np.zeros((len(batch), len(columns)), dtype=bool)
+        for index, question in enumerate(batch):
+            answers = self._answers[question]
+            starts, ends = np.searchsorted(owners, answers), np.searchsorted(owners, answers, side="right")
+            for start, end in zip(starts, ends, strict=True):
+                mask[index, start:end] = True
+        return mask
 
 
 def _hard_negatives(task: Task) -> tuple[Any, np.ndarray]:
@@ -171,29 +207,6 @@ def _hard_negatives(task: Task) -> tuple[Any, np.ndarray]:
     owned = [(question, text) for question in range(len(train)) for text in train.negatives_of(question)]
     vectors = task.base.encode_passages([text for _, text in owned])
     return torch.from_numpy(vectors), np.array([question for question, _ in owned], dtype=int)
-
-
-def _columns(answers: list[np.ndarray], n_passages: int, sample: int, rng: np.random.Generator) -> np.ndarray:
-    """Positions of the passages of a step, ascending: its answers and a sample of all; all if there are few."""
-    if n_passages <= sample:
-        return np.arange(n_passages)
-    return np.union1d(np.concatenate(answers), rng.choice(n_passages, sample, replace=False))
-
-
-def _windows_of(passages: PassageVectors, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the matrix that hold the vectors of some passages, and the index in `columns` that each belongs to."""
-    counts = passages.starts[columns + 1] - passages.starts[columns]
-    owners = np.repeat(np.arange(len(columns)), counts)
-    within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return passages.starts[columns][owners] + within, owners
-
-
-def _mask(positives: list[np.ndarray], batch: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Boolean (n_batch, n_columns): which of the step's passages answer which question."""
-    mask = np.zeros((len(batch), len(columns)), dtype=bool)
-    for index, question in enumerate(batch):
-        mask[index, np.searchsorted(columns, positives[question])] = True
-    return mask
 
 
 def _with_adapter(base: Any, weight: np.ndarray) -> Any:

@@ -11,7 +11,7 @@ from acronis_pipeline.dataset import RetrievalDataset
 from acronis_pipeline.embedding import Embedder, ModelIdentity, PassageVectors
 from acronis_pipeline.finetune.base_model import open_base
 from acronis_pipeline.finetune.examples import Examples, prepare
-from acronis_pipeline.finetune.feasibility import refuse_impossible
+from acronis_pipeline.finetune.feasibility import refuse_unfit_base, refuse_unfit_data
 from acronis_pipeline.finetune.fitting import fit
 from acronis_pipeline.finetune.method import Changed, Fitted, Task, unreported
 from acronis_pipeline.finetune.publish import staged, write_model
@@ -86,7 +86,8 @@ def train(
     examples = prepare(dataset)
     base_model = open_base(recipe, store, device=device, batch_size=batch_size, endpoints=endpoints)
     identity = base_model.identity
-    refuse_impossible(recipe, identity, examples, device)
+    refuse_unfit_base(recipe, identity, device)
+    refuse_unfit_data(recipe, examples)
     base = base_model.load()
     passage_vectors = embed_passages(store, base, examples.passages)
     started = time.monotonic()

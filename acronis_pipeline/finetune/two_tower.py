@@ -30,7 +30,7 @@ class Parameters(EncoderParameters):
     """Hyper-parameters of contrastive training of two encoders; `interpolation` is chosen for each tower."""
 
 
-def check(base: ModelIdentity, parameters: Parameters, device: str) -> None:
+def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> None:
     """Refuse a base that has two sides already.
 
     Raises

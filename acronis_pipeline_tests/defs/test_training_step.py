@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from acronis_pipeline.errors import RecipeError
 from acronis_pipeline.evaluate import servable
 from acronis_pipeline.evaluate.arms import require_model
 from acronis_pipeline.evaluate.champion import reigning
-from acronis_pipeline.finetune import ModelRecord, query_adapter
+from acronis_pipeline.finetune import ModelRecord, Recipe, feasibility, query_adapter
+from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.finetune.method import Fitted, Task
 from acronis_pipeline.tracking import RunSummary
 from acronis_pipeline_tests.defs.corpus import execute
@@ -33,6 +35,20 @@ def test_others_see_the_curves_of_a_step_that_trains_and_its_run_fails_with_it(
     assert running.tags["dagster.run_id"] == result.run_id
     (ended,) = copied.tracker.find(f"attributes.run_id = '{running.run_id}'")
     assert ended.status == "FAILED"
+
+
+def test_a_recipe_that_does_not_fit_the_data_leaves_no_run_in_mlflow(
+    copied: FinishedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def misfit(recipe: Recipe, examples: Examples) -> None:
+        raise RecipeError(f"recipe {recipe.name}: {len(examples.train)} training questions")
+
+    before = len(copied.tracker.find(""))
+    monkeypatch.setattr(feasibility, "refuse_unfit_data", misfit)
+    _forget_a_pair(copied)
+    result = execute(copied, "full_pipeline", ["fine_tuned_model"], raise_on_error=False)
+    assert not result.success
+    assert len(copied.tracker.find("")) == before
 
 
 def test_a_model_that_was_trained_over_leaves_when_the_next_one_is_indexed(copied: FinishedRun) -> None:
