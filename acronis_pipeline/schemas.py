@@ -338,6 +338,16 @@ def vectors(dimension: int, *, windowed: bool = False) -> pa.Schema:
     return pa.schema([key("passage_hash"), pa.field("vector", vector(dimension, windowed=windowed))])
 
 
+EXCERPTS = pa.schema(
+    [
+        key("excerpt_id"),
+        pa.field("chunk_id", pa.string()),
+        pa.field("text", pa.string()),
+    ]
+)
+"""Parts of the passages of one table, for searching their words; see `index.excerpts`."""
+
+
 def passages(dimension: int, *, windowed: bool = False) -> pa.Schema:
     """What is searched, one table per model: the chunk columns and the vector."""
     columns = [field for field in CHUNKS if field.name != "page_key"]

@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from acronis_pipeline import schemas, vectors
 from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, ModelIdentity, PassageVectors, load_base
-from acronis_pipeline.index import lance_indexes, search_options
+from acronis_pipeline.index import excerpts, lance_indexes, search_options
 from acronis_pipeline.index.identity import marked
 from acronis_pipeline.retrieve import Filters, Retriever, System
 from acronis_pipeline.settings import IndexSettings
@@ -119,9 +119,11 @@ def build(store: Store, world: World) -> dict[str, Any]:
     table = store.create(_TABLE, schema)
     started = time.perf_counter()
     for start in range(0, len(world.vectors), _BATCH):
-        table.add(world.rows(start, min(start + _BATCH, len(world.vectors))))
+        rows = world.rows(start, min(start + _BATCH, len(world.vectors)))
+        store.append(excerpts.table_name(_TABLE), schemas.EXCERPTS, excerpts.rows_of(rows))
+        table.add(rows)
     written = time.perf_counter()
-    lance_indexes.bring_up_to_date(table, IndexSettings())  # pyright: ignore[reportCallIssue]
+    lance_indexes.bring_up_to_date(store, _TABLE, IndexSettings())  # pyright: ignore[reportCallIssue]
     return {
         "write_s": round(written - started, 1),
         "index_s": round(time.perf_counter() - written, 1),

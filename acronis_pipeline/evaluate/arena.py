@@ -135,12 +135,12 @@ class Rankings:
         return self._batches[arm.table]
 
     def _batch(self, arm: Arm) -> Batch:
-        table = open_checked(self._store, System("base", "dense", arm.table), arm.embedder)
+        tables = open_checked(self._store, System("base", "dense", arm.table), arm.embedder)
         if arm.table != self._arena.base.table:
             # The same passages give the same BM25 lists, and those take the most time.
-            lists = self.batch(self._arena.base).lexical_lists
+            words = self.batch(self._arena.base).words
         elif self._arena.lexical_queries is not None:
-            lists = lexical.search_many(table, self._arena.lexical_queries, self._depth)
+            words = lexical.Lists(tables, self._arena.lexical_queries, self._depth)
         else:
-            lists = None
-        return Batch(table, self._queries, arm.embedder, self._depth, lists)
+            words = None
+        return Batch(tables, self._queries, arm.embedder, self._depth, words)

@@ -9,6 +9,7 @@ import pyarrow as pa
 from acronis_pipeline import schemas, vectors
 from acronis_pipeline.errors import IdentityMismatchError
 from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.index import excerpts
 from acronis_pipeline.index.identity import read_identity
 from acronis_pipeline.index.rows import CHUNKS_TABLE, CONTENT
 from acronis_pipeline.index.table import PREFIX, part_bytes
@@ -61,13 +62,16 @@ def prune(store: Store, keep: Collection[str]) -> list[Dropped]:
     dropped += _without_stale_vectors(store, kept, sorted(caches))
     for name in kept:
         store.compact(name)
+        store.compact(excerpts.table_name(name))
     return dropped
 
 
 def _drop(store: Store, name: str) -> Dropped:
     table = store.open(name)
-    gone = Dropped(name, int(table.count_rows()), sum(part_bytes(table).values()))
+    gone = Dropped(name, int(table.count_rows()), sum(part_bytes(store, name).values()))
     store.drop(name)
+    if store.exists(excerpts.table_name(name)):
+        store.drop(excerpts.table_name(name))
     _log.info("dropped table %s (%d rows): no recipe, champion or rollback needs it", name, gone.rows)
     return gone
 

@@ -11,7 +11,7 @@ from acronis_pipeline.fingerprint import digest, digest_rows
 from acronis_pipeline.index.identity import read_identity
 from acronis_pipeline.store import Store
 
-VERSION = "1"
+VERSION = "2"
 """Raised when the same passages and model would make another table: columns, full-text options."""
 CHUNKS_TABLE = "chunks"
 CONTENT = pa.schema([field for field in schemas.passages(1) if field.name != "vector"])

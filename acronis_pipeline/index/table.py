@@ -11,7 +11,7 @@ import pyarrow as pa
 from acronis_pipeline import schemas, vectors
 from acronis_pipeline.embedding import Embedder, ModelIdentity
 from acronis_pipeline.errors import EmptyCorpusError
-from acronis_pipeline.index import lance_indexes
+from acronis_pipeline.index import excerpts, lance_indexes
 from acronis_pipeline.index.deferred import DeferredEmbedder
 from acronis_pipeline.index.difference import difference
 from acronis_pipeline.index.identity import marked, read_identity, require
@@ -108,15 +108,15 @@ def refresh_from(
         require(read_identity(store, table), identity, table)
     changed, gone = difference(store.read(table, CONTENT), rows, "chunk_id")
     embedder = DeferredEmbedder(identity, load_embedder)
+    excerpts.bring_in_step(store, table, rows)
     write = store.upsert(
         table,
         marked(_schema(identity), identity),
         _embedded(store, embedder, changed),
         delete_keys=gone,
     )
-    opened = store.open(table)
-    search = lance_indexes.bring_up_to_date(opened, settings)
-    parts = part_bytes(opened)
+    search = lance_indexes.bring_up_to_date(store, table, settings)
+    opened, parts = store.open(table), part_bytes(store, table)
     result = IndexResult(
         table=table,
         n_passages=rows.num_rows,
@@ -140,10 +140,18 @@ def refresh_from(
     return result
 
 
-def part_bytes(table: Any) -> dict[str, int]:
-    """What an opened passages table takes at its current version: its `rows`, and each index by its column."""
-    indexes = {f"{index.columns[0]} index": int(index.size_bytes or 0) for index in table.list_indices()}
-    return {"rows": int(table.stats()["total_bytes"]), **indexes}
+def part_bytes(store: Store, table: str) -> dict[str, int]:
+    """What a passages table takes at its current version: its `rows`, each index by its column, and its `excerpts`."""
+    opened, of_excerpts = store.open(table), excerpts.table_name(table)
+    parts = {"rows": int(opened.stats()["total_bytes"])} | _index_bytes(opened)
+    if store.exists(of_excerpts):
+        opened = store.open(of_excerpts)
+        parts["excerpts"] = int(opened.stats()["total_bytes"]) + sum(_index_bytes(opened).values())
+    return parts
+
+
+def _index_bytes(table: Any) -> dict[str, int]:
+    return {f"{index.columns[0]} index": int(index.size_bytes or 0) for index in table.list_indices()}
 
 
 def _embedded(store: Store, embedder: Embedder, rows: pa.Table) -> pa.Table:

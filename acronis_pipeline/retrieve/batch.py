@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from acronis_pipeline.retrieve.ranking import Ranking
 from acronis_pipeline.retrieve.reorder import reordered
 from acronis_pipeline.retrieve.rerank import reranker
 from acronis_pipeline.retrieve.system import System
+from acronis_pipeline.retrieve.tables import Tables
 
 
 class Batch:
@@ -19,33 +19,33 @@ class Batch:
 
     Parameters
     ----------
-    table
-        An open passages table.
+    tables
+        Of a system that was checked.
     embedder
         The table's model; None if only BM25 is asked for.
     depth
         Length of the dense and BM25 lists, and the depth of fusion.
-    lexical_lists
-        BM25 lists of another table with the same passages, to save computing them again.
+    words
+        BM25 lists of other tables with the same passages, to save computing them again, or of other queries.
     device
         Where rerankers run; chosen automatically by default.
     """
 
     def __init__(
         self,
-        table: Any,
+        tables: Tables,
         queries: Sequence[str],
         embedder: Embedder | None,
         depth: int,
-        lexical_lists: list[Ranking] | None = None,
+        words: lexical.Lists | None = None,
         *,
         device: str | None = None,
     ) -> None:
-        self.table = table
+        self.tables = tables
         self.queries = list(queries)
         self.depth = depth
         self._embedder = embedder
-        self._given = lexical_lists
+        self.words = words or lexical.Lists(tables, self.queries, depth)
         self._device = device
 
     def rankings(self, system: System) -> list[Ranking]:
@@ -57,11 +57,11 @@ class Batch:
 
     def _fused(self, system: System) -> list[Ranking]:
         if system.mode == "bm25":
-            return self.lexical_lists
+            return self.words.of_passages
         if system.mode == "dense":
             return self.dense_lists
         if system.fusion == "reciprocal_rank":
-            pairs = zip(self.dense_lists, self.lexical_lists, strict=True)
+            pairs = zip(self.dense_lists, self.words.with_excerpts, strict=True)
             return [fusion.reciprocal_rank(pair) for pair in pairs]
         return [pool.mixed(system.weight) for pool in self.pools]
 
@@ -74,12 +74,6 @@ class Batch:
         return reordered(system, ranking, self._matrix.cluster_of, scores_of, self._matrix.centres_of)
 
     @cached_property
-    def lexical_lists(self) -> list[Ranking]:
-        if self._given is not None:
-            return self._given
-        return lexical.search_many(self.table, self.queries, self.depth)
-
-    @cached_property
     def dense_lists(self) -> list[Ranking]:
         return self._matrix.search_many(self._vectors, self.depth)
 
@@ -88,16 +82,17 @@ class Batch:
         """Candidates of both lists with both scores, one pool a query."""
         return [
             fusion.pool(near, words, self.depth, lambda ids, vector=vector: self._matrix.cosines(vector, ids))
-            for near, words, vector in zip(self.dense_lists, self.lexical_lists, self._vectors, strict=True)
+            for near, words, vector in zip(self.dense_lists, self.words.with_excerpts, self._vectors, strict=True)
         ]
 
     @cached_property
     def _matrix(self) -> dense.Matrix:
-        return dense.Matrix(self.table)
+        return dense.Matrix(self.tables.passages)
 
     @cached_property
     def _passages(self) -> dict[str, str]:
-        rows = self.table.search().select(["chunk_id", "passage"]).limit(max(1, self.table.count_rows())).to_arrow()
+        table = self.tables.passages
+        rows = table.search().select(["chunk_id", "passage"]).limit(max(1, table.count_rows())).to_arrow()
         return dict(zip(rows.column("chunk_id").to_pylist(), rows.column("passage").to_pylist(), strict=True))
 
     @cached_property

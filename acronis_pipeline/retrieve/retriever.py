@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import IdentityMismatchError
-from acronis_pipeline.index import is_finished
-from acronis_pipeline.index.identity import read_identity, require
 from acronis_pipeline.retrieve import dense, fusion, lexical
 from acronis_pipeline.retrieve.batch import Batch
 from acronis_pipeline.retrieve.filters import Filters
@@ -19,6 +16,7 @@ from acronis_pipeline.retrieve.ranking import Ranking, first_of_each
 from acronis_pipeline.retrieve.reorder import reordered
 from acronis_pipeline.retrieve.rerank import Reranker, reranker
 from acronis_pipeline.retrieve.system import System
+from acronis_pipeline.retrieve.tables import open_checked
 from acronis_pipeline.retrieve.unmatched import explain
 from acronis_pipeline.store import Store, is_in
 
@@ -43,29 +41,6 @@ class Hit:
     score: float
     rank: int
     similarity: float | None = None
-
-
-def open_checked(store: Store, system: System, embedder: Embedder | None) -> Any:
-    """The system's table, after making sure that `embedder` is the model of its vectors.
-
-    Raises
-    ------
-    IdentityMismatchError
-        If the table does not exist, is not finished, or holds vectors of another model than the one given.
-    """
-    found = read_identity(store, system.table)
-    if system.needs_encoder:
-        if embedder is None:
-            raise IdentityMismatchError(
-                f"system {system.name} searches by vectors and needs model {found.model_id} ({found.base}), got none"
-            )
-        require(found, embedder.identity, system.table)
-    table = store.open(system.table)
-    if not is_finished(table):
-        raise IdentityMismatchError(
-            f"table {system.table} has no full-text index, its build was interrupted; build the index again"
-        )
-    return table
 
 
 class Retriever:
@@ -101,7 +76,7 @@ class Retriever:
         self.candidates = candidates
         self._embedder, self._device = embedder, device
         self._reranker: Reranker | None = reranker(system.reranker, device) if system.reranker else None
-        self._table = open_checked(store, system, embedder)
+        self._tables = open_checked(store, system, embedder)
         # Words are looked up while the question is encoded.
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="bm25")
 
@@ -144,14 +119,14 @@ class Retriever:
 
     def why_nothing(self, where: Filters) -> str | None:
         """Why no passage meets `where`, with what would, in one line; None if one does."""
-        return explain(self._table, where)
+        return explain(self._tables.passages, where)
 
     def rank(self, queries: Sequence[str], depth: int | None = None) -> list[Ranking]:
         """Rankings of many queries at once, near-duplicates included, cut to `depth`.
 
         The same ranking as `retrieve` builds on, but dense similarities come from one matrix product.
         """
-        batch = Batch(self._table, queries, self._embedder, self.candidates, device=self._device)
+        batch = Batch(self._tables, queries, self._embedder, self.candidates, device=self._device)
         return [ranking[:depth] for ranking in batch.rankings(self.system)]
 
     def _search(self, question: str, where: str | None) -> tuple[Found, np.ndarray | None]:
@@ -159,21 +134,25 @@ class Retriever:
         mode = self.system.mode
         if mode == "bm25":
             columns = COLUMNS if self.system.mmr is None else WITH_VECTORS
-            return lexical.search(self._table, question, self.candidates, where=where, columns=columns), None
+            found = lexical.search(self._tables.passages, question, self.candidates, where=where, columns=columns)
+            return found, None
         if mode == "dense":
             vector = self._encode(question)
-            return dense.search(self._table, vector, self.candidates, where=where), vector
-        searching = self._beside.submit(
-            lexical.search, self._table, question, self.candidates, where=where, columns=WITH_VECTORS
-        )
+            return dense.search(self._tables.passages, vector, self.candidates, where=where), vector
+        searching = self._beside.submit(self._words, question, where)
         vector = self._encode(question)
-        near = dense.search(self._table, vector, self.candidates, where=where)
+        near = dense.search(self._tables.passages, vector, self.candidates, where=where)
         words = searching.result()
         return Found(
             self._fused(near, words, vector),
             {**near.cluster_of, **words.cluster_of},
             {**near.vectors_of, **words.vectors_of},
         ), vector
+
+    def _words(self, question: str, where: str | None) -> Found:
+        passages, excerpts = self._tables.passages, self._tables.excerpts
+        found = lexical.search(passages, question, self.candidates, where=where, columns=WITH_VECTORS)
+        return replace(found, ranking=lexical.with_best_excerpts(excerpts, question, found.ranking))
 
     def _encode(self, question: str) -> np.ndarray:
         assert self._embedder is not None  # open_checked made sure
@@ -188,7 +167,7 @@ class Retriever:
     def _rows(self, chunk_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         if not chunk_ids:
             return {}
-        query = self._table.search().where(is_in("chunk_id", chunk_ids)).select(_SHOWN).limit(len(chunk_ids))
+        query = self._tables.passages.search().where(is_in("chunk_id", chunk_ids)).select(_SHOWN).limit(len(chunk_ids))
         return {row["chunk_id"]: row for row in query.to_arrow().to_pylist()}
 
 

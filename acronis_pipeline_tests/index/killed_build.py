@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from acronis_pipeline import index
 from acronis_pipeline.dataset import singletons
-from acronis_pipeline.index import passage_rows
+from acronis_pipeline.index import excerpts, passage_rows
 from acronis_pipeline.settings import IndexSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.index.corpora import WordEmbedder
@@ -83,7 +83,7 @@ def kill(uri: str, table: str, n: int, round_: int, after_s: float) -> Killed:
 def _outcome(store: Store, table: str, found: pa.Table, old: pa.Table, new: pa.Table) -> str:
     if not store.exists(table):
         return "none"
-    if not index.is_finished(store.open(table)):
+    if not index.is_finished(store, table):
         return "unfinished"
     return "new" if same(found, new) else "old" if same(found, old) else "mixed"
 
@@ -97,9 +97,12 @@ def complete(uri: str, table: str, n: int, round_: int) -> bool:
     """The next build, here; whether it came to its end and the table holds what it should, in every index."""
     store = Store(uri)
     refresh(store, table, n, round_)
-    opened = store.open(table)
-    indexed = all(part.num_unindexed_rows == 0 for part in opened.list_indices())
-    return index.is_finished(opened) and indexed and same(index.read_content(store, table), corpus(n, round_))
+    tables = [store.open(name) for name in (table, excerpts.table_name(table))]
+    indexed = all(part.num_unindexed_rows == 0 for opened in tables for part in opened.list_indices())
+    excerpted = {row["chunk_id"]: row["text"] for row in tables[1].search().limit(2 * n).to_list()}
+    content = index.read_content(store, table)
+    words_in_step = excerpted == dict(zip(content["chunk_id"].to_pylist(), content["passage"].to_pylist(), strict=True))
+    return index.is_finished(store, table) and indexed and words_in_step and same(content, corpus(n, round_))
 
 
 def refresh(store: Store, table: str, n: int, round_: int) -> None:

@@ -53,6 +53,7 @@ def test_a_table_that_nobody_needs_goes_with_its_vectors_and_with_what_was_compa
     assert all(gone.rows == 30 and gone.size_bytes > 0 for gone in dropped)
     assert set(store.names()) == {
         *("chunks", "passages_new", "passages_external_1_of_passages_new"),
+        *("excerpts_of_passages_new", "excerpts_of_passages_external_1_of_passages_new"),
         *(cache(new), cache(endpoint)),
     }
 

@@ -99,10 +99,10 @@ def test_build_interrupted_before_its_indexes_is_completed_by_the_next(
         patch.setattr("acronis_pipeline.index.lance_indexes.bring_up_to_date", interrupt)
         with pytest.raises(KeyboardInterrupt):
             refresh(store)
-    assert not index.is_finished(store.open(TABLE))
+    assert not index.is_finished(store, TABLE)
     result = index.refresh(store, TABLE, no_model, WordEmbedder().identity)
     assert not result.changed
-    assert index.is_finished(store.open(TABLE))
+    assert index.is_finished(store, TABLE)
 
 
 @pytest.mark.parametrize("condition", ["language = 'en'", "starts_with(url, 'https://docs.test/c1')"])
@@ -115,12 +115,13 @@ def test_filters_are_served_by_a_scalar_index(store: Store, condition: str) -> N
 def test_sizes_are_told_by_part(store: Store) -> None:
     write_chunks(store, CORPUS)
     result = refresh(store)
-    assert result.part_bytes.keys() == {"rows", "chunk_id index", "url index", "language index", "passage index"}
+    indexes = {f"{column} index" for column in ("chunk_id", "url", "language", "passage")}
+    assert result.part_bytes.keys() == {"rows", *indexes, "excerpts"}
     assert all(size > 0 for size in result.part_bytes.values())
     assert result.size_bytes == sum(result.part_bytes.values())
 
 
-def interrupt(table: object, settings: object) -> None:
+def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 

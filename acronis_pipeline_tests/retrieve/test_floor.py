@@ -5,7 +5,7 @@ import pytest
 
 from acronis_pipeline import index
 from acronis_pipeline.answer import ask, llm
-from acronis_pipeline.retrieve import Batch, Retriever, System
+from acronis_pipeline.retrieve import Batch, Retriever, System, open_checked
 from acronis_pipeline.retrieve.floor import REFUSED_SHARE, learn_floor
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
@@ -24,7 +24,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def batch(store: Store, queries: list[str]) -> Batch:
-    return Batch(store.open(TABLE), queries, WordEmbedder(), 20)
+    return Batch(open_checked(store, System("base", "dense", TABLE), WordEmbedder()), queries, WordEmbedder(), 20)
 
 
 def queries(n: int) -> list[str]:
