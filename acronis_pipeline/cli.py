@@ -20,7 +20,7 @@ from acronis_pipeline import (
     console,
 )
 from acronis_pipeline.cli_options import DataOption, JsonOption, print_json
-from acronis_pipeline.errors import AcronisPipelineError
+from acronis_pipeline.errors import AcronisPipelineError, RecipeError
 from acronis_pipeline.settings import Settings, load_settings
 
 _INTERRUPTED = 130
@@ -128,14 +128,26 @@ def bench(
 
 
 @app.command()
-def recipes() -> None:
-    """List the recipes: packaged ones and those in the setting recipes_dir."""
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Show every key of this one.", show_default=False)] = None,
+) -> None:
+    """List the recipes, packaged ones and those in the setting recipes_dir, or show one with all its keys."""
     from acronis_pipeline.finetune.recipe import load_recipe, recipe_names
 
-    settings = load_settings()
-    for name in recipe_names(settings.recipes_dir):
-        recipe = load_recipe(name, settings.recipes_dir)
-        typer.echo(f"{name:<20} {recipe.method:<15} {' '.join(recipe.description.split())}")
+    folder = load_settings().recipes_dir
+    if name:
+        console.print_recipe(load_recipe(name, folder))
+        return
+    faults: list[str] = []
+    for known in recipe_names(folder):
+        try:
+            recipe = load_recipe(known, folder)
+        except RecipeError as fault:
+            faults.append(str(fault))
+        else:
+            typer.echo(f"{known:<20} {recipe.method:<15} {' '.join(recipe.description.split())}")
+    if faults:
+        raise RecipeError("; ".join(faults))
 
 
 @app.command()

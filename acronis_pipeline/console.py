@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from pydantic import BaseModel
 
 from acronis_pipeline.evaluate import table
 from acronis_pipeline.settings import Settings
@@ -22,6 +23,7 @@ from acronis_pipeline.settings import Settings
 if TYPE_CHECKING:
     from acronis_pipeline.answer import Answer
     from acronis_pipeline.bench import BenchResult
+    from acronis_pipeline.finetune import Recipe
     from acronis_pipeline.run import SiteOutcome
 
 _QUIET_LIBRARIES = (
@@ -105,6 +107,23 @@ def print_answer(answer: Answer) -> None:
     for citation in answer.citations:
         where = f"{citation.title} > {citation.heading}" if citation.heading else citation.title
         typer.echo(f"    [{citation.number}] {where}  {citation.url}")
+
+
+def print_recipe(recipe: Recipe) -> None:
+    """Every key of a recipe with its value, and what it is for where that is said."""
+    typer.echo(f"{recipe.name}: {' '.join(recipe.description.split())}\n")
+    for name, field in type(recipe).model_fields.items():
+        if name not in {"name", "description", "parameters"}:
+            _print_key(name, getattr(recipe, name), field.description)
+    typer.echo("parameters:")
+    for name, field in type(recipe.parameters).model_fields.items():
+        _print_key(f"  {name}", getattr(recipe.parameters, name), field.description)
+
+
+def _print_key(name: str, value: Any, description: str | None) -> None:
+    shown = str(value) if isinstance(value, BaseModel) else "unset" if value is None else repr(value)
+    text = f"{name + ':':<24} {shown:<14} {description or ''}".rstrip()
+    typer.echo(textwrap.fill(text, shutil.get_terminal_size((100, 24)).columns, subsequent_indent=" " * 40))
 
 
 def print_bench(result: BenchResult) -> None:

@@ -85,6 +85,27 @@ def test_recipes_are_listed_with_method_and_description(command: Command, tmp_pa
     assert all(len(description) > 20 for _, _, description in lines)
 
 
+def test_a_recipe_is_shown_with_all_its_keys(command: Command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = command("recipes", "full").out
+    assert "base_model:" in out
+    assert "tokens=64 overlap=32" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("  validation_passages:")]
+    assert "192" in line
+    assert "the answers and a random sample" in line
+
+
+def test_every_faulty_recipe_is_named_after_the_sound_ones(command: Command, tmp_path, monkeypatch):
+    (tmp_path / "one.yaml").write_text("method: magic\n")
+    (tmp_path / "two.yaml").write_text("method: full\nparameters: {epochs: 0}\n")
+    monkeypatch.setenv("ACRONIS_PIPELINE_RECIPES_DIR", str(tmp_path))
+    ended = command("recipes")
+    assert ended.code == 2
+    assert ended.out.splitlines()[-1].startswith("two_tower")
+    (line,) = ended.err
+    assert all(word in line for word in ("one.yaml", "'magic' is unknown", "two.yaml", "epochs = 0"))
+
+
 def test_version(command: Command):
     assert command("version").out.strip() == __version__
 
