@@ -48,9 +48,12 @@ class Towers:
 
 @dataclass
 class Best:
-    """The best checkpoint so far; `state` (of the trained parameters) is None while that is step 0."""
+    """The best checkpoint so far; `state` (of the trained parameters) is None while that is step 0.
 
-    value: float
+    `values` are of the metrics that choose; the first decides, each next one between equals.
+    """
+
+    values: tuple[float, ...]
     name: str = "step 0"
     state: Weights | None = None
 
@@ -75,7 +78,7 @@ def train_contrastively(
     base_look: dict[str, float],
     loss: Loss | None = None,
     negatives: Sequence[Sequence[int]] = (),
-    chooses: str = CHOOSES,
+    chooses: tuple[str, ...] = (CHOOSES,),
 ) -> tuple[Best, list[dict[str, float]]]:
     """Train `towers.weights` in place; return its best checkpoint and the history.
 
@@ -85,10 +88,12 @@ def train_contrastively(
     Parameters
     ----------
     look
-        Measures the validation questions with the weights as they are; its entry `chooses` picks the checkpoint, all
-        go into the history.
+        Measures the validation questions with the weights as they are; all of it goes into the history.
     base_look
         The same of the untouched base, step 0.
+    chooses
+        Metrics of a look that pick the checkpoint, each deciding between those equal in the ones before. The first
+        alone is what `parameters.patience` waits for.
     loss
         InfoNCE at `parameters.scale` by default.
     negatives
@@ -174,9 +179,9 @@ def _mined(task: Task, parameters: ContrastiveParameters) -> Sequence[Sequence[i
     return mine(task.examples, task.query_vectors, task.passage_vectors, parameters.hard_negatives)
 
 
-def _start(task: Task, base_look: dict[str, float], chooses: str) -> Progress:
+def _start(task: Task, base_look: dict[str, float], chooses: tuple[str, ...]) -> Progress:
     entry = {"step": 0, "epoch": 0.0, **base_look}
-    run = Progress(Best(base_look[chooses]), [])
+    run = Progress(Best(_values(base_look, chooses)), [])
     _note(task, run, entry)
     return run
 
@@ -200,7 +205,7 @@ def _look(
     run: Progress,
     weights: torch.nn.Module,
     look: Callable[[], dict[str, float]],
-    chooses: str,
+    chooses: tuple[str, ...],
     epoch: float,
 ) -> None:
     """Measure the weights as they are, and keep them if they are the best so far."""
@@ -210,15 +215,20 @@ def _look(
     _log.info(
         "epoch %g: %s of the validation questions over part of the corpus %.4f (best so far %.4f, %s)",
         epoch,
-        chooses,
-        found[chooses],
-        best.value,
+        chooses[0],
+        found[chooses[0]],
+        best.values[0],
         best.name,
     )
     _note(task, run, {"step": run.step, "epoch": epoch, **found})
-    run.looks_without_better += 1
-    if found[chooses] > best.value:
-        run.best, run.looks_without_better = Best(found[chooses], f"epoch {epoch:g}", copy_of(weights)), 0
+    values = _values(found, chooses)
+    run.looks_without_better = 0 if values[0] > best.values[0] else run.looks_without_better + 1
+    if values > best.values:
+        run.best = Best(values, f"epoch {epoch:g}", copy_of(weights))
+
+
+def _values(found: dict[str, float], chooses: tuple[str, ...]) -> tuple[float, ...]:
+    return tuple(found[metric] for metric in chooses)
 
 
 class _Clock:

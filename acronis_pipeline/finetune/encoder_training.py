@@ -69,7 +69,7 @@ def train_encoder(
         return Fitted(task.base.model, Changed.NOTHING, "step 0", history)
     share = choose_share(
         lambda share: mix(tuned, share),
-        tuned_value=best.value,
+        tuned_value=best.values[0],
         shares=parameters.interpolation,
         value=lambda: pool.look(embedder)[CHOOSES],
     )

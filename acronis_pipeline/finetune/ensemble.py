@@ -21,7 +21,10 @@ from acronis_pipeline.finetune.validation import CHOOSES, measure
 from acronis_pipeline.finetune.validation_pool import ValidationPool
 
 STOPS = "hit_rate_at_5"
-"""Metric of the validation questions that chooses checkpoint and weight; nDCG@10 decides between equal weights."""
+"""Metric of the validation questions that stops training and chooses the checkpoint; nDCG@10 decides between equals.
+
+The weight is chosen by nDCG@10: among few questions one more that is hit would outweigh all others' ranks.
+"""
 
 _EQUAL = 0.5
 
@@ -101,7 +104,7 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
         parameters,
         look=lambda: pool.look(fusion.embedder),
         base_look=untrained,
-        chooses=STOPS,
+        chooses=(STOPS, CHOOSES),
     )
     if best.state is None and parameters.second is None:
         return Fitted(task.base.model, Changed.NOTHING, "step 0", history)
@@ -141,7 +144,7 @@ def _weigh(fusion: Any, pool: ValidationPool, weights: tuple[float, ...]) -> flo
     }
     for weight, metrics in found.items():
         _log.info("weight %g: validation hit rate@5 %.4f, nDCG@10 %.4f", weight, metrics[STOPS], metrics[CHOOSES])
-    best = max(found, key=lambda weight: (found[weight][STOPS], found[weight][CHOOSES]))
+    best = max(found, key=lambda weight: (found[weight][CHOOSES], found[weight][STOPS]))
     fusion.scale(factors[best])
     return best
 
