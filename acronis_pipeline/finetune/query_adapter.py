@@ -191,11 +191,12 @@ class Contrasted:
     def positive(self, batch: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Boolean (n_batch, n_columns): which of the step's vectors belong to an answer of which question."""
         owners, mask = self._owners[columns], np.zeros((len(batch), len(columns)), dtype=bool)
-        for index, question in enumerate(batch):
-            answers = self._answers[question]
-            starts, ends = np.searchsorted(owners, answers), np.searchsorted(owners, answers, side="right")
-            for start, end in zip(starts, ends, strict=True):
-                mask[index, start:end] = True
+        answers = [self._answers[question] for question in batch]
+        asked = np.repeat(np.arange(len(batch)), [len(rows) for rows in answers])
+        rows = np.concatenate(answers)
+        starts, ends = np.searchsorted(owners, rows), np.searchsorted(owners, rows, side="right")
+        for question, start, end in zip(asked.tolist(), starts.tolist(), ends.tolist(), strict=True):
+            mask[question, start:end] = True
         return mask
 
 
