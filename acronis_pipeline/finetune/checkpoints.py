@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from acronis_pipeline.finetune.contrastive_training import Progress
 
 _EVERY_S = 120.0
+_VERSION = 2
+"""Of what a checkpoint holds; one of another version is of no use."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +42,9 @@ class Checkpoints:
         from acronis_pipeline.finetune.contrastive_training import Best, Progress, load
 
         saved = torch.load(self._file, map_location=next(weights.parameters()).device, weights_only=True)
+        if saved.get("version") != _VERSION:
+            _log.warning("%s is of another version of this program: training starts from the beginning", self._file)
+            return None
         load(weights, saved["weights"])
         optimizer.load_state_dict(saved["optimizer"])
         run = Progress(Best(**saved["best"]), **saved["progress"])
@@ -57,6 +62,7 @@ class Checkpoints:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         partial = self._file.with_suffix(".partial")
         state = {
+            "version": _VERSION,
             "weights": copy_of(weights),
             "optimizer": optimizer.state_dict(),
             "best": vars(run.best),

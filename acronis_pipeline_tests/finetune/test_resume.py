@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from acronis_pipeline.finetune import is_unfinished, refresh, training_key
+from acronis_pipeline.finetune import checkpoints, is_unfinished, refresh, training_key
 from acronis_pipeline.finetune.method import Fitted
 from acronis_pipeline.finetune.methods import METHODS
 from acronis_pipeline.store import Store
@@ -53,6 +53,16 @@ def test_the_same_weights_as_without_the_kill(model: Path, tmp_path: Path, metho
     ours, theirs = resumed.model.state_dict(), whole.model.state_dict()
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_checkpoint_of_another_version_is_left_alone(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(PowerError), monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "_VERSION", 1)
+        fit(model, "full", tmp_path, dies_at=8)
+    _, steps = fit(model, "full", tmp_path)
+    assert steps[0] == 0
 
 
 def test_a_checkpoint_is_never_half_written(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
