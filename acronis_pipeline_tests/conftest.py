@@ -1,10 +1,12 @@
 """The whole pipeline, run once for all tests of the outer layers (defs, command line, answers, browser)."""
 
 import os
+import sqlite3
 from pathlib import Path
 
 import hypothesis
 import pytest
+import sqlalchemy
 
 from acronis_pipeline_tests import finished_run
 from acronis_pipeline_tests.finished_run import FinishedRun
@@ -16,6 +18,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # The same examples everywhere, so that a change is what breaks a test; HYPOTHESIS_PROFILE=default looks for new ones.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
+def _wait_for_no_disk(connection: object, _: object) -> None:
+    """Dagster and MLflow commit every event, and a commit waits for the disk; a test that is killed loses nothing."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")
 
 
 @pytest.fixture(scope="session")
