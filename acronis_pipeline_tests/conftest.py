@@ -2,11 +2,16 @@
 
 import os
 import sqlite3
+import ssl
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import httpx2
 import hypothesis
 import pytest
 import sqlalchemy
+from alembic.script import ScriptDirectory
 
 from acronis_pipeline_tests import finished_run
 from acronis_pipeline_tests.finished_run import FinishedRun
@@ -25,6 +30,19 @@ def _wait_for_no_disk(connection: object, _: object) -> None:
     """Dagster and MLflow commit every event, and a commit waits for the disk; a test that is killed loses nothing."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous=OFF")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_once() -> Iterator[None]:
+    """What libraries read anew each time: sixty scripts of migrations for a database, all certificates for a client."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for owner, name in (
+            (ScriptDirectory, "from_config"),
+            (httpx2, "create_ssl_context"),
+            (ssl, "create_default_context"),
+        ):
+            monkeypatch.setattr(owner, name, cache(getattr(owner, name)))
+        yield
 
 
 @pytest.fixture(scope="session")
