@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx2
 import hypothesis
 import pytest
-import sqlalchemy
 from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, event
 
 from acronis_pipeline_tests import finished_run
 from acronis_pipeline_tests.finished_run import FinishedRun
@@ -25,7 +25,7 @@ hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
-@sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
+@event.listens_for(Engine, "connect")
 def _wait_for_no_disk(connection: object, _: object) -> None:
     """Dagster and MLflow commit every event, and a commit waits for the disk; a test that is killed loses nothing."""
     if isinstance(connection, sqlite3.Connection):
