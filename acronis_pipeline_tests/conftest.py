@@ -1,10 +1,17 @@
 """The whole pipeline, run once for all tests of the outer layers (defs, command line, answers, browser)."""
 
 import os
+import sqlite3
+import ssl
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import httpx2
 import hypothesis
 import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, event
 
 from acronis_pipeline_tests import finished_run
 from acronis_pipeline_tests.finished_run import FinishedRun
@@ -16,6 +23,26 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # The same examples everywhere, so that a change is what breaks a test; HYPOTHESIS_PROFILE=default looks for new ones.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@event.listens_for(Engine, "connect")
+def _wait_for_no_disk(connection: object, _: object) -> None:
+    """Dagster and MLflow commit every event, and a commit waits for the disk; a test that is killed loses nothing."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def read_once() -> Iterator[None]:
+    """What libraries read anew each time: sixty scripts of migrations for a database, all certificates for a client."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for owner, name in (
+            (ScriptDirectory, "from_config"),
+            (httpx2, "create_ssl_context"),
+            (ssl, "create_default_context"),
+        ):
+            monkeypatch.setattr(owner, name, cache(getattr(owner, name)))
+        yield
 
 
 @pytest.fixture(scope="session")
