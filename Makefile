@@ -13,7 +13,7 @@ test: $(READY)  ## lint, types and the test suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 ui: $(READY)  ## Dagster (with daemon) and MLflow on the same data
 	$(BIN)/acronis-pipeline ui

@@ -19,6 +19,8 @@ from acronis_pipeline_tests.finished_run import FinishedRun
 # Torch's idle threads spin by default: beside another busy process on 2 cores that makes tests 5 times slower. It is
 # read when torch is loaded, which is later.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers have the processors between them
 
 # The same examples everywhere, so that a change is what breaks a test; HYPOTHESIS_PROFILE=default looks for new ones.
 hypothesis.settings.register_profile("repeatable", derandomize=True)

@@ -87,6 +87,7 @@ def test_recipes_are_listed_with_method_and_description(command: Command, tmp_pa
 
 def test_a_recipe_is_shown_with_all_its_keys(command: Command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
     out = command("recipes", "full").out
     assert "base_model:" in out
     assert "tokens=64 overlap=32" in out
