@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from acronis_pipeline import schemas, vectors
+from acronis_pipeline import index, schemas, vectors
 from acronis_pipeline.evaluate.report import Latency
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.store import Store
@@ -35,12 +35,11 @@ def latency(retriever: Retriever, queries: Sequence[str]) -> Latency:
 
 
 def index_size_bytes(store: Store, system: System) -> int:
-    """Bytes that the system's search reads besides the passages: word index, vectors and their index, or both."""
-    table = store.open(system.table)
-    size_of = {index.columns[0]: index.size_bytes or 0 for index in table.list_indices()}
-    near = _vector_bytes(table) + size_of.get("vector", 0)
-    words = size_of.get("passage", 0)
-    return {"bm25": words, "dense": near, "hybrid": words + near}[system.mode]
+    """Bytes that the system's search reads besides the passages: words of these, vectors, or both and the excerpts."""
+    parts = index.part_bytes(store, system.table)
+    near = _vector_bytes(store.open(system.table)) + parts.get("vector index", 0)
+    words = parts.get("passage index", 0)
+    return {"bm25": words, "dense": near, "hybrid": words + parts.get("excerpts", 0) + near}[system.mode]
 
 
 def _vector_bytes(table: Any) -> int:

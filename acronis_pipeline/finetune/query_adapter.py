@@ -36,9 +36,9 @@ class Parameters(MethodParameters):
     learning_rate: float = Field(1e-4, gt=0)
     weight_decay: float = Field(0.01, ge=0, description="Pulls towards the base model.")
     scale: float = Field(30.0, gt=0, description="1 / temperature of the softmax over passages.")
-    batch_size: int = Field(256, ge=1, description="Questions per step; negatives are the same for any size.")
+    batch_size: int = Field(128, ge=1, description="Questions per step; negatives are the same for any size.")
     contrasted: int = Field(
-        1024,
+        512,
         ge=2,
         description="Vectors contrasted in a step besides its answers: a random sample of those of passages with "
         "questions.",
