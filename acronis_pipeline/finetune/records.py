@@ -27,7 +27,7 @@ from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.settings import EmbeddingEndpoint, ModelSettings
 from acronis_pipeline.store import Store, quoted
 
-VERSION = "1"
+VERSION = "2"
 """Part of the training key: a change here trains every recipe again."""
 
 TABLE = "models"
