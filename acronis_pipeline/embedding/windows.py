@@ -127,6 +127,10 @@ class PassageVectors:
         """The vectors of one passage, shape (n, dimension)."""
         return self.matrix[self.starts[row] : self.starts[row + 1]]
 
+    def closest(self, row: int, query: np.ndarray) -> int:
+        """Which of the vectors of one passage, from 0 on, is closest to a query's, shape (dimension,)."""
+        return int((self.of(row) @ query).argmax())
+
     def similarities(self, queries: np.ndarray) -> np.ndarray:
         """Cosine of each query (of shape (n_queries, dimension)) with each passage's closest vector.
 

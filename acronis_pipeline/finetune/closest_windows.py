@@ -19,7 +19,6 @@ def shown_of(task: Task) -> Shown | None:
     windows = task.base.cut(task.examples.passages)
 
     def shown(question: int, row: int) -> str:
-        closest = int((task.passage_vectors.of(row) @ task.query_vectors[question]).argmax())
-        return windows[row][closest]
+        return windows[row][task.passage_vectors.closest(row, task.query_vectors[question])]
 
     return shown

@@ -176,7 +176,7 @@ class Contrasted:
         self._owners = np.repeat(np.arange(len(rows)), np.diff(passages.starts))
         self._answers = [np.searchsorted(rows, answer) for answer in answers]
         self._closest = [
-            np.array([passages.starts[row] + int((passages.of(row) @ vector).argmax()) for row in answer])
+            np.array([passages.starts[row] + passages.closest(row, vector) for row in answer])
             for answer, vector in zip(self._answers, query_vectors, strict=True)
         ]
 

@@ -65,9 +65,7 @@ def summarise(ranks: Sequence[np.ndarray]) -> dict[str, float]:
     return {
         "hit_rate_at_5": float(np.mean(first <= 5)),
         "mrr_at_10": float(np.mean(np.where(first <= _K, 1.0 / first, 0.0))),
-        "ndcg_at_10": float(
-            np.mean([_NDCG_OF_ONE[min(rank[0], _K + 1)] if len(rank) == 1 else _ndcg(rank) for rank in ranks])
-        ),
+        "ndcg_at_10": float(np.mean([_ndcg(rank) for rank in ranks])),
     }
 
 

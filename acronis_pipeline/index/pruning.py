@@ -70,8 +70,7 @@ def _drop(store: Store, name: str) -> Dropped:
     table = store.open(name)
     gone = Dropped(name, int(table.count_rows()), sum(part_bytes(store, name).values()))
     store.drop(name)
-    if store.exists(excerpts.table_name(name)):
-        store.drop(excerpts.table_name(name))
+    store.drop(excerpts.table_name(name))
     _log.info("dropped table %s (%d rows): no recipe, champion or rollback needs it", name, gone.rows)
     return gone
 

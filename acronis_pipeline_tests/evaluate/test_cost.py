@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from acronis_pipeline import index
 from acronis_pipeline.evaluate import cost
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline_tests.evaluate.worlds import DATASET, N_PAGES, build
@@ -34,4 +35,6 @@ def test_index_of_a_hybrid_is_that_of_the_words_the_excerpts_and_the_vectors(tmp
     )
     assert vectors == N_PAGES * DIMENSION * 4
     assert words > 500
-    assert both > words + vectors + store.count(f"excerpts_of_{base.table}") * 50
+    excerpts = index.part_bytes(store, base.table)["excerpts"]
+    assert excerpts > 500
+    assert both == words + excerpts + vectors
