@@ -2,12 +2,14 @@
 
 import hashlib
 import logging
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from acronis_pipeline.errors import SiteError
@@ -22,13 +24,24 @@ MARK = "X-Acronis-Pipeline-Sample"
 """Response header by which a server of ours is told from a foreign program on the same port."""
 
 
-class _Server(ThreadingHTTPServer):
+class LoopbackServer(ThreadingHTTPServer):
+    """A server on 127.0.0.1 (port 0 takes a free one) to which a client that hangs up is no fault worth a traceback."""
+
     daemon_threads = True
     request_queue_size = 64
 
+    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__((HOST, port), handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Server(LoopbackServer):
     def __init__(self, port: int, edits: Path | None) -> None:
         self.edits = edits
-        super().__init__((HOST, port), _Handler)
+        super().__init__(port, _Handler)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -5,7 +5,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from acronis_pipeline.sample_site.server import LoopbackServer
 
 PROSE = "Backups of this machine are kept for thirty days and can be restored to other hardware at any time. "
 
@@ -58,9 +60,8 @@ class Website:
             def log_request(self, code: object = "-", size: object = "-") -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+        self._server = LoopbackServer(0, Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def close(self) -> None:

@@ -5,11 +5,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import numpy as np
 
+from acronis_pipeline.sample_site.server import LoopbackServer
 from acronis_pipeline.settings import EmbeddingEndpoint
 from acronis_pipeline_tests.index.corpora import WordEmbedder
 
@@ -64,12 +65,12 @@ def serving(script: Script) -> Iterator[EmbeddingEndpoint]:
             """Silent."""
 
     lock = threading.Lock()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = LoopbackServer(0, Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield EmbeddingEndpoint.model_validate(
-            {"model": "m", "base_url": f"http://127.0.0.1:{server.server_address[1]}/v1", "api_key": KEY}
+            {"model": "m", "base_url": f"http://127.0.0.1:{server.server_port}/v1", "api_key": KEY}
         )
     finally:
         server.shutdown()

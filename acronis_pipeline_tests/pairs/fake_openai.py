@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.parser import BytesParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from acronis_pipeline.sample_site.server import LoopbackServer
 
 Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 """Status, body (text is sent as it is, anything else as JSON) and further headers."""
@@ -153,24 +155,21 @@ def serving(behaviour: Behaviour) -> Iterator[FakeOpenAI]:
 
         def _send(self, status: int, answer: Any, headers: dict[str, str] | None = None) -> None:
             payload = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
-            try:
-                self.send_response(status)
-                for name, value in (headers or {}).items():
-                    self.send_header(name, value)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(payload)))
-                self.end_headers()
-                self.wfile.write(payload)
-            except OSError:  # the client timed out, or was killed
-                self.close_connection = True
+            self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(payload)))
+            self.end_headers()
+            self.wfile.write(payload)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = LoopbackServer(0, Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    fake.url = f"http://127.0.0.1:{server.server_port}/v1"
     try:
         yield fake
     finally:

@@ -2,9 +2,12 @@
 
 import http.client
 import os
+import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,6 +146,21 @@ def test_connection_survives_several_requests(server: ThreadingHTTPServer) -> No
         response.read()
         assert response.status == expected
     connection.close()
+
+
+def test_client_that_hangs_up_leaves_no_traceback(
+    server: ThreadingHTTPServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = set(threading.enumerate())
+    with socket.create_connection((HOST, server.server_port)) as client:
+        client.sendall(b"GET /docs/trial/ HT")
+        while not (handlers := set(threading.enumerate()) - before):
+            time.sleep(0.001)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
+    for handler in handlers:
+        handler.join(5)
+    assert not any(handler.is_alive() for handler in handlers)
+    assert capsys.readouterr().err == ""
 
 
 def test_etag_is_the_same_in_another_process(server: ThreadingHTTPServer) -> None:
