@@ -1,7 +1,7 @@
 """A loaded encoder: texts in, vectors out."""
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from acronis_pipeline.embedding.batches import TYPICAL_TOKENS
 from acronis_pipeline.embedding.decoder import is_language_model, make_encoder_of
 from acronis_pipeline.embedding.folder import describe, find_base
-from acronis_pipeline.embedding.identity import IDENTITY_FILE, ModelIdentity
+from acronis_pipeline.embedding.identity import BFLOAT16_IN_TORCH, IDENTITY_FILE, ModelIdentity
 from acronis_pipeline.embedding.routes import Route, Side, input_module, route_of
 from acronis_pipeline.embedding.windows import PassageVectors, WindowCutter, mixed
 from acronis_pipeline.errors import ModelError
@@ -83,17 +83,26 @@ class Embedder:
         if not texts:
             return np.zeros((0, self.identity.dimension), np.float32)
         route = self._route(side)
-        if route is not None:
-            return self._encode_in_batches(side, route, texts)
-        encode = self.model.encode_query if side == "query" else self.model.encode_document
-        vectors = encode(
-            list(texts),
-            batch_size=self.batch_size,
-            normalize_embeddings=True,
-            show_progress_bar=False,
-            convert_to_numpy=True,
-        )
+        with self._arithmetic():
+            if route is not None:
+                return self._encode_in_batches(side, route, texts)
+            encode = self.model.encode_query if side == "query" else self.model.encode_document
+            vectors = encode(
+                list(texts),
+                batch_size=self.batch_size,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+                convert_to_numpy=True,
+            )
         return np.ascontiguousarray(vectors, dtype=np.float32)
+
+    def _arithmetic(self) -> AbstractContextManager[Any]:
+        """Products in bfloat16 where the identity says so; means and norms stay float32, as in OpenVINO."""
+        if self.identity.precision != BFLOAT16_IN_TORCH:
+            return nullcontext()
+        import torch
+
+        return torch.autocast(self.model.device.type, dtype=torch.bfloat16)
 
     def _encode_in_batches(self, side: Side, route: Route, texts: Sequence[str]) -> np.ndarray:
         import torch

@@ -9,12 +9,13 @@ from acronis_pipeline.fingerprint import digest
 IDENTITY_FILE = "acronis_pipeline.json"
 """Written beside the weights of every model we publish; sentence-transformers ignores it."""
 
-FLOAT32, BFLOAT16, INT8 = "float32", "bfloat16", "int8"
+FLOAT32, BFLOAT16, BFLOAT16_IN_TORCH, INT8 = "float32", "bfloat16", "bfloat16 in torch", "int8"
 """Precisions. What computes float32 is no part of an identity: torch's own vectors differ in the seventh decimal with
 the texts that share a batch, another engine's no more than that (`encoders.choosing` checks it), and rankings compare
-five decimals. A reduced precision moves vectors further, so it makes another model."""
+five decimals. A reduced precision moves vectors further, and each engine in its own way, so it makes another model.
+Plain `bfloat16` is OpenVINO's."""
 
-DETERMINED = (FLOAT32, BFLOAT16)
+DETERMINED = (FLOAT32, BFLOAT16, BFLOAT16_IN_TORCH)
 """Precisions that need no more than the model's own weights, unlike int8, which is calibrated."""
 
 

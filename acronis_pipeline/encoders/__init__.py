@@ -6,6 +6,6 @@ Which engine computes float32 is found out on the machine (`choosing`); a reduce
 part of the model's identity, which is what makes queries take the same path as the passages of an index.
 """
 
-from acronis_pipeline.encoders.choosing import running
+from acronis_pipeline.encoders.choosing import asked_precision, running
 
-__all__ = ["running"]
+__all__ = ["asked_precision", "running"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from acronis_pipeline import embedding
 from acronis_pipeline.embedding import Embedder, ModelIdentity
-from acronis_pipeline.embedding.identity import FLOAT32
+from acronis_pipeline.embedding.identity import BFLOAT16, BFLOAT16_IN_TORCH, FLOAT32
 from acronis_pipeline.embedding.routes import Side
 from acronis_pipeline.encoders import engine
 from acronis_pipeline.encoders.conversion import write_openvino
@@ -60,12 +60,23 @@ def running(folder: Path, identity: ModelIdentity, settings: ModelSettings) -> E
         return embedding.load(folder, identity, endpoints=settings.endpoints)
     if is_converted(folder):
         return ConvertedEmbedder(folder, identity, settings.batch_size)
+    if identity.precision == BFLOAT16_IN_TORCH:
+        return _in_torch(folder, identity, settings)
     if identity.precision != FLOAT32 or settings.backend == "openvino":
         return ConvertedEmbedder(_copy_of(folder, identity, settings), identity, settings.batch_size)
     may_choose = settings.backend == "auto" and settings.device in (None, "cpu") and settings.cache_dir is not None
     if may_choose and engine.is_installed():
         return ChoosingEmbedder(folder, identity, settings)
     return _in_torch(folder, identity, settings)
+
+
+def asked_precision(settings: ModelSettings) -> str:
+    """The precision of an identity that the settings ask for: of the engine that computes it here."""
+    if settings.precision == FLOAT32:
+        return FLOAT32
+    on_cpu = settings.device == "cpu" or (settings.device is None and not _has_gpu())
+    in_openvino = settings.backend == "openvino" or (settings.backend == "auto" and on_cpu and engine.is_installed())
+    return BFLOAT16 if in_openvino else BFLOAT16_IN_TORCH
 
 
 class ChoosingEmbedder(Embedder):
@@ -213,5 +224,9 @@ def _machine() -> str:
     lines = cpu.read_text("utf-8").splitlines() if cpu.exists() else [platform.processor()]
     cores = [line for line in lines if line.startswith(("model name", "flags"))] or lines
     threads = os.environ.get("OMP_NUM_THREADS", "")
-    gpu = str(Path("/dev/nvidiactl").exists())
-    return digest(platform.machine(), *cores, str(os.cpu_count()), threads, gpu, version("torch"))
+    return digest(platform.machine(), *cores, str(os.cpu_count()), threads, str(_has_gpu()), version("torch"))
+
+
+def _has_gpu() -> bool:
+    """Without torch, whose import takes seconds."""
+    return Path("/dev/nvidiactl").exists()

@@ -88,23 +88,29 @@ class ConvertedEmbedder(Embedder):
         self.batch_size = batch_size
         self._folder = folder
         self._sides = read_sides(folder)
-        self._compiled: dict[str, Any] = {}
+        self._compiled: dict[tuple[str, bool], Any] = {}
         self._batchers: dict[Side, Batcher] = {}
 
     def _encode(self, side: Side, texts: Sequence[str]) -> np.ndarray:
         vectors = np.zeros((len(texts), self.identity.dimension), np.float32)
         files = self._sides[side]
-        request = self._graph(files.graph).create_infer_request()
-        for batch in self._batcher(side).batches(texts, self.batch_size * TYPICAL_TOKENS, files.prompt):
-            request.infer(batch.inputs)
+
+        def keep(request: Any, rows: np.ndarray) -> None:
             found = request.get_output_tensor(0).data
-            vectors[batch.rows] = found / np.linalg.norm(found, axis=1, keepdims=True)
+            vectors[rows] = found / np.linalg.norm(found, axis=1, keepdims=True)
+
+        requests = engine.openvino().AsyncInferQueue(self._graph(files.graph, in_bulk=len(texts) > self.batch_size))
+        requests.set_callback(keep)
+        for batch in self._batcher(side).batches(texts, self.batch_size * TYPICAL_TOKENS, files.prompt):
+            requests.start_async(batch.inputs, batch.rows)
+        requests.wait_all()
         if not np.isfinite(vectors).all():
             raise ModelError(f"OpenVINO computes no numbers for {self.identity.base}; set model.backend to torch")
         return vectors
 
-    def _graph(self, name: str) -> Any:
-        if name not in self._compiled:
+    def _graph(self, name: str, *, in_bulk: bool) -> Any:
+        key = name, in_bulk
+        if key not in self._compiled:
             try:
                 graph = engine.core().read_model(str(self._folder / name))
             except RuntimeError as error:
@@ -112,8 +118,8 @@ class ConvertedEmbedder(Embedder):
                 raise ModelError(
                     f"converted model in {self._folder} does not load ({reason}); export it again"
                 ) from error
-            self._compiled[name] = engine.compiled(graph, self.identity.precision)
-        return self._compiled[name]
+            self._compiled[key] = engine.compiled(graph, self.identity.precision, in_bulk=in_bulk)
+        return self._compiled[key]
 
     def _batcher(self, side: Side) -> Batcher:
         if side not in self._batchers:

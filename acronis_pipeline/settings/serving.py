@@ -20,11 +20,13 @@ class ModelSettings(Group):
     batch_size: int = Field(32, ge=1, description="Of texts of 64 tokens on a CPU, 512 on a GPU; fewer longer ones.")
     backend: Literal["auto", "torch", "openvino"] = Field(
         "auto",
-        description="What computes float32; `auto` probes whether OpenVINO (extra `export`) is faster with the same "
-        "vectors, once there are 1,000 texts to encode.",
+        description="What computes; `auto` probes whether OpenVINO (extra `export`) is faster with the same float32 "
+        "vectors, once there are 1,000 texts to encode, and takes it for bfloat16 on a CPU.",
     )
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="`bfloat16` (OpenVINO) is faster and makes slightly other vectors, thus another model."
+        "float32",
+        description="`bfloat16` is faster on processors that have it, and makes slightly other vectors, thus another "
+        "model; computed as `backend` says.",
     )
     training_precision: Literal["auto", "float32", "bfloat16"] = Field(
         "float32", description="Of training steps; `auto` times both on the device. Published weights are float32."

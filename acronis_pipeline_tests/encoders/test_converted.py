@@ -32,6 +32,14 @@ def test_converted_model_gives_the_same_vectors_on_both_sides(name, request, tmp
     assert runs.encode_passages([]).shape == (0, 32)
 
 
+def test_few_texts_and_many_have_the_same_vectors_in_their_own_order(tiny, tmp_path):
+    runs = converted(tiny, tmp_path / "copy")
+    runs.batch_size = 2  # many batches, side by side
+    texts = [f"{text} {number}" for number in range(5) for text in TEXTS]
+    assert np.allclose(runs.encode_passages(texts), tiny.encode_passages(texts), atol=5e-6)
+    assert np.allclose(runs.encode_passages(texts[:2]), tiny.encode_passages(texts[:2]), atol=5e-6)
+
+
 def test_sides_that_do_not_differ_share_a_graph(tiny, adapted, tmp_path):
     converted(tiny, tmp_path / "one")
     converted(adapted, tmp_path / "two")

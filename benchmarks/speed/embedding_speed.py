@@ -66,7 +66,8 @@ def ways(work: Path, calibration: Path) -> tuple[dict[str, Any], Callable[[list[
         "OpenVINO int8": running(int8.folder, int8.identity, openvino),
     }
     if "avx512_bf16" in Path("/proc/cpuinfo").read_text("utf-8"):
-        found["OpenVINO bfloat16"] = running(folder, embedding.in_precision(identity, "bfloat16"), openvino)
+        for name, precision in (("torch bfloat16", "bfloat16 in torch"), ("OpenVINO bfloat16", "bfloat16")):
+            found[name] = running(folder, embedding.in_precision(identity, precision), openvino)
     plain = SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
     plain.max_seq_length = 256
 
