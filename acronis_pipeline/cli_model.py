@@ -64,7 +64,7 @@ def export(
         f"nDCG@10 {judged.exported:.4f}, original {judged.original:.4f}: {found.mean:+.4f} "
         f"[{found.low:+.4f}, {found.high:+.4f}] on {found.n} questions"
     )
-    typer.echo(judged.speed.reason)
+    typer.echo(judged.speed.told("The exported model", "the original") + ".")
     if use:
         typer.echo(
             f"Recipe {model} runs on it when lancedb_index[{model}] and eval_report[{model}] are materialized next."

@@ -2,10 +2,11 @@
 
 embedder = running(folder, identity, settings.model)   # what indexing and questions use
 
-Which engine computes float32 is found out on the machine (`choosing`); a reduced precision is somebody's choice and
-part of the model's identity, which is what makes queries take the same path as the passages of an index.
+Which engine computes float32 is found out on the machine (`choosing`). A reduced precision is somebody's choice or a
+probe's (`precision`), and part of the model's identity, so that queries take the same path as the passages of an index.
 """
 
-from acronis_pipeline.encoders.choosing import asked_precision, running
+from acronis_pipeline.encoders.choosing import running
+from acronis_pipeline.encoders.precision import precision_of
 
-__all__ = ["asked_precision", "running"]
+__all__ = ["precision_of", "running"]

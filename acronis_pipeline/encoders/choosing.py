@@ -2,12 +2,9 @@
 
 import json
 import logging
-import os
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,11 +13,13 @@ import numpy as np
 
 from acronis_pipeline import embedding
 from acronis_pipeline.embedding import Embedder, ModelIdentity
-from acronis_pipeline.embedding.identity import BFLOAT16, BFLOAT16_IN_TORCH, FLOAT32
+from acronis_pipeline.embedding.identity import BFLOAT16_IN_TORCH, FLOAT32
 from acronis_pipeline.embedding.routes import Side
 from acronis_pipeline.encoders import engine
 from acronis_pipeline.encoders.conversion import write_openvino
 from acronis_pipeline.encoders.converted import LAYOUT, ConvertedEmbedder, is_converted, make_once
+from acronis_pipeline.encoders.machine import machine
+from acronis_pipeline.encoders.probe import compare
 from acronis_pipeline.endpoint_folder import is_endpoint
 from acronis_pipeline.errors import ModelError, OutputError, SettingsError
 from acronis_pipeline.files import write_text
@@ -30,8 +29,6 @@ from acronis_pipeline.settings import ModelSettings
 _log = logging.getLogger(__name__)
 _WORTH_CONVERTING = 1_000
 """Texts that one process must have encoded: converting and probing cost about what OpenVINO saves on half as many."""
-_PROBED = 32
-"""Texts of a probe: about 2 s for a small model on one core."""
 _SAME = 0.99999
 """Least cosine between two engines' vectors of a text that makes them the same: torch's own batches differ by 1e-7."""
 _FASTER = 1.1
@@ -70,15 +67,6 @@ def running(folder: Path, identity: ModelIdentity, settings: ModelSettings) -> E
     return _in_torch(folder, identity, settings)
 
 
-def asked_precision(settings: ModelSettings) -> str:
-    """The precision of an identity that the settings ask for: of the engine that computes it here."""
-    if settings.precision == FLOAT32:
-        return FLOAT32
-    on_cpu = settings.device == "cpu" or (settings.device is None and not _has_gpu())
-    in_openvino = settings.backend == "openvino" or (settings.backend == "auto" and on_cpu and engine.is_installed())
-    return BFLOAT16 if in_openvino else BFLOAT16_IN_TORCH
-
-
 class ChoosingEmbedder(Embedder):
     """Runs in torch until there is enough to do that a faster engine pays, or at once in what a probe chose before.
 
@@ -115,7 +103,7 @@ class ChoosingEmbedder(Embedder):
     def _choose(self, texts: Sequence[str]) -> Embedder | None:
         """None as long as nothing was decided."""
         copy = _copy_folder(self._folder, self.identity, self._settings)
-        file = copy.with_name(f"{copy.name}-{_machine()[:12]}.json")
+        file = copy.with_name(f"{copy.name}-{machine()[:12]}.json")
         verdict = _read(file)
         if verdict is None or (verdict.engine == "openvino" and not is_converted(copy)):
             if self._n_encoded < _WORTH_CONVERTING:
@@ -138,7 +126,7 @@ class ChoosingEmbedder(Embedder):
             return Verdict("torch", f"it is on {torch.model.device.type}")
         try:
             copy = _copy_of(self._folder, self.identity, self._settings, loaded=torch)
-            return compare(torch, ConvertedEmbedder(copy, self.identity, self._settings.batch_size), texts)
+            return decide(torch, ConvertedEmbedder(copy, self.identity, self._settings.batch_size), texts)
         except (ModelError, OSError) as error:  # such as a disk that is full
             return Verdict("torch", str(error))
 
@@ -148,31 +136,12 @@ class ChoosingEmbedder(Embedder):
         return self._torch
 
 
-def compare(torch: Embedder, converted: Embedder, texts: Sequence[str]) -> Verdict:
-    """Run both on a sample of `texts`, in turn, and prefer the converted one if it is exact and faster."""
-    rows = np.linspace(0, len(texts) - 1, min(_PROBED, len(texts)), dtype=int)
-    sample = [texts[int(row)] for row in rows]
-    least = min(
-        _least_cosine(torch.encode_passages(sample[:8]), converted.encode_passages(sample[:8])),
-        _least_cosine(torch.encode_queries(sample[:8]), converted.encode_queries(sample[:8])),
-    )  # also warms both up
-    seconds = {"torch": np.inf, "openvino": np.inf}
-    for _ in range(2):
-        vectors = []
-        for name, runs in (("torch", torch), ("openvino", converted)):
-            started = time.perf_counter()
-            vectors.append(runs.encode_passages(sample))
-            seconds[name] = min(seconds[name], time.perf_counter() - started)
-        least = min(least, _least_cosine(*vectors))
-    ratio = seconds["torch"] / seconds["openvino"]
-    reason = f"OpenVINO is {ratio:.1f} times as fast as torch here, with vectors of cosine {least:.6f} at least"
-    wins = ratio > _FASTER and least >= _SAME
-    per_s = {name: round(len(sample) / taken, 1) for name, taken in seconds.items()}
-    return Verdict("openvino" if wins else "torch", reason, per_s["torch"], per_s["openvino"], least)
-
-
-def _least_cosine(a: np.ndarray, b: np.ndarray) -> float:
-    return float((a * b).sum(axis=1).min())
+def decide(torch: Embedder, converted: Embedder, texts: Sequence[str]) -> Verdict:
+    """Prefer the converted one if it is exact and faster on a sample of `texts`."""
+    found = compare(torch, converted, texts)
+    wins = found.gain > _FASTER and found.least_cosine >= _SAME
+    rates = round(found.first_per_s, 1), round(found.second_per_s, 1)
+    return Verdict("openvino" if wins else "torch", found.told("OpenVINO", "torch"), *rates, found.least_cosine)
 
 
 def _in_torch(folder: Path, identity: ModelIdentity, settings: ModelSettings) -> Embedder:
@@ -215,18 +184,3 @@ def _read(file: Path) -> Verdict | None:
         return Verdict(**json.loads(file.read_text("utf-8")))
     except (OSError, ValueError, TypeError):  # none yet, or one of another version: it is found out again
         return None
-
-
-@lru_cache(maxsize=1)
-def _machine() -> str:
-    """Digest of what decides which engine is faster."""
-    cpu = Path("/proc/cpuinfo")
-    lines = cpu.read_text("utf-8").splitlines() if cpu.exists() else [platform.processor()]
-    cores = [line for line in lines if line.startswith(("model name", "flags"))] or lines
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    return digest(platform.machine(), *cores, str(os.cpu_count()), threads, str(_has_gpu()), version("torch"))
-
-
-def _has_gpu() -> bool:
-    """Without torch, whose import takes seconds."""
-    return Path("/dev/nvidiactl").exists()

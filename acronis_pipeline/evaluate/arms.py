@@ -33,15 +33,19 @@ def require_model(store: Store, recipe: str) -> ModelRecord:
 
 def base_arm(record: ModelRecord, model: ModelSettings) -> Arm:
     """The untouched base that a recipe's model started from, with the recipe's prompts and length limit."""
-    identity = in_precision(record.base_identity, encoders.asked_precision(model))
+    identity = _as_run(record, record.base_identity, model)
     embedder = DeferredEmbedder(identity, lambda: encoders.running(record.base_folder(), identity, model))
     return Arm(table_name("base", identity.model_id), embedder)
 
 
 def tuned_arm(record: ModelRecord, model: ModelSettings) -> Arm:
     """A recipe's model."""
-    identity = in_precision(record.identity, encoders.asked_precision(model))
+    identity = _as_run(record, record.identity, model)
     return Arm(table_name(record.recipe, identity.model_id), _deferred(record.folder, identity, model))
+
+
+def _as_run(record: ModelRecord, identity: ModelIdentity, model: ModelSettings) -> ModelIdentity:
+    return in_precision(identity, encoders.precision_of(record.base_identity, record.base_folder, model))
 
 
 def champion_arm(champion: Champion, model: ModelSettings) -> Arm | None:

@@ -40,6 +40,7 @@ class Exported:
     size_bytes: int
 
     def as_json(self) -> dict[str, object]:
+        speed = self.judgement.speed
         return {
             "format": self.format,
             "model_id": self.identity.model_id,
@@ -47,6 +48,11 @@ class Exported:
             "base": self.source.base,
             "size_bytes": self.size_bytes,
             **asdict(self.judgement),
+            "speed": {
+                "original_per_s": round(speed.first_per_s, 1),
+                "exported_per_s": round(speed.second_per_s, 1),
+                "least_cosine": speed.least_cosine,
+            },
         }
 
 
@@ -126,7 +132,7 @@ def _refuse_losses(judgement: Judgement, layout: Format, max_loss: float) -> Non
     _log.info(
         "%s: nDCG@10 %.4f, original %.4f, difference %+.4f [%+.4f, %+.4f] on %d questions; %s",
         layout, judgement.exported, judgement.original, found.mean, found.low, found.high, found.n,
-        judgement.speed.reason,
+        judgement.speed.told("it", "the original"),
     )  # fmt: skip
     if judgement.largest_loss > max_loss:
         raise ModelError(

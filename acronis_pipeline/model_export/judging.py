@@ -7,7 +7,7 @@ import numpy as np
 
 from acronis_pipeline.dataset import Question, RetrievalDataset, gold_clusters
 from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.encoders.choosing import Verdict, compare
+from acronis_pipeline.encoders.probe import Comparison, compare
 from acronis_pipeline.errors import DatasetError
 from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.significance import Difference, paired_difference
@@ -24,7 +24,7 @@ class Judgement:
     original: float
     exported: float
     difference: Difference
-    speed: Verdict
+    speed: Comparison
 
     @property
     def largest_loss(self) -> float:

@@ -45,7 +45,7 @@ def readme(exported: "Exported", sides: dict[Side, SideFiles]) -> str:
         "| | original | exported |",
         "|---|---|---|",
         f"| nDCG@10 on {found.n} questions | {judged.original:.4f} | {judged.exported:.4f} |",
-        f"| passages per second on the machine that exported it | {speed.torch_per_s:g} | {speed.openvino_per_s:g} |",
+        f"| passages per second on the machine that exported it | {speed.first_per_s:.1f} | {speed.second_per_s:.1f} |",
         "",
         f"Paired difference {found.mean:+.4f}, 95 % interval from {found.low:+.4f} to {found.high:+.4f} "
         f"({found.n_groups} pages). The original ran in torch, the exported model in OpenVINO.",

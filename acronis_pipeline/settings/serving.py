@@ -23,10 +23,10 @@ class ModelSettings(Group):
         description="What computes; `auto` probes whether OpenVINO (extra `export`) is faster with the same float32 "
         "vectors, once there are 1,000 texts to encode, and takes it for bfloat16 on a CPU.",
     )
-    precision: Literal["float32", "bfloat16"] = Field(
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
         "float32",
         description="`bfloat16` is faster on processors that have it, and makes slightly other vectors, thus another "
-        "model; computed as `backend` says.",
+        "model, computed as `backend` says; `auto` takes it where a probe finds a gain of half and cosines of .9999.",
     )
     training_precision: Literal["auto", "float32", "bfloat16"] = Field(
         "float32", description="Of training steps; `auto` times both on the device. Published weights are float32."

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,20 @@ from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 
 TEXTS = [*(passage.text for passage in passages()), "Falcon", "very long " * 200, "", "É 你好\ttab"]
+
+
+class Shifted(Embedder):
+    """Fast and wrong."""
+
+    def __init__(self, embedder: Embedder, by: float = 0.01) -> None:
+        self._embedder, self._by = embedder, by
+        self.identity = embedder.identity
+
+    def encode_passages(self, passages):
+        vectors = self._embedder.encode_passages(passages) + self._by
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    encode_queries = encode_passages
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -9,12 +9,12 @@ import pytest
 
 from acronis_pipeline import embedding
 from acronis_pipeline.embedding import Embedder, in_precision
-from acronis_pipeline.encoders import asked_precision, choosing, engine, running
-from acronis_pipeline.encoders.choosing import ChoosingEmbedder, Verdict, compare
+from acronis_pipeline.encoders import choosing, engine, running
+from acronis_pipeline.encoders.choosing import ChoosingEmbedder, Verdict, decide
 from acronis_pipeline.encoders.converted import ConvertedEmbedder
 from acronis_pipeline.errors import ModelError, SettingsError
 from acronis_pipeline.settings import ModelSettings, load_settings
-from acronis_pipeline_tests.encoders.conftest import TEXTS
+from acronis_pipeline_tests.encoders.conftest import TEXTS, Shifted
 
 
 def verdicts(settings: ModelSettings) -> list[dict]:
@@ -61,24 +61,10 @@ def test_the_slower_engine_is_not_chosen(tiny, tiny_folder, settings, eager, mon
     assert verdicts(settings)[0]["engine"] == "torch"
 
 
-class Shifted(Embedder):
-    """Fast and wrong."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-        self.identity = embedder.identity
-
-    def encode_passages(self, passages):
-        vectors = self._embedder.encode_passages(passages) + 0.01
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-    encode_queries = encode_passages
-
-
 def test_an_engine_with_other_vectors_is_not_chosen(tiny, monkeypatch):
     monkeypatch.setattr(choosing, "_FASTER", 0.0)
-    assert compare(tiny, Shifted(tiny), TEXTS).engine == "torch"
-    assert compare(tiny, tiny, TEXTS).engine == "openvino"
+    assert decide(tiny, Shifted(tiny), TEXTS).engine == "torch"
+    assert decide(tiny, tiny, TEXTS).engine == "openvino"
 
 
 def test_a_model_that_cannot_be_converted_runs_in_torch_and_says_why(tiny, tiny_folder, settings, eager, monkeypatch):
@@ -152,47 +138,3 @@ def test_converted_models_are_kept_in_the_data_folder(tmp_path, tiny, tiny_folde
     homeless = ModelSettings.model_validate({"backend": "openvino"})
     with pytest.raises(SettingsError, match="cache_dir"):
         running(tiny_folder, tiny.identity, homeless)
-
-
-@pytest.mark.parametrize(
-    ("asked", "has_gpu", "precision"),
-    [
-        ({}, False, "float32"),
-        ({"precision": "bfloat16"}, False, "bfloat16"),
-        ({"precision": "bfloat16"}, True, "bfloat16 in torch"),
-        ({"precision": "bfloat16", "device": "cpu"}, True, "bfloat16"),
-        ({"precision": "bfloat16", "device": "cuda"}, True, "bfloat16 in torch"),
-        ({"precision": "bfloat16", "backend": "torch"}, False, "bfloat16 in torch"),
-        ({"precision": "bfloat16", "backend": "openvino"}, True, "bfloat16"),
-    ],
-)
-def test_bfloat16_is_computed_by_the_engine_asked_for_or_the_fastest_here(asked, has_gpu, precision, monkeypatch):
-    monkeypatch.setattr(choosing, "_has_gpu", lambda: has_gpu)
-    assert asked_precision(ModelSettings.model_validate(asked)) == precision
-
-
-def test_bfloat16_without_the_extra_is_torchs(monkeypatch):
-    monkeypatch.setattr(engine, "is_installed", lambda: False)
-    assert asked_precision(ModelSettings.model_validate({"precision": "bfloat16"})) == "bfloat16 in torch"
-
-
-@pytest.mark.parametrize("name", ["tiny", "adapted"])
-def test_bfloat16_in_torch_is_near_and_another_model(name, request):
-    exact: Embedder = request.getfixturevalue(name)
-    runs = Embedder(exact.model, in_precision(exact.identity, "bfloat16 in torch"))
-    assert runs.identity.model_id not in {exact.identity.model_id, in_precision(exact.identity, "bfloat16").model_id}
-    for reduced, full in (
-        (runs.encode_passages(TEXTS), exact.encode_passages(TEXTS)),
-        (runs.encode_queries(TEXTS), exact.encode_queries(TEXTS)),
-    ):
-        assert reduced.dtype == np.float32
-        assert np.allclose(np.linalg.norm(reduced, axis=1), 1, atol=1e-6)
-        assert not np.array_equal(reduced, full)
-        assert (reduced * full).sum(axis=1).min() > 0.999
-
-
-def test_an_identity_in_torchs_bfloat16_runs_in_torch_whatever_the_settings_say(tiny, tiny_folder, settings):
-    reduced = in_precision(tiny.identity, "bfloat16 in torch")
-    runs = running(tiny_folder, reduced, settings.model_copy(update={"backend": "openvino"}))
-    assert type(runs) is Embedder
-    assert runs.identity == reduced
