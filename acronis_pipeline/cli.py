@@ -3,6 +3,7 @@
 Errors that the user can act on are printed as one line, with exit code 2; a bug keeps its traceback.
 """
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -183,6 +184,7 @@ def _print_outcome(outcome: Any, as_json: bool, settings: Settings) -> None:
 def main() -> None:
     """Entry point of `acronis-pipeline`."""
     console.show_progress()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was begun is tidied up, as after Ctrl-C
     try:
         app()
     except AcronisPipelineError as error:

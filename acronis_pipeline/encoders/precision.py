@@ -14,7 +14,6 @@ from acronis_pipeline.encoders import engine
 from acronis_pipeline.encoders.choosing import running
 from acronis_pipeline.encoders.machine import has_gpu, machine
 from acronis_pipeline.encoders.probe import compare
-from acronis_pipeline.endpoint_folder import is_endpoint
 from acronis_pipeline.errors import ModelError, OutputError, SettingsError
 from acronis_pipeline.files import write_text
 from acronis_pipeline.settings import ModelSettings
@@ -78,8 +77,6 @@ def _bfloat16(settings: ModelSettings) -> str:
 
 
 def _probe(base: ModelIdentity, folder: Path, settings: ModelSettings) -> PrecisionVerdict:
-    if is_endpoint(folder):
-        return PrecisionVerdict(FLOAT32, "it is behind an endpoint")
     reduced = in_precision(base, _bfloat16(settings))
     exact = embedding.load(folder, base, device=settings.device, batch_size=settings.batch_size)
     try:

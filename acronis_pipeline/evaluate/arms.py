@@ -4,6 +4,7 @@ from pathlib import Path
 
 from acronis_pipeline import embedding, encoders
 from acronis_pipeline.embedding import ModelIdentity, in_precision
+from acronis_pipeline.endpoint_folder import is_endpoint
 from acronis_pipeline.errors import ModelError
 from acronis_pipeline.evaluate.arena import Arm
 from acronis_pipeline.evaluate.champion import Champion
@@ -45,6 +46,8 @@ def tuned_arm(record: ModelRecord, model: ModelSettings) -> Arm:
 
 
 def _as_run(record: ModelRecord, identity: ModelIdentity, model: ModelSettings) -> ModelIdentity:
+    if is_endpoint(record.folder):
+        return identity  # others compute it, in whatever they do
     return in_precision(identity, encoders.precision_of(record.base_identity, record.base_folder, model))
 
 

@@ -232,7 +232,7 @@ def _values(found: dict[str, float], chooses: tuple[str, ...]) -> tuple[float, .
 
 
 class _Clock:
-    """Tells how fast training goes and when it will end."""
+    """Tells how fast training goes and when its steps will end; what is looked at in between takes its own time."""
 
     def __init__(self, steps: int, done: int) -> None:
         self._steps, self._first, self._started = steps, done, time.monotonic()
@@ -240,6 +240,6 @@ class _Clock:
     def log(self, done: int, loss: float) -> None:
         per_step = (time.monotonic() - self._started) / (done - self._first)
         _log.info(
-            "step %d of %d, loss %.3f, %.2f s a step, about %.0f s left",
+            "step %d of %d, loss %.3f, %.2f s a step, about %.0f s of steps left, looks at validation apart",
             done, self._steps, loss, per_step, per_step * (self._steps - done),
         )  # fmt: skip

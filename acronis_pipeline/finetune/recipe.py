@@ -182,7 +182,7 @@ def _explain(error: ValidationError, prefix: str = "") -> str:
 def _explain_one(problem: Any, prefix: str) -> str:
     key = ".".join(part for part in (prefix, *map(str, problem["loc"])) if part)
     if problem["type"] == "extra_forbidden":
-        return f"{key} is not a key of a recipe; remove it or correct its spelling"
+        return f"{key} is not a key here; remove it or correct its spelling"
     if problem["type"] == "value_error":  # our own rules over several keys: the message names them
         return f"{key}: {problem['ctx']['error']}"
     return f"{key} = {problem['input']!r}: {problem['msg']}"

@@ -106,5 +106,5 @@ def _write(store: Store, fingerprint: str, keys: Sequence[str], scores: np.ndarr
 
 
 def _as_teacher(error: ModelError) -> str:
-    """What `find_base` found wrong, without its naming the model a base."""
-    return str(error).split(": ", 1)[-1]
+    """What `find_base` found wrong, without its naming the model a base, or the packaged one, which is no teacher."""
+    return str(error).split(": ", 1)[-1].replace(f"{embedding.PACKAGED_BASE} (packaged, no network), ", "")

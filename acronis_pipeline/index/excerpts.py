@@ -20,9 +20,17 @@ nowhere else, the hybrid of the untouched base gains .014, .021 and .017 with 50
 (benchmarks/results/excerpts.json)."""
 
 
+_PREFIX = "excerpts_of_"
+
+
 def table_name(passages: str) -> str:
     """Name of the table with the excerpts of a passages table."""
-    return f"excerpts_of_{passages}"
+    return _PREFIX + passages
+
+
+def is_left_over(store: Store, name: str) -> bool:
+    """Whether a table holds excerpts of a passages table that is not there."""
+    return name.startswith(_PREFIX) and not store.exists(name.removeprefix(_PREFIX))
 
 
 def cut(passage: str) -> list[str]:

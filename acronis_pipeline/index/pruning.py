@@ -63,6 +63,9 @@ def prune(store: Store, keep: Collection[str]) -> list[Dropped]:
     for name in kept:
         store.compact(name)
         store.compact(excerpts.table_name(name))
+    for name in store.names():
+        if excerpts.is_left_over(store, name):  # a first build was killed before it came to the passages
+            store.drop(name)
     return dropped
 
 

@@ -87,8 +87,10 @@ def export(
     done: list[Exported] = []
 
     def fill(partial: Path) -> None:
+        _log.info("converting %s to %s", embedder.identity.base, layout)
         write(embedder, partial, layout, _calibration(dataset))
         identity = _identified(partial, embedder.identity, layout)
+        _log.info("asking both %d questions over %d passages", len(dataset.test), len(dataset.passages))
         judgement = judge(embedder, ConvertedEmbedder(partial, identity, embedder.batch_size), dataset)
         _refuse_losses(judgement, layout, max_loss)
         size = sum(file.stat().st_size for file in partial.iterdir())

@@ -68,7 +68,7 @@ class Tracker:
 
     @contextmanager
     def run(self, name: str, *, tags: Mapping[str, object] | None = None, parent: Run | None = None) -> Iterator[Run]:
-        """A run that ends FINISHED, or FAILED if the body raises."""
+        """A run that ends FINISHED, FAILED if the body raises an error, or KILLED if it is told to stop."""
         all_tags = git_tags() | {"mlflow.user": getpass.getuser(), "mlflow.source.name": "acronis_pipeline"}
         all_tags |= {key: str(value) for key, value in (tags or {}).items()}
         if parent:
@@ -79,7 +79,7 @@ class Tracker:
 
     @contextmanager
     def continued(self, run_id: str, *, tags: Mapping[str, object]) -> Iterator[Run]:
-        """A run that was killed, under way again; it ends as one of `run` does."""
+        """A run that was stopped or killed, under way again; it ends as one of `run` does."""
         self.client.update_run(run_id, status="RUNNING")
         with self._ending(run_id) as run:
             run.tags(git_tags() | dict(tags))
@@ -89,8 +89,8 @@ class Tracker:
     def _ending(self, run_id: str) -> Iterator[Run]:
         try:
             yield self.opened(run_id)
-        except BaseException:
-            self.client.set_terminated(run_id, "FAILED")
+        except BaseException as error:  # Ctrl-C and Dagster's interruption are no `Exception`
+            self.client.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
             raise
         self.client.set_terminated(run_id, "FINISHED")
 

@@ -133,11 +133,12 @@ def test_demo_is_a_run_on_the_sample_site_with_both_packaged_recipes(
     assert json.loads(ended.out)["champion"]["recipe"] == RECIPE
 
 
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_run_that_is_interrupted_says_that_work_is_kept_and_shows_no_traceback(
-    command: Command, copied: FinishedRun, monkeypatch: pytest.MonkeyPatch
+    command: Command, copied: FinishedRun, monkeypatch: pytest.MonkeyPatch, sent: signal.Signals
 ):
-    """A real SIGINT while a stage works: Dagster turns it into an exception of its own."""
-    monkeypatch.setattr("acronis_pipeline.defs.raw_pages.crawl", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    """A real signal while a stage works: Dagster turns it into an exception of its own."""
+    monkeypatch.setattr("acronis_pipeline.defs.raw_pages.crawl", lambda *_, **__: signal.raise_signal(sent))
     ended = command("run", "--site", "sample")
     assert ended.code == 130
     assert ended.err == ("stopped; what was written stays, and the next run continues from it",)

@@ -1,6 +1,7 @@
 """`acronis-pipeline model …` on a model's folder and a file of questions."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,13 @@ def test_what_cannot_be_exported_is_one_line(command: Command, tmp_path: Path, q
     assert_one_line_error(command("model", "export", tmp_path, *options, "--use"), "--use is for recipes")
     assert_one_line_error(command("model", "restore", "full", "--data", tmp_path / "data"), "nothing to restore")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_export_that_is_stopped_leaves_nothing(
+    command: Command, tmp_path: Path, questions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("acronis_pipeline.model_export.exporting.judge", lambda *_: signal.raise_signal(signal.SIGTERM))
+    model, out = write_encoder(tmp_path / "model"), tmp_path / "exports" / "out"
+    ended = command("model", "export", model, "--out", out, "--questions", questions, "--data", tmp_path / "data")
+    assert ended.code == 130
+    assert list(out.parent.iterdir()) == []

@@ -6,7 +6,8 @@ import pytest
 from acronis_pipeline import index, vectors
 from acronis_pipeline.embedding import ModelIdentity
 from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.index import pruning
+from acronis_pipeline.index import excerpts, pruning
+from acronis_pipeline.index.rows import CONTENT
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.index.corpora import DIMENSION, WordEmbedder, chunk, write_chunks
 
@@ -56,6 +57,16 @@ def test_a_table_that_nobody_needs_goes_with_its_vectors_and_with_what_was_compa
         *("excerpts_of_passages_new", "excerpts_of_passages_external_1_of_passages_new"),
         *(cache(new), cache(endpoint)),
     }
+
+
+def test_excerpts_of_a_table_that_a_killed_build_never_came_to_go(store: Store) -> None:
+    model = Model("new")
+    refresh(store, model, "passages_new")
+    excerpts.bring_in_step(store, "passages_killed", store.read("passages_new", CONTENT))
+    assert store.exists("excerpts_of_passages_killed")
+    index.prune(store, {"passages_new"})
+    assert not store.exists("excerpts_of_passages_killed")
+    assert store.exists("excerpts_of_passages_new")
 
 
 def test_vectors_that_a_kept_model_shares_stay(store: Store) -> None:

@@ -1,6 +1,7 @@
 import subprocess
 
 import pytest
+from dagster import DagsterExecutionInterruptedError
 
 from acronis_pipeline.errors import SettingsError
 from acronis_pipeline.tracking import Dataset, Tracker, flatten, metric_name, sqlite_file
@@ -21,6 +22,16 @@ def test_run_whose_body_raises_ends_failed(tracker):
     with pytest.raises(RuntimeError), tracker.run("broken") as run:
         raise RuntimeError
     assert status(tracker, run.run_id) == "FAILED"
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, DagsterExecutionInterruptedError])
+def test_run_that_is_told_to_stop_ends_killed_and_goes_on(tracker, stop):
+    with pytest.raises(stop), tracker.run("stopped") as run:
+        raise stop
+    assert status(tracker, run.run_id) == "KILLED"
+    with tracker.continued(run.run_id, tags={}):
+        assert status(tracker, run.run_id) == "RUNNING"
+    assert status(tracker, run.run_id) == "FINISHED"
 
 
 def test_run_records_what_it_is_given(tracker):
