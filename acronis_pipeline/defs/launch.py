@@ -93,7 +93,15 @@ def _failed_checks(instance: dg.DagsterInstance) -> str:
     events = instance.all_logs(newest, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     evaluations = [event.dagster_event.event_specific_data for event in events if event.dagster_event]
     failed = [e for e in evaluations if isinstance(e, dg.AssetCheckEvaluation) and not e.passed and e.blocking]
-    return "; ".join(f"{e.asset_key.to_user_string()}.{e.check_name}: {e.description}" for e in failed)
+    return "; ".join(f"{e.asset_key.to_user_string()}.{e.check_name}: {_in_words(e)}" for e in failed)
+
+
+def _in_words(evaluation: dg.AssetCheckEvaluation) -> str:
+    problems = evaluation.metadata.get("problems")
+    if not isinstance(problems, dg.TableMetadataValue):
+        return evaluation.description or ""
+    first, *others = (str(record.data["problem"]) for record in problems.records)
+    return f"{first}, and {len(others)} more" if others else first
 
 
 def _verdict(result: dg.ExecuteInProcessResult) -> str:

@@ -50,6 +50,15 @@ def readme(exported: "Exported", sides: dict[Side, SideFiles]) -> str:
         f"Paired difference {found.mean:+.4f}, 95 % interval from {found.low:+.4f} to {found.high:+.4f} "
         f"({found.n_groups} pages). The original ran in torch, the exported model in OpenVINO.",
     ]
+    if windows := exported.source.windows:
+        share = windows.whole_share
+        lines += [
+            "",
+            "A passage has several vectors, and is as similar to a question as the most similar of them: it is cut "
+            f"into windows of {windows.tokens} tokens, each sharing {windows.overlap} with the next, and a vector is "
+            f"{share:g} times the whole passage's plus {1 - share:g} times the window's, L2-normalised again. The "
+            "figures are of these; one vector a passage, as below, finds less in long passages.",
+        ]
     program = _ONNX if exported.format == "onnx" else _OPENVINO
     for side, files in sides.items():
         code = program.format(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from acronis_pipeline import embedding, pairs
 from acronis_pipeline.errors import RecipeError
 from acronis_pipeline.evaluate import servable
 from acronis_pipeline.evaluate.arms import require_model
@@ -11,6 +12,7 @@ from acronis_pipeline.evaluate.champion import reigning
 from acronis_pipeline.finetune import ModelRecord, Recipe, feasibility, query_adapter
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.finetune.method import Fitted, Task
+from acronis_pipeline.model_export import export, serve
 from acronis_pipeline.tracking import RunSummary
 from acronis_pipeline_tests.defs.corpus import execute
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
@@ -65,6 +67,16 @@ def test_a_model_that_was_trained_over_leaves_when_the_next_one_is_indexed(copie
     serving = reigning(copied.store)
     assert serving
     assert servable.problem(copied.store, serving.system, serving.model_folder, serving.identity) is None
+
+
+def test_a_recipe_runs_on_its_export_through_the_whole_graph(copied: FinishedRun) -> None:
+    record = require_model(copied.store, RECIPE)
+    embedder = embedding.load(record.folder, record.identity, device="cpu")
+    out = copied.settings().data_dir / "exported"
+    done = export(embedder, pairs.load_dataset(copied.store), out, "openvino", max_loss=1.0)
+    serve(copied.store, record, done)
+    assert execute(copied, "full_pipeline", ["fine_tuned_model", "lancedb_index", "eval_report", "champion"]).success
+    assert require_model(copied.store, RECIPE).folder == out
 
 
 def _forget_a_pair(copied: FinishedRun) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from acronis_pipeline import embedding
 from acronis_pipeline.dataset import RetrievalDataset
+from acronis_pipeline.embedding import Embedder, Windows
 from acronis_pipeline.encoders import running
 from acronis_pipeline.errors import DatasetError, ModelError, OutputError
 from acronis_pipeline.evaluate.arms import base_arm, require_model, tuned_arm
@@ -90,6 +91,13 @@ def test_int8_is_near_and_another_model(int8, tiny, settings):
     assert int8.identity.model_id != tiny.identity.model_id
     assert embedding.describe(int8.folder, base="", max_seq_length=1) == int8.identity
     assert b'"i8"' in (int8.folder / "model.xml").read_bytes()
+
+
+def test_readme_tells_how_a_passage_gets_several_vectors(tiny, dataset, tmp_path):
+    windowed = Embedder(tiny.model, replace(tiny.identity, windows=Windows(8, 4, 0.25)))
+    told = (export(windowed, dataset, tmp_path / "out", "openvino").folder / "README.md").read_text()
+    assert "windows of 8 tokens, each sharing 4 with the next" in told
+    assert "0.25 times the whole passage's plus 0.75 times the window's" in told
 
 
 def test_a_model_that_may_lose_too_much_is_not_written(tiny, dataset, tmp_path):
