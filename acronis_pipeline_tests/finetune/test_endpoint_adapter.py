@@ -90,6 +90,13 @@ def test_an_index_of_the_tuned_model_asks_for_no_passage(site: Site) -> None:
     assert tuned.embedder.identity.document_fingerprint == base.embedder.identity.document_fingerprint
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "auto"])
+def test_precision_of_this_machine_is_no_matter_of_the_endpoint(site: Site, precision: str) -> None:
+    settings = site.settings.model_copy(update={"precision": precision})
+    for arm in (base_arm, tuned_arm):
+        assert arm(site.record, settings).table == arm(site.record, site.settings).table
+
+
 def test_questions_by_codename_find_the_product(site: Site) -> None:
     _, tuned = site.arms()
     retriever = Retriever(site.store, System("fine_tuned", "dense", tuned.table), tuned.embedder)
