@@ -1,10 +1,9 @@
 """Which engine runs a model on this machine: as the settings say, or the faster of those that give the same vectors."""
 
-import json
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,9 @@ from acronis_pipeline.encoders import engine
 from acronis_pipeline.encoders.conversion import write_openvino
 from acronis_pipeline.encoders.converted import LAYOUT, ConvertedEmbedder, is_converted, make_once
 from acronis_pipeline.encoders.machine import machine
-from acronis_pipeline.encoders.probe import compare
+from acronis_pipeline.encoders.probe import compare, remember, remembered
 from acronis_pipeline.endpoint_folder import is_endpoint
-from acronis_pipeline.errors import ModelError, OutputError, SettingsError
-from acronis_pipeline.files import write_text
+from acronis_pipeline.errors import ModelError, SettingsError
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.settings import ModelSettings
 
@@ -104,15 +102,12 @@ class ChoosingEmbedder(Embedder):
         """None as long as nothing was decided."""
         copy = _copy_folder(self._folder, self.identity, self._settings)
         file = copy.with_name(f"{copy.name}-{machine()[:12]}.json")
-        verdict = _read(file)
+        verdict = remembered(file, Verdict)
         if verdict is None or (verdict.engine == "openvino" and not is_converted(copy)):
             if self._n_encoded < _WORTH_CONVERTING:
                 return None
             verdict = self._probe(texts)
-            try:
-                write_text(file, json.dumps(asdict(verdict), indent=2))
-            except OutputError as error:
-                _log.warning("the choice of an engine is not kept: %s", error)
+            remember(file, verdict, "an engine")
         if verdict.engine == "openvino":
             _log.info("%s runs in OpenVINO: %s", self.identity.base, verdict.reason)
             self._torch = None
@@ -177,10 +172,3 @@ def _as_described(folder: Path, identity: ModelIdentity) -> ModelIdentity:
         document_prompt=identity.document_prompt,
         windows=identity.windows,
     )
-
-
-def _read(file: Path) -> Verdict | None:
-    try:
-        return Verdict(**json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):  # none yet, or one of another version: it is found out again
-        return None

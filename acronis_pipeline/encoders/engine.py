@@ -43,6 +43,11 @@ def core() -> Any:
     return openvino().Core()
 
 
+def has_bfloat16() -> bool:
+    """Whether this processor computes it."""
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def compiled(model: Any, precision: str, *, in_bulk: bool = False) -> Any:
     """A model ready to run on this processor.
 
@@ -57,7 +62,7 @@ def compiled(model: Any, precision: str, *, in_bulk: bool = False) -> Any:
     ModelError
         If the processor cannot compute in `precision`.
     """
-    if precision == BFLOAT16 and "BF16" not in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if precision == BFLOAT16 and not has_bfloat16():
         raise ModelError("this processor has no bfloat16 arithmetic; set model.precision to float32")
     # Without the hint some processors compute float32 models in bfloat16, others in float16.
     options = {

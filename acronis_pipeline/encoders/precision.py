@@ -1,10 +1,9 @@
 """In which precision a recipe's models are run: as the settings say, or the faster one that gives the same results."""
 
-import json
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from acronis_pipeline import embedding
@@ -13,9 +12,8 @@ from acronis_pipeline.embedding.identity import BFLOAT16, BFLOAT16_IN_TORCH, FLO
 from acronis_pipeline.encoders import engine
 from acronis_pipeline.encoders.choosing import running
 from acronis_pipeline.encoders.machine import has_gpu, machine
-from acronis_pipeline.encoders.probe import compare
-from acronis_pipeline.errors import ModelError, OutputError, SettingsError
-from acronis_pipeline.files import write_text
+from acronis_pipeline.encoders.probe import compare, remember, remembered
+from acronis_pipeline.errors import ModelError, SettingsError
 from acronis_pipeline.settings import ModelSettings
 
 _log = logging.getLogger(__name__)
@@ -58,14 +56,11 @@ def precision_of(base: ModelIdentity, folder: Callable[[], Path], settings: Mode
             "the probed precision has no place: set model.cache_dir, or load settings with a data folder"
         )
     file = settings.cache_dir / f"{base.model_id}-{machine()[:12]}-{settings.backend}-precision.json"
-    verdict = _read(file)
+    verdict = remembered(file, PrecisionVerdict)
     if verdict is None:
         verdict = _probe(base, folder(), settings)
         _log.info("%s runs in %s: %s", base.base, verdict.precision, verdict.reason)
-        try:
-            write_text(file, json.dumps(asdict(verdict), indent=2))
-        except OutputError as error:
-            _log.warning("the choice of a precision is not kept: %s", error)
+        remember(file, verdict, "a precision")
     return verdict.precision
 
 
@@ -94,10 +89,3 @@ def _any_texts(embedder: Embedder) -> list[str]:
     draw = random.Random(0)
     n = tokenizer.get_vocab_size()
     return [tokenizer.decode([draw.randrange(n) for _ in range(_TOKENS)]) for _ in range(_TEXTS)]
-
-
-def _read(file: Path) -> PrecisionVerdict | None:
-    try:
-        return PrecisionVerdict(**json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):  # none yet, or one of another version: it is found out again
-        return None

@@ -1,13 +1,25 @@
-"""Two ways of running one model, compared on some texts: how fast, and how far their vectors are apart."""
+"""Two ways of running one model, compared on some texts: how fast, and how far their vectors are apart.
 
+What is made of it is kept in a file, so that a machine finds it out once.
+"""
+
+import json
+import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.errors import OutputError
+from acronis_pipeline.files import write_text
 
+_Verdict = TypeVar("_Verdict")
+
+_log = logging.getLogger(__name__)
 _PROBED = 32
 """Texts of a probe: about 2 s for a small model on one core."""
 
@@ -54,3 +66,19 @@ def compare(first: Embedder, second: Embedder, texts: Sequence[str]) -> Comparis
 
 def _least_cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float((a * b).sum(axis=1).min())
+
+
+def remembered(file: Path, kind: type[_Verdict]) -> _Verdict | None:
+    """The verdict, a dataclass, that `remember` wrote."""
+    try:
+        return kind(**json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):  # none yet, or one of another version: it is found out again
+        return None
+
+
+def remember(file: Path, verdict: Any, chosen: str) -> None:
+    """Write a verdict; where that cannot be done it costs only finding it out again, and a warning."""
+    try:
+        write_text(file, json.dumps(asdict(verdict), indent=2))
+    except OutputError as error:
+        _log.warning("the choice of %s is not kept: %s", chosen, error)

@@ -111,7 +111,7 @@ def test_settings_name_the_engine(tiny, tiny_folder, settings):
 
 
 def test_the_identity_names_the_precision_whatever_the_settings_say(tiny, tiny_folder, settings):
-    if "BF16" not in engine.core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if not engine.has_bfloat16():
         pytest.skip("this processor has no bfloat16")
     reduced = in_precision(tiny.identity, "bfloat16")
     runs = running(tiny_folder, reduced, settings.model_copy(update={"backend": "torch"}))
