@@ -154,7 +154,8 @@ def test_client_that_hangs_up_leaves_no_traceback(
     before = set(threading.enumerate())
     with socket.create_connection((HOST, server.server_port)) as client:
         client.sendall(b"GET /docs/trial/ HT")
-        while not (handlers := set(threading.enumerate()) - before):
+        # A thread is listed a moment before it is started, and until then can be neither joined nor found alive.
+        while not (handlers := {thread for thread in set(threading.enumerate()) - before if thread.is_alive()}):
             time.sleep(0.001)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
     for handler in handlers:
