@@ -65,7 +65,7 @@ def prune(store: Store, keep: Collection[str]) -> list[Dropped]:
         store.compact(excerpts.table_name(name))
     for name in store.names():
         if excerpts.is_left_over(store, name):  # a first build was killed before it came to the passages
-            store.drop(name)
+            dropped.append(_drop(store, name))
     return dropped
 
 

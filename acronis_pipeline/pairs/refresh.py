@@ -196,7 +196,7 @@ def _candidates(
         ]
         asked = {candidate.chunk_id for candidate in known}
         new = [chunk for chunk in chunks if chunk.chunk_id not in asked]
-        _log.info("%s: %d of %d chunks to ask", generator.name, len(new), len(chunks))
+        _log.info("%s: %d of %d chunks have queries, the others are asked", generator.name, len(asked), len(chunks))
         generation = generator.generate(new) if new else Generation(())
         generations.append(generation)
         for candidate in (*known, *generation.candidates):

@@ -63,8 +63,9 @@ def test_excerpts_of_a_table_that_a_killed_build_never_came_to_go(store: Store) 
     model = Model("new")
     refresh(store, model, "passages_new")
     excerpts.bring_in_step(store, "passages_killed", store.read("passages_new", CONTENT))
-    assert store.exists("excerpts_of_passages_killed")
-    index.prune(store, {"passages_new"})
+    (gone,) = index.prune(store, {"passages_new"})
+    assert gone.table == "excerpts_of_passages_killed"
+    assert gone.rows > 0
     assert not store.exists("excerpts_of_passages_killed")
     assert store.exists("excerpts_of_passages_new")
 
