@@ -86,7 +86,9 @@ class RetrievalSettings(Group):
         None, ge=0, le=1, description="Share of relevance against variety, from 0 to 1 (maximal marginal relevance)."
     )
     editions: dict[str, tuple[str, ...]] = Field(
-        {}, description="Product editions by name, each with the beginnings of its pages' paths, to filter by."
+        {},
+        description="Product editions by name, each with the beginnings of its pages' paths, to filter by: "
+        '`{"16": ["/cyberprotect/16/"]}`.',
     )
 
 

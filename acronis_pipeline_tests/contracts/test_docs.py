@@ -11,21 +11,22 @@ ROOT = Path(acronis_pipeline.__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def defaults(model: type[BaseModel] = Settings, prefix: str = "") -> dict[str, str]:
-    """Default of every setting, written as in the documentation."""
-    found: dict[str, str] = {}
+def described(model: type[BaseModel] = Settings, prefix: str = "") -> dict[str, tuple[str, str]]:
+    """Default and description of every setting, written as in the documentation, code not marked."""
+    found: dict[str, tuple[str, str]] = {}
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            found |= defaults(field.annotation, f"{prefix}{name.upper()}__")
+            found |= described(field.annotation, f"{prefix}{name.upper()}__")
         else:
-            default = {"None": "–", "()": "none"}.get(str(field.default), f"`{field.default}`")
-            found[f"{prefix}{name.upper()}"] = default
+            default = {"None": "–", "()": "none"}.get(str(field.default), f"{field.default}")
+            found[f"{prefix}{name.upper()}"] = default, (field.description or "").replace("`", "")
     return found
 
 
-def test_every_setting_is_documented_with_its_default_and_nothing_else():
+def test_every_setting_is_documented_as_the_code_describes_it_and_nothing_else():
     page = (ROOT / "docs" / "operations.md").read_text("utf-8")
-    assert dict(re.findall(r"^\| `([A-Z_]+)` \| (\S+(?: \S+)*?) \|", page, re.MULTILINE)) == defaults()
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \| (.*?) ?\|$", page, re.MULTILINE)
+    assert {name: (default.strip("`"), text.replace("`", "")) for name, default, text in rows} == described()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
