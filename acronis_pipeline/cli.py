@@ -192,7 +192,7 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == _INTERRUPTED:  # what Typer makes of Ctrl-C
-            typer.echo("stopped; what was written stays, and the next run continues from it", err=True)
+            typer.echo("stopped; what is complete stays, and a run that is repeated continues from it", err=True)
         raise
 
 

@@ -9,6 +9,7 @@ from acronis_pipeline.errors import ChampionError, NoChampionError
 from acronis_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from acronis_pipeline.evaluate.champion import Contender
     from acronis_pipeline.evaluate.reigns import Reign
     from acronis_pipeline.evaluate.rollback import Moved
     from acronis_pipeline.store import Store
@@ -160,7 +161,8 @@ def _finish(store: "Store", settings: Settings, moved: "Moved", as_json: bool) -
         assert reign  # it was just crowned
         print_json(reigns.as_json(reign))
         return
-    typer.echo(f"{now.contender} answers questions now, instead of {moved.before.contender}.")
+    new, old = now.contender, moved.before.contender
+    typer.echo(f"{_apart(new, old)} answers questions now, instead of {_apart(old, new)}.")
     if moved.refreshed:
         index = moved.refreshed
         typer.echo(
@@ -173,6 +175,11 @@ def _finish(store: "Store", settings: Settings, moved: "Moved", as_json: bool) -
         if now.restored_id
         else "The next materialization of champion compares it with the reports as any other."
     )
+
+
+def _apart(one: "Contender", other: "Contender") -> str:
+    """A contender's name, with its model where the other has the same name."""
+    return f"{one} (model {one.model_id})" if str(one) == str(other) else str(one)
 
 
 def _shown(store: "Store", reign: "Reign", version: str | None) -> dict[str, Any]:

@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from acronis_pipeline.cli_options import DataOption, JsonOption, print_json
+from acronis_pipeline.cli_options import DataOption, JsonOption, opened, print_json
 from acronis_pipeline.errors import ModelError
 from acronis_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from acronis_pipeline.finetune import ModelRecord
-    from acronis_pipeline.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Export a model to ONNX or OpenVINO, and run the pipeline on the export.")
 
@@ -35,7 +34,8 @@ def export(
         float, typer.Option(help="Of nDCG@10; refused unless the 95 % interval excludes a greater loss.", min=0)
     ] = 0.02,
     use: Annotated[
-        bool, typer.Option("--use", help="Let the recipe's index and questions run on it from the next refresh on.")
+        bool,
+        typer.Option("--use", help="Let the recipe's index and report run on it from the next materialization on."),
     ] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -43,18 +43,16 @@ def export(
     """Convert a model, ask it and the original the same test questions, and keep it only if it is as good."""
     from acronis_pipeline import embedding, model_export, pairs
     from acronis_pipeline.pairs import labelled_datasets
-    from acronis_pipeline.store import open_store
 
     settings = load_settings(data)
-    store = open_store(settings)
-    record = _record(store, model, settings, needed=use)
-    folder = record.folder if record else embedding.find_base(model)
+    record = _record(model, settings, needed=use)
+    folder = record.folder if record else _folder(model, settings)
     identity = record.identity if record else embedding.describe(folder, base=model, max_seq_length=_MAX_SEQ_LENGTH)
-    dataset = labelled_datasets.load(None, questions)[1] if questions else pairs.load_dataset(store)
+    dataset = labelled_datasets.load(None, questions)[1] if questions else pairs.load_dataset(opened(settings))
     embedder = embedding.load(folder, identity, device="cpu", batch_size=settings.model.batch_size)
     done = model_export.export(embedder, dataset, out.expanduser().resolve(), layout, max_loss=max_loss)
     if use and record:
-        model_export.serve(store, record, done)
+        model_export.serve(opened(settings), record, done)
     if as_json:
         print_json({"folder": str(done.folder), "in_use": use, **done.as_json()})
         return
@@ -67,7 +65,8 @@ def export(
     typer.echo(judged.speed.told("The exported model", "the original") + ".")
     if use:
         typer.echo(
-            f"Recipe {model} runs on it when lancedb_index[{model}] and eval_report[{model}] are materialized next."
+            f"Recipe {model} runs on it when its fine_tuned_model, lancedb_index and eval_report are materialized next; "
+            "until it is promoted, the champion answers as before."
         )
 
 
@@ -77,15 +76,24 @@ def restore(
 ) -> None:
     """Let a recipe's index and questions run on its trained model again."""
     from acronis_pipeline.model_export import restore as restore_model
-    from acronis_pipeline.store import open_store
 
-    record = restore_model(open_store(load_settings(data)), recipe)
+    record = restore_model(opened(load_settings(data)), recipe)
     typer.echo(f"recipe {recipe} runs on {record.folder} when lancedb_index[{recipe}] is materialized next")
 
 
-def _record(store: "Store", model: str, settings: Settings, *, needed: bool) -> "ModelRecord | None":
+def _folder(model: str, settings: Settings) -> Path:
+    from acronis_pipeline import embedding
+    from acronis_pipeline.finetune.recipe import recipe_names
+
+    try:
+        return embedding.find_base(model)
+    except ModelError as error:
+        known = ", ".join(recipe_names(settings.recipes_dir))
+        raise ModelError(f"{model} is none of the recipes ({known}), and no model either: {error}") from error
+
+
+def _record(model: str, settings: Settings, *, needed: bool) -> "ModelRecord | None":
     """The recipe's trained model; None if `model` is no recipe, but a folder or a base model."""
-    from acronis_pipeline.encoders.converted import is_converted
     from acronis_pipeline.evaluate.arms import require_model
     from acronis_pipeline.finetune.recipe import recipe_names
 
@@ -93,8 +101,8 @@ def _record(store: "Store", model: str, settings: Settings, *, needed: bool) -> 
         if needed:
             raise ModelError(f"--use is for recipes, and {model} is none; see `acronis-pipeline recipes`")
         return None
-    record = require_model(store, model)
-    if is_converted(record.folder):
+    record = require_model(opened(settings), model)
+    if record.is_export:
         raise ModelError(
             f"recipe {model} runs on the export {record.folder} already; `acronis-pipeline model restore {model}` first"
         )

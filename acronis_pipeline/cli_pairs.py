@@ -1,16 +1,12 @@
 """`acronis-pipeline pairs …`: look at the training and test questions, take them elsewhere, bring in others."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from acronis_pipeline.cli_options import DataOption, JsonOption, print_json
-from acronis_pipeline.errors import EmptyCorpusError
+from acronis_pipeline.cli_options import DataOption, JsonOption, opened, print_json
 from acronis_pipeline.settings import load_settings
-
-if TYPE_CHECKING:
-    from acronis_pipeline.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Look at the questions made from the site, export and import them.")
 
@@ -30,7 +26,7 @@ def sample(
     """Show pairs side by side with the passages they were made from."""
     from acronis_pipeline.pairs.sampling import sample as draw
 
-    store = _opened(data)
+    store = opened(load_settings(data))
     shown = draw(store, n, rejected=rejected, reason=reason, style=style, split=split, generator=generator, seed=seed)
     if as_json:
         print_json([vars(pair) for pair in shown])
@@ -61,7 +57,7 @@ def export_pairs(
     """Write the pairs for other tools: LlamaIndex EmbeddingQAFinetuneDataset JSON or BEIR."""
     from acronis_pipeline.pairs import beir, exporting, llama_index
 
-    labelled = exporting.labelled(_opened(data), rejected=rejected)
+    labelled = exporting.labelled(opened(load_settings(data)), rejected=rejected)
     write = beir.write_folder if layout == "beir" else llama_index.write_folder
     files = write(labelled, folder)
     typer.echo(f"{len(labelled.queries)} questions over {len(labelled.corpus)} passages:")
@@ -83,7 +79,7 @@ def import_pairs(
     from acronis_pipeline.pairs import imported, labelled_datasets
 
     labelled = labelled_datasets.read(path)
-    taken = imported.take_in(_opened(data), labelled, source=source or path.stem)
+    taken = imported.take_in(opened(load_settings(data)), labelled, source=source or path.stem)
     if as_json:
         print_json(vars(taken))
         return
@@ -100,7 +96,7 @@ def list_imports(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List the collections that were imported."""
     from acronis_pipeline.pairs import imported
 
-    known = imported.sources(_opened(data))
+    known = imported.sources(opened(load_settings(data)))
     if as_json:
         print_json(known)
         return
@@ -117,14 +113,5 @@ def forget(
     """Remove an imported collection."""
     from acronis_pipeline.pairs import imported
 
-    n_pairs = imported.forget(_opened(data), source)
+    n_pairs = imported.forget(opened(load_settings(data)), source)
     typer.echo(f"{n_pairs} pairs of {source} forgotten; they go when synthetic_pairs is materialized next")
-
-
-def _opened(data: Path | None) -> "Store":
-    from acronis_pipeline.store import open_known
-
-    settings = load_settings(data)
-    if store := open_known(settings):
-        return store
-    raise EmptyCorpusError(f"there is no data in {settings.data_dir}; name the folder with --data, or run the pipeline")

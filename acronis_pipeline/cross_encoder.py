@@ -1,6 +1,8 @@
 """Loading cross-encoders, models that read question and passage together: to rerank, and to teach."""
 
+import json
 import logging
+from pathlib import Path
 from typing import Any
 
 from acronis_pipeline.errors import ModelError
@@ -9,6 +11,22 @@ MAX_LENGTH = 512
 """Tokens of question and passage together; shorter where the model has fewer positions."""
 
 _log = logging.getLogger(__name__)
+
+
+def reads_pairs(folder: Path) -> bool:
+    """Whether a model folder holds a cross-encoder; reads its configuration only.
+
+    sentence-transformers (6.2) takes any encoder for one and gives it a head of random weights.
+    """
+    says = _json(folder / "config_sentence_transformers.json").get("model_type")
+    architectures = _json(folder / "config.json").get("architectures") or [""]
+    if says == "CrossEncoder" or architectures[0].endswith("ForSequenceClassification"):
+        return True
+    return not (folder / "modules.json").exists() and architectures[0].endswith("ForCausalLM")
+
+
+def _json(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}
 
 
 def load(name: str, *, role: str, otherwise: str, device: str | None = None) -> Any:
@@ -24,8 +42,11 @@ def load(name: str, *, role: str, otherwise: str, device: str | None = None) -> 
     Raises
     ------
     ModelError
-        If the model is neither here nor on the hub, needs code of its own, or gives more than one score a pair.
+        If the model is neither here nor on the hub, needs code of its own, reads single texts, or gives more than one
+        score a pair.
     """
+    if (Path(name) / "config.json").exists() and not reads_pairs(Path(name)):
+        raise ModelError(f"{role} {name} encodes single texts; name a cross-encoder, which reads pairs, or {otherwise}")
     import torch
     from sentence_transformers import CrossEncoder
     from transformers.utils.logging import disable_progress_bar

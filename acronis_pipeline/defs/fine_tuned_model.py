@@ -38,7 +38,7 @@ def fine_tuned_model(
     """The recipe's retrieval model, loadable with plain `SentenceTransformer(path)`.
 
     Trained on the train split; the validation split chooses the checkpoint, and the untouched base takes part in that
-    choice. With the same data and recipe the model on record is kept.
+    choice. With the same data and recipe the model on record is kept, or the export of it that was put to use.
     """
     opened, tracker = store.open(), tracking.open()
     recipe = load_recipe(context.partition_key, settings.recipes_dir)
@@ -98,6 +98,7 @@ def _metadata(record: ModelRecord) -> dict[str, object]:
         "n_validation": record.metrics["n_validation"],
         "training_s": round(record.metrics["seconds"], 1),
         "folder": dg.MetadataValue.path(str(record.folder)),
+        **({"format": record.metrics["exported"]["format"]} if record.is_export else {}),
         "size_bytes": folder_size_bytes(record.folder),
         "base": record.identity.base,
         "registry_version": record.registry_version or "",

@@ -7,7 +7,13 @@ models in `acronis_pipeline.encoders`.
 
 from acronis_pipeline.embedding.encoder import Embedder, load, load_base
 from acronis_pipeline.embedding.folder import PACKAGED_BASE, describe, find_base, position_limit
-from acronis_pipeline.embedding.identity import IDENTITY_FILE, ModelIdentity, in_precision, with_adapted_queries
+from acronis_pipeline.embedding.identity import (
+    IDENTITY_FILE,
+    ModelIdentity,
+    in_every_precision,
+    in_precision,
+    with_adapted_queries,
+)
 from acronis_pipeline.embedding.tokens import TokenCounter
 from acronis_pipeline.embedding.windows import PassageVectors, Windows
 
@@ -21,6 +27,7 @@ __all__ = [
     "Windows",
     "describe",
     "find_base",
+    "in_every_precision",
     "in_precision",
     "load",
     "load_base",

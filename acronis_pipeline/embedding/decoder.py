@@ -32,7 +32,7 @@ def is_language_model(folder: Path) -> bool:
 def make_encoder_of(model: Any) -> None:
     """Have a language model, loaded by sentence-transformers, read plain texts and end each with the end-of-text token.
 
-    Truncation leaves room for that token. What is set here is saved with the model.
+    Truncation leaves room for that token, and vectors are normalised. What is set here is saved with the model.
 
     Raises
     ------
@@ -53,5 +53,8 @@ def make_encoder_of(model: Any) -> None:
             f"{tokenizer.name_or_path}: the tokenizer does not append {tokenizer.eos_token}; save it as a fast "
             "tokenizer whose post-processor does"
         )
+    from sentence_transformers.sentence_transformer.modules import Normalize
+
+    model.append(Normalize())
     # A chat model's texts would be put into its chat template, and the query prompt would become a system message.
     model[0].modality_config.pop("message", None)

@@ -72,7 +72,17 @@ def describe(
 
     A model that we published says who it is in `acronis_pipeline.json`; any other is named by the hash of its weights
     and configuration.
+
+    Raises
+    ------
+    ModelError
+        If the folder is gone, or nothing in it says how long its vectors are.
     """
+    if not folder.is_dir():
+        raise ModelError(
+            f"model folder {folder} is gone; put it back, materialize fine_tuned_model again, or let an earlier "
+            "champion answer with `acronis-pipeline champion rollback`"
+        )
     published = folder / IDENTITY_FILE
     if published.exists():
         return ModelIdentity.from_json(published.read_text("utf-8"))

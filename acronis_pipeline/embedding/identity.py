@@ -63,6 +63,11 @@ class ModelIdentity:
         return cls(**{**values, "windows": Windows(**windows) if windows else None})
 
 
+def in_every_precision(identity: ModelIdentity) -> list[ModelIdentity]:
+    """Identities that a model can have, one for each precision that its weights determine; its own comes first."""
+    return list(dict.fromkeys(in_precision(identity, precision) for precision in DETERMINED))
+
+
 def with_adapted_queries(identity: ModelIdentity, fingerprint: str) -> ModelIdentity:
     """Identity of a model whose query side was changed on top of `identity` and whose document side was not."""
     return replace(identity, query_fingerprint=digest(identity.query_fingerprint, fingerprint))

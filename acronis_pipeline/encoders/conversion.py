@@ -83,7 +83,10 @@ def graph_module(embedder: Embedder, side: Side, route: Route) -> tuple[Any, dic
 def _route(model: Any, side: Side) -> Route:
     route = route_of(model, side)
     if route is None or "input_ids" not in route.padding.names:
-        raise ModelError(f"the {side} side of this model has no fast tokenizer of its own; run it in torch")
+        raise ModelError(
+            f"the {side} side of this model reads texts in a way of its own, as word vectors and models of images do, "
+            "which has no form in ONNX or OpenVINO; run it in torch"
+        )
     return route
 
 

@@ -25,7 +25,12 @@ def require_model(store: Store, recipe: str) -> ModelRecord:
     record = current_model(store, recipe)
     if record is None:
         raise ModelError(f"recipe {recipe} has no model in {store.uri}; materialize fine_tuned_model[{recipe}] first")
-    if not record.folder.is_dir():
+    if not record.is_there and record.is_export:
+        raise ModelError(
+            f"recipe {recipe}: the export {record.folder}, which it runs on, is gone; put it back, or have it run on "
+            f"its trained model with `acronis-pipeline model restore {recipe}`"
+        )
+    if not record.is_there:
         raise ModelError(
             f"recipe {recipe}: its model folder {record.folder} is gone; materialize fine_tuned_model[{recipe}] again"
         )

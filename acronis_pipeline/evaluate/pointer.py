@@ -8,7 +8,7 @@ from typing import Protocol
 
 from acronis_pipeline.evaluate import servable
 from acronis_pipeline.evaluate.champion import Champion, history
-from acronis_pipeline.finetune import model_named
+from acronis_pipeline.finetune import ModelRecord, model_named
 from acronis_pipeline.store import Store
 
 TAG = "champion"
@@ -27,10 +27,12 @@ class Registry(Protocol):
 
 def registry_version(store: Store, champion: Champion) -> str | None:
     """Version of the champion's model in the registry; None for BM25 and for a model that was never registered."""
-    if champion.model_id is None:
-        return None
-    record = model_named(store, champion.recipe, champion.model_id)
+    record = _record(store, champion)
     return record.registry_version if record else None
+
+
+def _record(store: Store, champion: Champion) -> ModelRecord | None:
+    return model_named(store, champion.recipe, champion.model_id) if champion.model_id else None
 
 
 def follow(store: Store, registry: Registry, champion: Champion) -> None:
@@ -57,11 +59,13 @@ def disagreements(store: Store, registry: Registry, champion: Champion) -> list[
         if tagged != current:
             problems.append(f"table {table} is at version {current}, its tag {TAG} at {tagged or 'none'}")
     problems += [f"table {other} carries the tag {TAG} too" for other in _other_tables(store, champion, tagged=True)]
-    named, due = registry.champion_version(), registry_version(store, champion)
+    named, record = registry.champion_version(), _record(store, champion)
+    due = record.registry_version if record else None
     if named != due:
         problems.append(f"the alias names version {named or 'none'}, the champion's model is version {due or 'none'}")
-    elif named is not None and registry.model_id_of(named) != champion.model_id:
-        problems.append(f"registry version {named} is not model {champion.model_id}")
+    # The registry holds the weights, in whichever precision they answer.
+    elif named and record and registry.model_id_of(named) != record.identity.model_id:
+        problems.append(f"registry version {named} is not model {record.identity.model_id}")
     return problems
 
 

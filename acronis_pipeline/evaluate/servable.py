@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from acronis_pipeline import embedding, index
-from acronis_pipeline.embedding import ModelIdentity, in_precision
-from acronis_pipeline.embedding.identity import DETERMINED
+from acronis_pipeline.embedding import ModelIdentity, in_every_precision, in_precision
 from acronis_pipeline.errors import IdentityMismatchError, ModelError
 from acronis_pipeline.evaluate.arena import Arm
 from acronis_pipeline.evaluate.arms import base_arm, base_embedder, champion_arm, require_model
@@ -27,9 +26,9 @@ def model_of(store: Store, contender: Contender) -> tuple[str | None, ModelIdent
         return None, None
     record = model_named(store, contender.recipe, contender.model_id)
     if record and record.is_there:
-        return str(record.folder), record.identity
+        return str(record.folder), record.identity_named(contender.model_id)
     current = require_model(store, contender.recipe)
-    ways = (in_precision(current.base_identity, precision) for precision in DETERMINED)
+    ways = in_every_precision(current.base_identity)
     base = next((way for way in ways if way.model_id == contender.model_id), None)
     if base is None and record:
         raise ModelError(

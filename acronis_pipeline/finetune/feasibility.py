@@ -46,7 +46,7 @@ def refuse_unfit_base(recipe: Recipe, base: ModelIdentity, device: str | None) -
     RecipeError, ModelError
         Names the recipe and the key.
     """
-    with _naming(recipe):
+    with naming(recipe):
         if isinstance(recipe.parameters, ContrastiveParameters):
             refuse_too_long(recipe.parameters, base.dimension)
         if check := getattr(METHODS[recipe.method], "check", None):
@@ -62,13 +62,14 @@ def refuse_unfit_data(recipe: Recipe, examples: Examples) -> None:
     RecipeError
         Names the recipe and the key.
     """
-    with _naming(recipe):
+    with naming(recipe):
         if isinstance(recipe.parameters, ContrastiveParameters):
             refuse_misfits(recipe.parameters, examples)
 
 
 @contextmanager
-def _naming(recipe: Recipe) -> Iterator[None]:
+def naming(recipe: Recipe) -> Iterator[None]:
+    """Errors of a recipe's parameters or models say which recipe it is."""
     try:
         yield
     except (RecipeError, ModelError) as error:

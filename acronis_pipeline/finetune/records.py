@@ -13,8 +13,7 @@ import pyarrow as pa
 
 from acronis_pipeline import embedding, schemas
 from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import IDENTITY_FILE, ModelIdentity, in_precision
-from acronis_pipeline.embedding.identity import DETERMINED
+from acronis_pipeline.embedding import IDENTITY_FILE, ModelIdentity, in_every_precision
 from acronis_pipeline.endpoint_folder import BASE_FOLDER, is_endpoint
 from acronis_pipeline.finetune import training_corpora
 from acronis_pipeline.finetune.base_model import describe_base
@@ -58,6 +57,15 @@ class ModelRecord:
     def is_there(self) -> bool:
         """Whether the model still has its folder: pruning drops folders, and keeps records."""
         return self.folder.is_dir()
+
+    @property
+    def is_export(self) -> bool:
+        """Whether it is a trained model in another format, which somebody put to use."""
+        return "exported" in self.metrics
+
+    def identity_named(self, model_id: str) -> ModelIdentity | None:
+        """Its identity in the precision that has this id."""
+        return next((way for way in in_every_precision(self.identity) if way.model_id == model_id), None)
 
     def base_folder(self) -> Path:
         """Where the untouched base loads from: one behind an endpoint stands in the model's own folder."""
@@ -161,17 +169,12 @@ def every_model(store: Store) -> list[ModelRecord]:
 
 
 def model_named(store: Store, recipe_name: str, model_id: str) -> ModelRecord | None:
-    """A recipe's model by its id, current or not, in the precision that has this id.
+    """A recipe's model by the id that it has in any precision, current or not.
 
     The newest of equal ones, those first whose folder is there; where none is, the record still tells what the model
     was trained on, and `is_there` that it can no longer be run.
     """
-    records = [
-        replace(record, identity=identity)
-        for record in of_recipe(store, recipe_name)
-        for identity in {in_precision(record.identity, precision) for precision in DETERMINED}
-        if identity.model_id == model_id
-    ]
+    records = [record for record in of_recipe(store, recipe_name) if record.identity_named(model_id)]
     return max(records, key=lambda record: (record.is_there, record.created_at), default=None)
 
 
@@ -192,11 +195,12 @@ def annotate(store: Store, record_id: str, *, mlflow_run_id: str, registry_versi
 
 
 def _make_current(store: Store, record: ModelRecord) -> ModelRecord:
-    """Data that went A, B, A: the model of A is on record, but B's is newer."""
+    """Data that went A, B, A: the model of A is on record, but B's is newer. An export of A in use stays in use."""
     newest = current_model(store, record.recipe)
-    # An export of this very model that somebody put to use stays in use.
     if newest and newest.training_key == record.training_key:
-        return record
+        if newest.is_there:
+            return newest
+        _log.warning("recipe %s: export %s is gone; the model it was made from is used", record.recipe, newest.folder)
     record = replace(record, created_at=datetime.now(UTC))
     write(store, record)
     return record

@@ -35,12 +35,18 @@ def find_teacher(name: str) -> Path:
     Raises
     ------
     RecipeError
-        If there is none.
+        If there is none, or it reads single texts and no pairs.
     """
     try:
-        return embedding.find_base(name)
+        folder = embedding.find_base(name)
     except ModelError as error:
         raise RecipeError(f"parameters.teacher = {name!r}: {_as_teacher(error)}; or write teacher: hybrid") from error
+    if not cross_encoder.reads_pairs(folder):
+        raise RecipeError(
+            f"parameters.teacher = {name!r} encodes single texts; name a cross-encoder, which reads question and "
+            "passage together, or write teacher: hybrid"
+        )
+    return folder
 
 
 def teacher_scores(

@@ -11,7 +11,7 @@ from acronis_pipeline.dataset import RetrievalDataset
 from acronis_pipeline.embedding import Embedder, ModelIdentity, PassageVectors
 from acronis_pipeline.finetune.base_model import open_base
 from acronis_pipeline.finetune.examples import Examples, prepare
-from acronis_pipeline.finetune.feasibility import refuse_unfit_base, refuse_unfit_data
+from acronis_pipeline.finetune.feasibility import naming, refuse_unfit_base, refuse_unfit_data
 from acronis_pipeline.finetune.fitting import fit
 from acronis_pipeline.finetune.method import Changed, Fitted, Task, unreported
 from acronis_pipeline.finetune.publish import staged, write_model
@@ -107,7 +107,8 @@ def train(
         device=device,
         precision=precision,
     )
-    fitted = fit(recipe, task, devices)
+    with naming(recipe):
+        fitted = fit(recipe, task, devices)
     base_metrics = _measure(base, passage_vectors, examples)
     with staged(folder) as partial:
         published = write_model(fitted, identity, partial)

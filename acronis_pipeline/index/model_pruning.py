@@ -3,8 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from acronis_pipeline.embedding import in_precision
-from acronis_pipeline.embedding.identity import DETERMINED
+from acronis_pipeline.embedding import in_every_precision
 from acronis_pipeline.finetune import ModelRecord, folders, records
 from acronis_pipeline.finetune.folders import DroppedFolder
 from acronis_pipeline.index.table import table_name
@@ -57,4 +56,4 @@ def _of_tables(known: Sequence[ModelRecord], tables: Collection[str]) -> Iterato
 
 def _tables(record: ModelRecord) -> set[str]:
     """Names of the tables with a model's vectors, in any precision."""
-    return {table_name(record.recipe, in_precision(record.identity, way).model_id) for way in DETERMINED}
+    return {table_name(record.recipe, identity.model_id) for identity in in_every_precision(record.identity)}

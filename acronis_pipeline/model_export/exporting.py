@@ -87,7 +87,7 @@ def export(
     done: list[Exported] = []
 
     def fill(partial: Path) -> None:
-        _log.info("converting %s to %s", embedder.identity.base, layout)
+        _log.info("converting model %s, of base %s, to %s", embedder.identity.model_id, embedder.identity.base, layout)
         write(embedder, partial, layout, _calibration(dataset))
         identity = _identified(partial, embedder.identity, layout)
         _log.info("asking both %d questions over %d passages", len(dataset.test), len(dataset.passages))

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from acronis_pipeline.encoders.converted import is_converted
 from acronis_pipeline.errors import ModelError
 from acronis_pipeline.finetune import ModelRecord, records
 from acronis_pipeline.fingerprint import digest
@@ -21,6 +20,8 @@ def serve(store: Store, record: ModelRecord, exported: Exported) -> ModelRecord:
         record,
         record_id=digest(record.record_id, exported.identity.model_id, str(exported.folder)),
         folder=exported.folder,
+        # With the same vectors it is the same model; any other is registered when fine_tuned_model is materialized.
+        registry_version=record.registry_version if exported.identity == record.identity else None,
         identity=exported.identity,
         metrics=record.metrics | {"exported": exported.as_json()},
         created_at=datetime.now(UTC),
@@ -38,10 +39,10 @@ def restore(store: Store, recipe: str) -> ModelRecord:
         If the recipe runs on no export.
     """
     current = records.current_model(store, recipe)
-    if current is None or not is_converted(current.folder):
+    if current is None or not current.is_export:
         raise ModelError(f"recipe {recipe} runs on no exported model in {store.uri}; there is nothing to restore")
     trained = [known for known in records.of_recipe(store, recipe) if known.training_key == current.training_key]
-    original = next((known for known in trained if not is_converted(known.folder) and known.folder.is_dir()), None)
+    original = next((known for known in trained if not known.is_export and known.is_there), None)
     if original is None:
         raise ModelError(f"the model that {current.folder} was exported from is gone; train recipe {recipe} again")
     restored = replace(original, created_at=datetime.now(UTC))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from acronis_pipeline import finetune
 from acronis_pipeline.dataset import RetrievalDataset
 from acronis_pipeline.evaluate.champion import history
-from acronis_pipeline.finetune import ModelRecord, Recipe, Report
+from acronis_pipeline.finetune import ModelRecord, Recipe, Report, model_named
 from acronis_pipeline.finetune.examples import digest_of
 from acronis_pipeline.records.curves import Curves
 from acronis_pipeline.store import Store
@@ -54,9 +54,14 @@ def record_training(
         _log_training(run, curves, record)
         record = _register(tracker, store, run, record)
     if keep_versions:
-        champions = {champion.model_id for champion in history(store) if champion.model_id}
-        prune_models(tracker, recipe.name, newest=keep_versions, model_ids=champions)
+        prune_models(tracker, recipe.name, newest=keep_versions, model_ids=_of_champions(store))
     return record
+
+
+def _of_champions(store: Store) -> set[str]:
+    """Ids of every champion's model as the registry has them, which holds weights and knows of no precision."""
+    named = (model_named(store, champion.recipe, champion.model_id) for champion in history(store) if champion.model_id)
+    return {record.identity.model_id for record in named if record}
 
 
 def ensure_registered(
@@ -64,13 +69,15 @@ def ensure_registered(
 ) -> ModelRecord:
     """The record of a model that is in the registry; it is entered now if it is not.
 
-    It is not after a kill between training and registration (whose run is continued), with another MLflow server, or
-    once it was pruned.
+    It is not after a kill between training and registration (whose run is continued), with another MLflow server (whose
+    version of that number is another model), once it was pruned, or if it is an export that was put to use.
     """
-    if record.registry_version and tracker.has_version(record.registry_version):
+    version = record.registry_version
+    if version and tracker.model_id_of(version) == record.identity.model_id:
         return record
     killed = record.mlflow_run_id is None
-    with _run(tracker, "register", recipe, tags, record.training_key, continues=killed) as (run, curves):
+    doing = "export" if record.is_export else "register"
+    with _run(tracker, doing, recipe, tags, record.training_key, continues=killed) as (run, curves):
         _log_training(run, curves, record)
         return _register(tracker, store, run, record)
 
@@ -119,6 +126,10 @@ def _log_training(run: Run, curves: Curves, record: ModelRecord) -> None:
     run.metrics({"training_s": record.metrics["seconds"], "n_train": record.metrics["n_train"]})
     run.datasets([_base_model(record)])
     run.tags({"chosen": record.metrics["chosen"], **_model_tags(record)})
+    if record.is_export:
+        exported = record.metrics["exported"]
+        run.metrics({"export_ndcg_at_10": exported["exported"], "export_ndcg_at_10_original": exported["original"]})
+        run.tags({"format": exported["format"]})
 
 
 def _pairs(store: Store, dataset: RetrievalDataset) -> Dataset:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from acronis_pipeline.encoders.converted import is_converted
 from acronis_pipeline.endpoint_folder import is_endpoint
 from acronis_pipeline.tracking.run import Run
 from acronis_pipeline.tracking.tracker import Tracker
@@ -16,9 +17,9 @@ def log_model(tracker: Tracker, run: Run, folder: Path, tags: Mapping[str, objec
     """Store a saved model with the run and register it; returns the registry version.
 
     The stored model loads with `mlflow.sentence_transformers.load_model("models:/<name>/<version>")`; one behind an
-    endpoint is stored as its files.
+    endpoint and one in another format are stored as their files.
     """
-    if is_endpoint(folder):
+    if is_endpoint(folder) or is_converted(folder):
         return register(tracker, run, _log_files(tracker, run, folder), tags)
     import mlflow
     import mlflow.sentence_transformers as flavor

@@ -154,13 +154,10 @@ class Tracker:
         found = model.aliases.get(CHAMPION_ALIAS) if model else None
         return str(found) if found is not None else None
 
-    def has_version(self, version: str) -> bool:
-        """Whether a version of the model is in this registry."""
-        return self._if_known(lambda: self.client.get_model_version(self.registered_model, version)) is not None
-
     def model_id_of(self, version: str) -> str | None:
-        """Our id of a registered version's model."""
-        return self.client.get_model_version(self.registered_model, version).tags.get("model_id")
+        """Our id of a registered version's model; None if this registry has no such version."""
+        found = self._if_known(lambda: self.client.get_model_version(self.registered_model, version))
+        return found.tags.get("model_id") if found else None
 
     def set_champion(self, version: str | None) -> None:
         """Move the alias to a version; None takes it away (a champion without a tuned model, such as BM25)."""

@@ -141,7 +141,7 @@ def test_run_that_is_interrupted_says_that_work_is_kept_and_shows_no_traceback(
     monkeypatch.setattr("acronis_pipeline.defs.raw_pages.crawl", lambda *_, **__: signal.raise_signal(sent))
     ended = command("run", "--site", "sample")
     assert ended.code == 130
-    assert ended.err == ("stopped; what was written stays, and the next run continues from it",)
+    assert ended.err == ("stopped; what is complete stays, and a run that is repeated continues from it",)
     assert command("ask", "Is there a trial period?").code == 0
 
 

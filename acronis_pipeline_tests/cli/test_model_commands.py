@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from acronis_pipeline.store import Store
 from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world
@@ -39,11 +40,20 @@ def test_a_folder_is_exported_with_its_figures(command: Command, tmp_path: Path,
 
 
 def test_what_cannot_be_exported_is_one_line(command: Command, tmp_path: Path, questions: Path) -> None:
-    options = ["--out", tmp_path / "out", "--questions", questions, "--data", tmp_path / "data"]
+    data = ["--data", tmp_path / "data"]
+    options = ["--out", tmp_path / "out", "--questions", questions, *data]
+    assert_one_line_error(command("model", "export", "full", *options), "there is no data in")
+    assert_one_line_error(command("model", "export", tmp_path, "--out", tmp_path / "out", *data), "has neither")
+    assert_one_line_error(command("model", "restore", "full", *data), "there is no data in")
+    assert not (tmp_path / "data").exists()
+    Store(str(tmp_path / "data" / "lancedb"))
     assert_one_line_error(command("model", "export", "full", *options), "recipe full has no model")
     assert_one_line_error(command("model", "export", tmp_path / "nowhere", *options), "no such folder")
+    assert_one_line_error(
+        command("model", "export", "./ful", *options), "none of the recipes (decoder", "query_adapter"
+    )
     assert_one_line_error(command("model", "export", tmp_path, *options, "--use"), "--use is for recipes")
-    assert_one_line_error(command("model", "restore", "full", "--data", tmp_path / "data"), "nothing to restore")
+    assert_one_line_error(command("model", "restore", "full", *data), "nothing to restore")
     assert not (tmp_path / "out").exists()
 
 

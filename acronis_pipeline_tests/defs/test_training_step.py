@@ -1,14 +1,20 @@
 """The step `fine_tuned_model` while it trains and when it fails, and what becomes of its models."""
 
+import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from acronis_pipeline import embedding, pairs
+from acronis_pipeline.embedding import in_precision
+from acronis_pipeline.embedding.identity import INT8
+from acronis_pipeline.encoders.converted import read_sides, write_manifest
 from acronis_pipeline.errors import RecipeError
-from acronis_pipeline.evaluate import servable
+from acronis_pipeline.evaluate import pointer, servable
 from acronis_pipeline.evaluate.arms import require_model
 from acronis_pipeline.evaluate.champion import reigning
+from acronis_pipeline.evaluate.rollback import promote_by_hand
 from acronis_pipeline.finetune import ModelRecord, Recipe, feasibility, query_adapter
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.finetune.method import Fitted, Task
@@ -74,9 +80,23 @@ def test_a_recipe_runs_on_its_export_through_the_whole_graph(copied: FinishedRun
     embedder = embedding.load(record.folder, record.identity, device="cpu")
     out = copied.settings().data_dir / "exported"
     done = export(embedder, pairs.load_dataset(copied.store), out, "openvino", max_loss=1.0)
+    done = replace(done, identity=in_precision(record.identity, INT8, "calibrated"))  # which takes half a minute
+    write_manifest(out, read_sides(out), done.identity)
     serve(copied.store, record, done)
-    assert execute(copied, "full_pipeline", ["fine_tuned_model", "lancedb_index", "eval_report", "champion"]).success
+    whole = ["fine_tuned_model", "lancedb_index", "eval_report", "champion"]
+    assert execute(copied, "full_pipeline", whole).success
     assert require_model(copied.store, RECIPE).folder == out
+    now = promote_by_hand(copied.store, copied.settings(), RECIPE, "fine_tuned", reason="to see it answer").champion
+    assert now.model_id == done.identity.model_id
+    pointer.follow(copied.store, copied.tracker, now)
+    assert pointer.disagreements(copied.store, copied.tracker, now) == []
+    version = copied.tracker.champion_version()
+    assert version
+    assert copied.tracker.model_id_of(version) == done.identity.model_id
+
+    shutil.rmtree(out)
+    assert execute(copied, "full_pipeline", ["fine_tuned_model"]).success
+    assert require_model(copied.store, RECIPE).folder == record.folder
 
 
 def _forget_a_pair(copied: FinishedRun) -> None:

@@ -140,12 +140,29 @@ def test_a_recipe_runs_on_its_export_until_it_is_restored(trained, int8, setting
         restore(store, "full")
 
 
+def test_an_export_that_is_gone_can_be_restored_from(trained, int8, settings, tmp_path):
+    store, record = trained
+    taken = serve(store, record, replace(int8, folder=tmp_path / "gone"))
+    assert taken.is_export
+    with pytest.raises(ModelError, match=r"the export .*gone, which it runs on, is gone; .*model restore full"):
+        require_model(store, "full")
+    assert restore(store, "full").folder == record.folder
+    assert require_model(store, "full").folder == record.folder
+
+
+def test_an_export_with_the_same_vectors_is_the_same_model_to_the_registry(trained, int8):
+    store, record = trained
+    known = replace(record, registry_version="2")
+    assert serve(store, known, int8).registry_version is None
+    assert serve(store, known, replace(int8, identity=known.identity)).registry_version == "2"
+
+
 def test_a_champion_on_bfloat16_finds_its_model(trained, settings):
     store, record = trained
     reduced = tuned_arm(record, settings.model_copy(update={"precision": "bfloat16"})).embedder.identity
     assert reduced.model_id != record.identity.model_id
     found = model_named(store, "full", reduced.model_id)
     assert found
-    assert found.identity == reduced
+    assert found.identity_named(reduced.model_id) == reduced
     contender = Contender("full", System("fine_tuned", "dense", "table"), reduced.model_id, "report")
     assert model_of(store, contender) == (str(record.folder), reduced)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from acronis_pipeline.embedding import in_precision
+from acronis_pipeline.embedding.identity import BFLOAT16
 from acronis_pipeline.evaluate import pointer
 from acronis_pipeline.evaluate.champion import history, reigning
 from acronis_pipeline.evaluate.rollback import roll_back
@@ -96,6 +98,19 @@ def test_rollback_takes_tag_and_alias_along(world: World, registry: MemoryRegist
     roll_back(world.store, world.settings, reason="people complain")
     follow(world, registry)
     assert (problems(world, registry), registry.alias) == ("", None)
+
+
+def test_registry_holds_the_weights_of_a_champion_in_any_precision(world: World, registry: MemoryRegistry) -> None:
+    reduced = WordEmbedder("a")
+    reduced.identity = in_precision(reduced.identity, BFLOAT16)
+    world.index(reduced)
+    world.enter(world.contender(reduced), reduced)
+    follow(world, registry)
+    assert registry.alias == "version-a"
+    assert "registry version" not in problems(world, registry)
+    other = MemoryRegistry({"version-a": "other"})
+    other.set_champion("version-a")
+    assert f"registry version version-a is not model {WordEmbedder('a').identity.model_id}" in problems(world, other)
 
 
 def test_lost_table_and_wrong_registry_version_are_named(world: World, registry: MemoryRegistry) -> None:

@@ -154,6 +154,14 @@ def test_unreachable_teacher_is_refused_before_anything_is_embedded(tiny: Path, 
     assert store.names() == []
 
 
+def test_teacher_that_reads_single_texts_is_refused_before_anything_is_embedded(
+    tiny: Path, store: Store, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match=r"parameters\.teacher = .* encodes single texts; name a cross-encoder"):
+        distilled(tiny, store, tmp_path, f"teacher: {tiny}")
+    assert store.names() == []
+
+
 def test_teacher_of_several_classes_is_refused(tiny: Path, store: Store, tmp_path: Path) -> None:
     classifier = write_cross_encoder(tmp_path / "classifier", n_scores=3)
     with pytest.raises(RecipeError, match=r"parameters\.teacher = .* gives 3 scores a pair"):

@@ -146,8 +146,8 @@ def test_the_key_is_written_nowhere(site: Site) -> None:
 def test_it_is_registered_as_its_files(site: Site, tmp_path: Path) -> None:
     tracker = Tracker(f"sqlite:///{tmp_path / 'mlflow.db'}", "experiment", "model", "http://127.0.0.1:5000")
     with tracker.run("train") as run:
-        version = log_model(tracker, run, site.record.folder, {"recipe": "remote"})
-    assert tracker.has_version(version)
+        version = log_model(tracker, run, site.record.folder, {"recipe": "remote", "model_id": "its own"})
+    assert tracker.model_id_of(version) == "its own"
     stored = {file.name for file in tmp_path.rglob("*.safetensors")} | {f.name for f in tmp_path.rglob("endpoint.json")}
     assert stored == {"query_map.safetensors", "endpoint.json"}
     assert prune_models(tracker, "remote", newest=0, model_ids=()) == [version]

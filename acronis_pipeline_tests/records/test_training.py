@@ -135,6 +135,20 @@ def test_model_that_is_not_in_the_registry_is_entered_again(tracker, store):
     assert tracker.params(again.mlflow_run_id or "")["method"] == "full"
 
 
+def test_an_export_that_is_in_use_is_another_version_with_its_figures(tracker, store):
+    record = train(tracker, store, "exported")
+    figures = {"format": "openvino-int8", "exported": 0.8, "original": 0.9}
+    identity = ModelIdentity("words", digest("int8"), digest("int8 document"), 64, 256, precision="int8")
+    export = replace(record, record_id="export", identity=identity, metrics=METRICS | {"exported": figures})
+    write(store, export)
+    found = ensure_registered(tracker, store, export, recipe=RECIPE, tags={})
+    assert found.registry_version != record.registry_version
+    assert tracker.model_id_of(found.registry_version or "") == identity.model_id
+    (run,) = tracker.find(f"attributes.run_id = '{found.mlflow_run_id}'")
+    assert (run.tags["format"], run.metrics["export_ndcg_at_10"]) == ("openvino-int8", 0.8)
+    assert ensure_registered(tracker, store, found, recipe=RECIPE, tags={}) == found
+
+
 def test_model_whose_training_was_killed_before_it_was_registered_is_registered_later(tracker, store):
     record = ensure_registered(tracker, store, trained(store, "killed"), recipe=RECIPE, tags={})
-    assert tracker.has_version(record.registry_version or "")
+    assert tracker.model_id_of(record.registry_version or "") == record.identity.model_id

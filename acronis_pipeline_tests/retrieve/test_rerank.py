@@ -7,6 +7,7 @@ import pytest
 
 from acronis_pipeline.errors import ModelError
 from acronis_pipeline.retrieve import Reranker
+from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.retrieve.cross_encoders import write_cross_encoder
 
 
@@ -60,6 +61,20 @@ def test_unreachable_hub_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_classifier_of_several_classes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="gives 3 scores a pair"):
         Reranker(str(write_cross_encoder(tmp_path, n_scores=3)), device="cpu").scores("q", ["p"])
+
+
+def test_model_that_reads_single_texts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="encodes single texts; name a cross-encoder"):
+        Reranker(str(write_encoder(tmp_path)), device="cpu").scores("q", ["p"])
+
+
+def test_cross_encoder_that_sentence_transformers_saved_is_read(tmp_path: Path) -> None:
+    from sentence_transformers import CrossEncoder
+
+    folder, again = write_cross_encoder(tmp_path / "plain"), tmp_path / "again"
+    CrossEncoder(str(folder), device="cpu").save_pretrained(str(again), create_model_card=False)
+    first, second = (Reranker(str(path), device="cpu").scores("q", ["a", "b"]) for path in (folder, again))
+    assert list(first) == list(second)
 
 
 def test_model_that_needs_code_of_its_own_is_refused(tmp_path: Path) -> None:
