@@ -53,7 +53,10 @@ def show(data: DataOption = None, as_json: JsonOption = False) -> None:
     for problem in problems:
         typer.echo(f"disagrees    {problem}")
     typer.echo(
-        "Mend it with `acronis-pipeline champion repair`." if problems else "MLflow's alias and LanceDB's tag agree."
+        "Alias and tag follow with `acronis-pipeline champion repair`; put back what is gone, or let another reign "
+        "with `acronis-pipeline champion rollback`."
+        if problems
+        else "MLflow's alias and LanceDB's tag agree."
     )
 
 

@@ -65,8 +65,8 @@ def export(
     typer.echo(judged.speed.told("The exported model", "the original") + ".")
     if use:
         typer.echo(
-            f"Recipe {model} runs on it when its fine_tuned_model, lancedb_index and eval_report are materialized next; "
-            "until it is promoted, the champion answers as before."
+            f"Recipe {model} runs on it when fine_tuned_model, lancedb_index and eval_report are materialized next. "
+            "Until it is promoted, the champion answers as before."
         )
 
 
