@@ -54,7 +54,10 @@ class Parameters(MethodParameters):
     @model_validator(mode="after")
     def _looks_at_least_once(self) -> "Parameters":
         if self.evaluate_every > self.max_steps:
-            raise ValueError(f"evaluate_every ({self.evaluate_every}) must not be above max_steps ({self.max_steps})")
+            unset = "" if "evaluate_every" in self.model_fields_set else ", the default"
+            raise ValueError(
+                f"evaluate_every ({self.evaluate_every}{unset}) must not be above max_steps ({self.max_steps})"
+            )
         return self
 
 

@@ -81,6 +81,7 @@ def test_malformed_yaml_names_file_and_line(tmp_path: Path) -> None:
         ("method: full\nparameters: {learning_rate: -1}", "parameters.learning_rate = -1"),
         ("method: full\nparameters: {interpolation: [1.0]}", "parameters.interpolation: 1.0 is not between"),
         ("method: query_adapter\nparameters: {max_steps: 5, evaluate_every: 10}", "evaluate_every (10) must not be"),
+        ("method: query_adapter\nparameters: {max_steps: 5}", "evaluate_every (10, the default) must not be above"),
         ("method: full\nseed: abc", "seed = 'abc'"),
     ],
 )
