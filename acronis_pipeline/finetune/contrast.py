@@ -18,13 +18,15 @@ class Contrast:
 
     With windows it is each window once, and all windows of an answer are answers.
 
-    `rows[j]` is the corpus row of the j-th passage, or OUTSIDE. `positive` and `contrasted` are boolean, of shape
+    `rows[j]` is the corpus row of the j-th passage, or OUTSIDE, and `shown[j]` the text by which it stands, of which
+    `passages[j]` is what is left where a sentence was taken out. `positive` and `contrasted` are boolean, of shape
     (n_questions, n_passages): which passages answer a question, and which it is told apart from or finds at all.
     """
 
     questions: list[int]
     queries: list[str]
     rows: list[int]
+    shown: list[str]
     passages: list[str]
     positive: np.ndarray
     contrasted: np.ndarray
@@ -64,13 +66,15 @@ def lay_out(
             own.setdefault((OUTSIDE, text), set()).add(index)
     n_shared = len(rows)
     rows, texts = rows + [row for row, _ in own], texts + [text for _, text in own]
+    before = [text for _, text in (*shared, *own)]
     answers = [set(questions.relevant(question)) for question in batch]
     positive = np.array([[row in rows_of_one for row in rows] for rows_of_one in answers], dtype=bool)
     contrasted = positive.copy()
     contrasted[:, :n_shared] = True
     for column, owners in enumerate(own.values(), start=n_shared):
         contrasted[sorted(owners), column] = True
-    return Contrast(list(batch), [questions.queries[question] for question in batch], rows, texts, positive, contrasted)
+    queries = [questions.queries[question] for question in batch]
+    return Contrast(list(batch), queries, rows, before, texts, positive, contrasted)
 
 
 def contrastive_loss(query_vectors: Any, passage_vectors: Any, contrast: Contrast, scale: float) -> Any:

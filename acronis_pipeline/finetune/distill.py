@@ -13,12 +13,16 @@ from pydantic import Field
 
 from acronis_pipeline.embedding import ModelIdentity, PassageVectors
 from acronis_pipeline.finetune.batches import with_same_answers
+from acronis_pipeline.finetune.closest_windows import shown_of
 from acronis_pipeline.finetune.contrast import OUTSIDE, Contrast, contrastive_loss
 from acronis_pipeline.finetune.encoder_parameters import EncoderParameters
 from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.hybrid_teacher import HybridTeacher
 from acronis_pipeline.finetune.method import Fitted, Task
 from acronis_pipeline.finetune.teacher_scores import find_teacher, teacher_scores
+
+VERSION = "2"
+"""Part of the training key of this method's recipes."""
 
 HYBRID = "hybrid"
 
@@ -44,10 +48,10 @@ class Parameters(EncoderParameters):
 
 
 class Teacher(Protocol):
-    """Knows how well passages answer training questions."""
+    """Knows how well texts answer training questions."""
 
-    def scores(self, questions: Sequence[int], rows: Sequence[int]) -> np.ndarray:
-        """Shape (n_questions, n_rows) float32, of standard deviation 1 over what it knows; NaN for the rest."""
+    def scores(self, contrast: Contrast) -> np.ndarray:
+        """Shape (n_questions, n_passages) float32, of standard deviation 1 over what it knows; NaN for the rest."""
         ...
 
 
@@ -73,13 +77,11 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
         train, task.query_vectors, task.passage_vectors, n=parameters.negatives, depth=parameters.depth, seed=task.seed
     )
     teacher = (
-        _WholeCorpus(HybridTeacher(task.query_vectors, task.passage_vectors, train.queries, task.examples.passages))
-        if parameters.teacher == HYBRID
-        else _cross_encoder(task, parameters.teacher, candidates)
+        HybridOverCorpus(task) if parameters.teacher == HYBRID else _cross_encoder(task, parameters.teacher, candidates)
     )
 
     def loss(query_vectors: Any, passage_vectors: Any, contrast: Contrast) -> Any:
-        taught = parameters.teacher_scale * teacher.scores(contrast.questions, contrast.rows)
+        taught = parameters.teacher_scale * teacher.scores(contrast)
         learnt = listwise_kl(parameters.scale * query_vectors @ passage_vectors.T, taught)
         return learnt + parameters.contrastive * contrastive_loss(
             query_vectors, passage_vectors, contrast, parameters.scale
@@ -135,34 +137,44 @@ def lists(
     return found
 
 
-class _WholeCorpus:
-    """The hybrid knows every passage of the corpus."""
+class HybridOverCorpus:
+    """The hybrid knows every passage of the corpus, or every window: it has to judge what the student is shown."""
 
-    def __init__(self, teacher: HybridTeacher) -> None:
-        self._teacher = teacher
+    def __init__(self, task: Task) -> None:
+        windows = task.base.cut(task.examples.passages)
+        keys = [(row, text) for row, texts in enumerate(windows) for text in texts]
+        self._place = {key: place for place, key in enumerate(keys)}
+        self._teacher = HybridTeacher(
+            task.query_vectors, task.passage_vectors.matrix, task.examples.train.queries, [text for _, text in keys]
+        )
 
-    def scores(self, questions: Sequence[int], rows: Sequence[int]) -> np.ndarray:
-        found = self._teacher.scores(questions)[:, list(rows)]
-        found[:, np.array(rows) == OUTSIDE] = np.nan
+    def scores(self, contrast: Contrast) -> np.ndarray:
+        places = [self._place.get(key, OUTSIDE) for key in zip(contrast.rows, contrast.shown, strict=True)]
+        found = self._teacher.scores(contrast.questions)[:, places]
+        found[:, np.array(places) == OUTSIDE] = np.nan
         return found
 
 
 class _Lists:
-    """A cross-encoder is asked about each question's list only."""
+    """A cross-encoder is asked about each question's list only, by the texts that stand before that question."""
 
-    def __init__(self, scores: dict[tuple[int, int], float]) -> None:
+    def __init__(self, scores: dict[tuple[int, int, str], float]) -> None:
         self._scores = scores
 
-    def scores(self, questions: Sequence[int], rows: Sequence[int]) -> np.ndarray:
-        return np.array([[self._scores.get((q, row), np.nan) for row in rows] for q in questions], np.float32)
+    def scores(self, contrast: Contrast) -> np.ndarray:
+        columns = list(zip(contrast.rows, contrast.shown, strict=True))
+        found = [[self._scores.get((q, *column), np.nan) for column in columns] for q in contrast.questions]
+        return np.array(found, np.float32)
 
 
 def _cross_encoder(task: Task, name: str, candidates: Sequence[Sequence[int]]) -> _Lists:
     from acronis_pipeline.finetune import devices
 
     train, passages = task.examples.train, task.examples.passages
-    asked = [(q, row) for q, rows in enumerate(candidates) for row in dict.fromkeys((*train.relevant(q), *rows))]
-    pairs = [(train.queries[q], passages[row]) for q, row in asked]
+    shown = shown_of(task) or (lambda _, row: passages[row])
+    lists_of = (dict.fromkeys((*train.relevant(q), *rows)) for q, rows in enumerate(candidates))
+    asked = [(q, row, shown(q, row)) for q, rows in enumerate(lists_of) for row in rows]
+    pairs = [(train.queries[q], text) for q, _, text in asked]
     logits = devices.of_main(
         lambda: teacher_scores(
             task.store, name, pairs, device=str(task.base.model.device), batch_size=task.base.batch_size

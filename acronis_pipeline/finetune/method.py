@@ -90,7 +90,7 @@ class Method(Protocol):
 
     A module may also have `check(base: ModelIdentity, parameters, device: str | None)`, which raises a RecipeError for
     what cannot work with that base or on that device (None is the best there is); it is called before anything is
-    crawled, embedded or trained.
+    crawled, embedded or trained. With `VERSION`, a change of it trains the method's recipes again.
     """
 
     Parameters: type[MethodParameters]

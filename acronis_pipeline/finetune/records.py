@@ -20,6 +20,7 @@ from acronis_pipeline.finetune.base_model import describe_base
 from acronis_pipeline.finetune.examples import digest_of
 from acronis_pipeline.finetune.folders import model_folder, work_folder, work_folders
 from acronis_pipeline.finetune.method import Report, unreported
+from acronis_pipeline.finetune.methods import METHODS
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline.finetune.training import TrainedModel, train
 from acronis_pipeline.fingerprint import digest
@@ -27,7 +28,7 @@ from acronis_pipeline.settings import EmbeddingEndpoint, ModelSettings
 from acronis_pipeline.store import Store, quoted
 
 VERSION = "2"
-"""Part of the training key: a change here trains every recipe again."""
+"""Part of the training key: a change here trains every recipe again, one of a method's own `VERSION` that method's."""
 
 TABLE = "models"
 _DEFAULTS = ModelSettings.model_validate({})
@@ -150,7 +151,8 @@ def is_unfinished(models_dir: Path, recipe_name: str, training_key: str) -> bool
 def training_key(recipe: Recipe, dataset: RetrievalDataset, endpoints: Sequence[EmbeddingEndpoint] = ()) -> str:
     """Digest of all that decides what comes out: code version, recipe, base model's files, and data."""
     base = describe_base(recipe, endpoints)
-    return digest(VERSION, recipe.content, base.query_fingerprint, base.document_fingerprint, digest_of(dataset))
+    version = VERSION + getattr(METHODS[recipe.method], "VERSION", "")
+    return digest(version, recipe.content, base.query_fingerprint, base.document_fingerprint, digest_of(dataset))
 
 
 def current_model(store: Store, recipe_name: str) -> ModelRecord | None:

@@ -1,6 +1,7 @@
 """Training on windows: several vectors a passage, from the recipe to the published model."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from acronis_pipeline import embedding
+from acronis_pipeline.embedding import Windows
 from acronis_pipeline.errors import RecipeError
-from acronis_pipeline.finetune import train
+from acronis_pipeline.finetune import distill, train
 from acronis_pipeline.finetune.closest_windows import shown_of
-from acronis_pipeline.finetune.contrast import lay_out
+from acronis_pipeline.finetune.contrast import OUTSIDE, Contrast, lay_out
 from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.recipe import Recipe, parse_recipe
 from acronis_pipeline.store import Store
@@ -79,11 +81,30 @@ def test_a_passage_stands_before_a_question_by_its_closest_window(tiny: Path, tm
     assert shown(question, row) == windows[int(similarity.argmax())]
 
 
+def test_a_teacher_judges_the_windows_that_are_shown_not_their_passages(tiny: Path, tmp_path: Path) -> None:
+    cutting = Windows(tokens=8, overlap=2, whole_share=0.5)
+    identity = embedding.describe(tiny, base=str(tiny), max_seq_length=32, windows=cutting)
+    base = embedding.load(tiny, identity, device="cpu")
+    plain = task_of(tiny, Store(str(tmp_path)))
+    vectors = base.encode_windows(plain.examples.passages)
+    task = task_of(tiny, Store(str(tmp_path)), base=base, passage_vectors=vectors)
+    windows = base.cut([task.examples.passages[0]])[0]
+    assert len(windows) > 1
+    shown = [windows[0], windows[1], "of no passage"]
+    contrast = Contrast([0], [task.examples.train.queries[0]], [0, 0, OUTSIDE], shown, shown, np.empty(0), np.empty(0))
+    (found,) = distill.HybridOverCorpus(task).scores(contrast)
+    assert found[0] != found[1]
+    assert np.isnan(found[2])
+    whole = distill.HybridOverCorpus(plain).scores(replace(contrast, shown=[task.examples.passages[0]] * 3))
+    assert whole[0, 0] == whole[0, 1]
+
+
 def test_all_windows_of_an_answer_are_answers() -> None:
     asked = Questions(("a", "b", "c"), (((0,),), ((0,),), ((1,),)), (0, 0, 1), ("question",) * 3)
     texts = {(0, 0): "first half", (1, 0): "second half", (2, 1): "other"}
     contrast = lay_out(asked, ["whole", "other"], [0, 1, 2], shown=lambda question, row: texts[question, row])
     assert contrast.passages == ["first half", "second half", "other"]
+    assert contrast.shown == contrast.passages
     assert contrast.rows == [0, 0, 1]
     assert contrast.positive.tolist() == [[True, True, False], [True, True, False], [False, False, True]]
 
