@@ -61,7 +61,7 @@ def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> No
     Raises
     ------
     RecipeError
-        If there is none of that name.
+        If there is none of that name, or it reads single texts.
     """
     del base, device
     if parameters.teacher != HYBRID:
