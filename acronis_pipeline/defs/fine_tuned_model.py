@@ -8,7 +8,7 @@ from acronis_pipeline.defs import reporting
 from acronis_pipeline.defs.recipes import RECIPES, recipes_of
 from acronis_pipeline.defs.resources import StoreResource, TrackingResource
 from acronis_pipeline.defs.synthetic_pairs import synthetic_pairs
-from acronis_pipeline.encoders.converted import MANIFEST, is_converted
+from acronis_pipeline.encoders.converted import MANIFEST
 from acronis_pipeline.endpoint_folder import ENDPOINT_FILE, is_endpoint
 from acronis_pipeline.evaluate.arms import require_model
 from acronis_pipeline.files import folder_size_bytes
@@ -116,7 +116,7 @@ def not_worse_than_its_base(context: dg.AssetCheckExecutionContext, store: Store
 
 def _problems(record: ModelRecord) -> list[str]:
     folder = record.folder
-    content = ENDPOINT_FILE if is_endpoint(folder) else MANIFEST if is_converted(folder) else "modules.json"
+    content = ENDPOINT_FILE if is_endpoint(folder) else MANIFEST if record.is_export else "modules.json"
     missing = [name for name in (content, "acronis_pipeline.json") if not (folder / name).exists()]
     problems = [f"{record.recipe}: {name} is missing in {record.folder}" for name in missing]
     best, base = (record.metrics["validation"][name]["ndcg_at_10"] for name in ("best", "base"))

@@ -12,6 +12,7 @@ from acronis_pipeline.embedding.identity import (
     ModelIdentity,
     in_every_precision,
     in_precision,
+    precision_named,
     with_adapted_queries,
 )
 from acronis_pipeline.embedding.tokens import TokenCounter
@@ -32,5 +33,6 @@ __all__ = [
     "load",
     "load_base",
     "position_limit",
+    "precision_named",
     "with_adapted_queries",
 ]

@@ -68,6 +68,11 @@ def in_every_precision(identity: ModelIdentity) -> list[ModelIdentity]:
     return list(dict.fromkeys(in_precision(identity, precision) for precision in DETERMINED))
 
 
+def precision_named(identity: ModelIdentity, model_id: str) -> ModelIdentity | None:
+    """The one of `in_every_precision` that has this id."""
+    return next((way for way in in_every_precision(identity) if way.model_id == model_id), None)
+
+
 def with_adapted_queries(identity: ModelIdentity, fingerprint: str) -> ModelIdentity:
     """Identity of a model whose query side was changed on top of `identity` and whose document side was not."""
     return replace(identity, query_fingerprint=digest(identity.query_fingerprint, fingerprint))

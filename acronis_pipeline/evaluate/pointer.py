@@ -25,20 +25,20 @@ class Registry(Protocol):
     def set_champion(self, version: str | None) -> None: ...
 
 
-def registry_version(store: Store, champion: Champion) -> str | None:
-    """Version of the champion's model in the registry; None for BM25 and for a model that was never registered."""
-    record = _record(store, champion)
-    return record.registry_version if record else None
-
-
 def _record(store: Store, champion: Champion) -> ModelRecord | None:
+    """Of the champion's model; None for BM25 and for an untrained base."""
     return model_named(store, champion.recipe, champion.model_id) if champion.model_id else None
+
+
+def _version(record: ModelRecord | None) -> str | None:
+    """In the registry; None for a model that was never registered, too."""
+    return record.registry_version if record else None
 
 
 def follow(store: Store, registry: Registry, champion: Champion) -> None:
     """Move tag and alias to where the pointer stands; nothing is written where they stand there already."""
     mark(store, champion)
-    registry.set_champion(registry_version(store, champion))
+    registry.set_champion(_version(_record(store, champion)))
 
 
 def mark(store: Store, champion: Champion) -> None:
@@ -60,7 +60,7 @@ def disagreements(store: Store, registry: Registry, champion: Champion) -> list[
             problems.append(f"table {table} is at version {current}, its tag {TAG} at {tagged or 'none'}")
     problems += [f"table {other} carries the tag {TAG} too" for other in _other_tables(store, champion, tagged=True)]
     named, record = registry.champion_version(), _record(store, champion)
-    due = record.registry_version if record else None
+    due = _version(record)
     if named != due:
         problems.append(f"the alias names version {named or 'none'}, the champion's model is version {due or 'none'}")
     # The registry holds the weights, in whichever precision they answer.

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from acronis_pipeline import embedding, index
-from acronis_pipeline.embedding import ModelIdentity, in_every_precision, in_precision
+from acronis_pipeline.embedding import ModelIdentity, in_precision, precision_named
 from acronis_pipeline.errors import IdentityMismatchError, ModelError
 from acronis_pipeline.evaluate.arena import Arm
 from acronis_pipeline.evaluate.arms import base_arm, base_embedder, champion_arm, require_model
@@ -28,8 +28,7 @@ def model_of(store: Store, contender: Contender) -> tuple[str | None, ModelIdent
     if record and record.is_there:
         return str(record.folder), record.identity_named(contender.model_id)
     current = require_model(store, contender.recipe)
-    ways = in_every_precision(current.base_identity)
-    base = next((way for way in ways if way.model_id == contender.model_id), None)
+    base = precision_named(current.base_identity, contender.model_id)
     if base is None and record:
         raise ModelError(
             f"{contender} was evaluated with model {contender.model_id}, whose folder {record.folder} is gone; "

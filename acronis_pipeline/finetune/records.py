@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from acronis_pipeline import embedding, schemas
 from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import IDENTITY_FILE, ModelIdentity, in_every_precision
+from acronis_pipeline.embedding import IDENTITY_FILE, ModelIdentity, precision_named
 from acronis_pipeline.endpoint_folder import BASE_FOLDER, is_endpoint
 from acronis_pipeline.finetune import training_corpora
 from acronis_pipeline.finetune.base_model import describe_base
@@ -66,7 +66,7 @@ class ModelRecord:
 
     def identity_named(self, model_id: str) -> ModelIdentity | None:
         """Its identity in the precision that has this id."""
-        return next((way for way in in_every_precision(self.identity) if way.model_id == model_id), None)
+        return precision_named(self.identity, model_id)
 
     def base_folder(self) -> Path:
         """Where the untouched base loads from: one behind an endpoint stands in the model's own folder."""
