@@ -1,10 +1,12 @@
-"""Loading cross-encoders, models that read question and passage together: to rerank, and to teach."""
+"""Finding and loading cross-encoders, models that read question and passage together: to rerank, and to teach."""
 
 import json
 import logging
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
+from acronis_pipeline import embedding
 from acronis_pipeline.errors import ModelError
 
 MAX_LENGTH = 512
@@ -13,11 +15,27 @@ MAX_LENGTH = 512
 _log = logging.getLogger(__name__)
 
 
-def reads_pairs(folder: Path) -> bool:
-    """Whether a model folder holds a cross-encoder; reads its configuration only.
+def find(name: str, *, role: str, otherwise: str) -> Path:
+    """Folder of a cross-encoder: a local one, or downloaded from the hub. Reads its configuration only.
 
-    sentence-transformers (6.2) takes any encoder for one and gives it a head of random weights.
+    Parameters
+    ----------
+    role, otherwise
+        What the model is for, and how to do without: for errors.
+
+    Raises
+    ------
+    ModelError
+        If the model is neither here nor on the hub, or reads single texts.
     """
+    folder = embedding.find_model(name, role=role, otherwise=otherwise)
+    # sentence-transformers (6.2) takes any encoder for a cross-encoder and gives it a head of random weights.
+    if not _reads_pairs(folder):
+        raise ModelError(f"{role} {name} encodes single texts; name a cross-encoder, which reads pairs, or {otherwise}")
+    return folder
+
+
+def _reads_pairs(folder: Path) -> bool:
     says = _json(folder / "config_sentence_transformers.json").get("model_type")
     architectures = _json(folder / "config.json").get("architectures") or [""]
     if says == "CrossEncoder" or architectures[0].endswith("ForSequenceClassification"):
@@ -37,16 +55,14 @@ def load(name: str, *, role: str, otherwise: str, device: str | None = None) -> 
     name
         A hub name (`cross-encoder/ms-marco-MiniLM-L6-v2`) or a local folder. Code in either is never run.
     role, otherwise
-        What the model is for, and how to do without: for errors and the log.
+        As of `find`.
 
     Raises
     ------
     ModelError
-        If the model is neither here nor on the hub, needs code of its own, reads single texts, or gives more than one
-        score a pair.
+        If `find` refuses the model, or it needs code of its own or gives more than one score a pair.
     """
-    if (Path(name) / "config.json").exists() and not reads_pairs(Path(name)):
-        raise ModelError(f"{role} {name} encodes single texts; name a cross-encoder, which reads pairs, or {otherwise}")
+    folder = find(name, role=role, otherwise=otherwise)
     import torch
     from sentence_transformers import CrossEncoder
     from transformers.utils.logging import disable_progress_bar
@@ -54,15 +70,14 @@ def load(name: str, *, role: str, otherwise: str, device: str | None = None) -> 
     disable_progress_bar()
     try:
         # Half-precision checkpoints stay half on CPU by default, which is some hundred times slower.
-        model = CrossEncoder(name, device=device, trust_remote_code=False, model_kwargs={"dtype": torch.float32})
-    except Exception as error:  # the hub and the model classes fail in many ways, none of them a bug of ours
-        reason = " ".join(str(error).split())[:200]
+        model = CrossEncoder(str(folder), device=device, trust_remote_code=False, model_kwargs={"dtype": torch.float32})
+    except Exception as error:  # the model classes fail in many ways, none of them a bug of ours
+        reason = shorten(str(error), 200, placeholder=" …")
         raise ModelError(
-            f"{role} {name} does not load ({reason}); name a cross-encoder of the model hub or a local "
-            f"folder, or {otherwise}"
+            f"{role} {name} does not load ({reason}); name another cross-encoder, or {otherwise}"
         ) from error
     if model.num_labels != 1:
         raise ModelError(f"{role} {name} gives {model.num_labels} scores a pair instead of one; name one that ranks")
     model.max_seq_length = min(MAX_LENGTH, model.max_seq_length or MAX_LENGTH)
-    _log.info("loaded %s %s on %s", role, name, model.device)
+    _log.info("loaded cross-encoder %s on %s", name, model.device)
     return model

@@ -6,7 +6,7 @@ models in `acronis_pipeline.encoders`.
 """
 
 from acronis_pipeline.embedding.encoder import Embedder, load, load_base
-from acronis_pipeline.embedding.folder import PACKAGED_BASE, describe, find_base, position_limit
+from acronis_pipeline.embedding.folder import PACKAGED_BASE, describe, find_base, find_model, position_limit
 from acronis_pipeline.embedding.identity import (
     IDENTITY_FILE,
     ModelIdentity,
@@ -28,6 +28,7 @@ __all__ = [
     "Windows",
     "describe",
     "find_base",
+    "find_model",
     "in_every_precision",
     "in_precision",
     "load",

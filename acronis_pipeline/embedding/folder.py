@@ -19,7 +19,17 @@ _OTHER_FORMATS = ["onnx/*", "openvino/*", "coreml/*", "*.onnx", "*.h5", "*.msgpa
 
 
 def find_base(name: str) -> Path:
-    """Folder of a base model: the packaged MiniLM, a folder of one's own, or a hub model (downloaded once).
+    """Folder of a base model, as `find_model`."""
+    return find_model(name, role="base model", otherwise=f"use {PACKAGED_BASE} (packaged, no network)")
+
+
+def find_model(name: str, *, role: str, otherwise: str) -> Path:
+    """Folder of a model: the packaged MiniLM, a folder of one's own, or a hub model (downloaded once).
+
+    Parameters
+    ----------
+    role, otherwise
+        What the model is for, and how to do without: for errors.
 
     Raises
     ------
@@ -34,28 +44,28 @@ def find_base(name: str) -> Path:
     if folder.is_dir():
         if not (folder / "config.json").exists() and not (folder / "modules.json").exists():
             raise ModelError(
-                f"base model {name}: the folder has neither modules.json nor config.json; name a saved model"
+                f"{role} {name}: the folder has neither modules.json nor config.json; name a model, or {otherwise}"
             )
         return folder.resolve()
     if folder.is_absolute() or name.startswith("."):
-        raise ModelError(f"base model {name}: no such folder")
-    return _download(name)
+        raise ModelError(f"{role} {name}: no such folder; check the name, or {otherwise}")
+    return _download(name, role, otherwise)
 
 
-def _download(name: str) -> Path:
+def _download(name: str, role: str, otherwise: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(name, local_files_only=True, ignore_patterns=_OTHER_FORMATS))
     except Exception as not_cached:  # not in the local cache: ask the hub
-        _log.debug("base model %s is not cached (%s)", name, not_cached)
+        _log.debug("%s %s is not cached (%s)", role, name, not_cached)
     try:
         return Path(snapshot_download(name, ignore_patterns=_OTHER_FORMATS))
     except Exception as error:  # hub errors have many roots: no network, no such name, no licence accepted
         reason = shorten(str(error), 200, placeholder=" …")
         raise ModelError(
-            f"base model {name}: not a folder here, and the model hub did not give it ({reason}); "
-            f"use {PACKAGED_BASE} (packaged, no network), a local folder, or check the name and the network"
+            f"{role} {name}: not a folder here, and the model hub did not give it ({reason}); "
+            f"check the name and the network, name a local folder, or {otherwise}"
         ) from error
 
 

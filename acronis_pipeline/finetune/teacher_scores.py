@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,9 @@ _SLICE = 512
 _log = logging.getLogger(__name__)
 
 
+_WORDS: Final = {"role": "parameters.teacher =", "otherwise": "write teacher: hybrid"}
+
+
 def find_teacher(name: str) -> Path:
     """Folder of a cross-encoder: a local one, or downloaded from the hub.
 
@@ -38,15 +41,9 @@ def find_teacher(name: str) -> Path:
         If there is none, or it reads single texts and no pairs.
     """
     try:
-        folder = embedding.find_base(name)
+        return cross_encoder.find(name, **_WORDS)
     except ModelError as error:
-        raise RecipeError(f"parameters.teacher = {name!r}: {_as_teacher(error)}; or write teacher: hybrid") from error
-    if not cross_encoder.reads_pairs(folder):
-        raise RecipeError(
-            f"parameters.teacher = {name!r} encodes single texts; name a cross-encoder, which reads question and "
-            "passage together, or write teacher: hybrid"
-        )
-    return folder
+        raise RecipeError(str(error)) from error
 
 
 def teacher_scores(
@@ -69,7 +66,7 @@ def teacher_scores(
     missing = sorted(pair_of.keys() - known.keys(), key=lambda key: (sum(map(len, pair_of[key])), key))
     if missing:
         _log.info("teacher %s: %d of %d pairs to score", teacher, len(missing), len(pair_of))
-        model, started = _load(teacher, folder, device), time.monotonic()
+        model, started = _load(teacher, device), time.monotonic()
     for start in range(0, len(missing), _SLICE):
         part = missing[start : start + _SLICE]
         scores = _score(model, [pair_of[key] for key in part], batch_size)
@@ -92,11 +89,11 @@ def _score(model: Any, pairs: Sequence[Pair], batch_size: int) -> np.ndarray:
     return np.asarray(scores, np.float32)
 
 
-def _load(teacher: str, folder: Path, device: str | None) -> Any:
+def _load(teacher: str, device: str | None) -> Any:
     try:
-        return cross_encoder.load(str(folder), role="teacher", otherwise="write teacher: hybrid", device=device)
+        return cross_encoder.load(teacher, **_WORDS, device=device)
     except ModelError as error:
-        raise RecipeError(f"parameters.teacher = {teacher!r}: {error}") from error
+        raise RecipeError(str(error)) from error
 
 
 def _known(store: Store, fingerprint: str) -> dict[str, float]:
@@ -109,8 +106,3 @@ def _known(store: Store, fingerprint: str) -> dict[str, float]:
 def _write(store: Store, fingerprint: str, keys: Sequence[str], scores: np.ndarray) -> None:
     rows = pa.table([list(keys), [fingerprint] * len(keys), scores], schema=schemas.TEACHER_SCORES)
     store.upsert(TABLE, schemas.TEACHER_SCORES, rows)
-
-
-def _as_teacher(error: ModelError) -> str:
-    """What `find_base` found wrong, without its naming the model a base, or the packaged one, which is no teacher."""
-    return str(error).split(": ", 1)[-1].replace(f"{embedding.PACKAGED_BASE} (packaged, no network), ", "")

@@ -48,13 +48,13 @@ def test_half_precision_model_is_run_in_full_precision(tmp_path: Path) -> None:
 
 
 def test_folder_without_a_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=rf"reranker {tmp_path} does not load .*retrieval\.reranker"):
+    with pytest.raises(ModelError, match=rf"reranker {tmp_path}: the folder has neither .*unset retrieval\.reranker"):
         Reranker(str(tmp_path)).scores("q", ["p"])
 
 
 def test_unreachable_hub_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match="reranker nobody/has-this-cross-encoder does not load"):
+    with pytest.raises(ModelError, match=r"reranker nobody/has-this-cross-encoder: .*the model hub did not give it"):
         Reranker("nobody/has-this-cross-encoder").scores("q", ["p"])
 
 
