@@ -93,8 +93,9 @@ def _evaluate(
     store: Store, model: ModelRecord, learning: RetrievalDataset, testing: RetrievalDataset, settings: Settings
 ) -> Report:
     arms = [base_arm(model, settings.model), tuned_arm(model, settings.model)]
-    validation = _arena(store, learning, learning.validation, arms, "learning")
-    test = _arena(store, testing, testing.test, arms, "testing")
+    device = settings.model.device
+    validation = _arena(store, learning, learning.validation, arms, "learning", device)
+    test = _arena(store, testing, testing.test, arms, "testing", device)
     guests = endpoint_models(store, test.base, settings.evaluation.external)
     report = evaluate.evaluate(
         store,
@@ -110,7 +111,12 @@ def _evaluate(
 
 
 def _arena(
-    store: Store, dataset: RetrievalDataset, questions: tuple[Question, ...], arms: Sequence[Arm], suffix: str
+    store: Store,
+    dataset: RetrievalDataset,
+    questions: tuple[Question, ...],
+    arms: Sequence[Arm],
+    suffix: str,
+    device: str | None,
 ) -> Arena:
     """The questions and their corpus, indexed by base and tuned model in tables of their own."""
     rows = index.passage_rows(dataset.passages)
@@ -122,4 +128,4 @@ def _arena(
             return embedder
 
         index.refresh_from(store, arm.table, rows, load, embedder.identity)
-    return Arena(questions, base, tuned)
+    return Arena(questions, base, tuned, device=device)

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Export a model to ONNX or OpenVINO, and run the pipeline on the export.")
 
-_MAX_SEQ_LENGTH = 512
-
 
 @app.command()
 def export(
@@ -42,12 +40,15 @@ def export(
 ) -> None:
     """Convert a model, ask it and the original the same test questions, and keep it only if it is as good."""
     from acronis_pipeline import embedding, model_export, pairs
+    from acronis_pipeline.endpoint_folder import is_endpoint
     from acronis_pipeline.pairs import labelled_datasets
 
     settings = load_settings(data)
     record = _record(model, settings, needed=use)
     folder = record.folder if record else _folder(model, settings)
-    identity = record.identity if record else embedding.describe(folder, base=model, max_seq_length=_MAX_SEQ_LENGTH)
+    if is_endpoint(folder):
+        raise ModelError(f"recipe {model} runs on a model behind an endpoint, which has no weights to export")
+    identity = record.identity if record else embedding.describe(folder, base=model)
     dataset = labelled_datasets.load(None, questions)[1] if questions else pairs.load_dataset(opened(settings))
     embedder = embedding.load(folder, identity, device="cpu", batch_size=settings.model.batch_size)
     done = model_export.export(embedder, dataset, out.expanduser().resolve(), layout, max_loss=max_loss)

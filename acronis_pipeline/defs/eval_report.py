@@ -59,6 +59,7 @@ def eval_report(
         retrieval=settings.retrieval,
         evaluation=settings.evaluation,
         canonical=lambda url: canonical(url) or url,
+        device=settings.model.device,
     )
     models = {"base": base.embedder, "fine_tuned": tuned.embedder}
     page = partial(_publish, settings.reports_dir, opened, result.report, models)

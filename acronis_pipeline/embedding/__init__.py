@@ -5,8 +5,8 @@ inside functions; identities and token counts come from the model's files alone.
 models in `acronis_pipeline.encoders`.
 """
 
-from acronis_pipeline.embedding.encoder import Embedder, load, load_base
-from acronis_pipeline.embedding.folder import PACKAGED_BASE, describe, find_base, find_model, position_limit
+from acronis_pipeline.embedding.encoder import Embedder, load, load_base, set_aside
+from acronis_pipeline.embedding.folder import PACKAGED_BASE, as_found, describe, find_base, find_model, position_limit
 from acronis_pipeline.embedding.identity import (
     IDENTITY_FILE,
     ModelIdentity,
@@ -26,6 +26,7 @@ __all__ = [
     "PassageVectors",
     "TokenCounter",
     "Windows",
+    "as_found",
     "describe",
     "find_base",
     "find_model",
@@ -35,5 +36,6 @@ __all__ = [
     "load_base",
     "position_limit",
     "precision_named",
+    "set_aside",
     "with_adapted_queries",
 ]

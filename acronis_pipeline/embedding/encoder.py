@@ -156,6 +156,7 @@ def load(
     if endpoint_folder.is_endpoint(folder):
         return endpoint_folder.load(folder, identity, endpoints)
     import torch
+    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
     from transformers.utils.logging import disable_progress_bar
 
@@ -166,7 +167,7 @@ def load(
         model = SentenceTransformer(
             str(folder), device=device, model_kwargs=weights or {"dtype": torch.float32}, local_files_only=True
         )
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
             f"model in {folder} does not load ({reason}); train it again or name another base model"
@@ -184,12 +185,20 @@ def load(
     return Embedder(model, identity, batch_size)
 
 
+def set_aside(model: Any) -> None:
+    """Free a GPU of a model that is kept for later, on the processor; one behind an endpoint is nowhere."""
+    import torch
+
+    if isinstance(model, torch.nn.Module) and next(model.parameters()).device.type != "cpu":
+        model.to("cpu")
+
+
 def load_base(
     name: str,
     *,
-    max_seq_length: int,
-    query_prompt: str = "",
-    document_prompt: str = "",
+    max_seq_length: int | None = None,
+    query_prompt: str | None = None,
+    document_prompt: str | None = None,
     device: str | None = None,
     batch_size: int = 32,
 ) -> Embedder:
@@ -207,9 +216,12 @@ def _use_fast_float32_if_exact() -> None:
 
     On AMD processors MKL's fp32 product is slow; "medium" goes to oneDNN and encodes 1.4 times faster with the same
     vectors. On a processor with AMX the same switch may really use bf16, so it is kept only if a product stays exact.
+    It would also let a GPU compute in TF32, which has ten bits of mantissa under the name of fp32.
     """
     import torch
 
+    if torch.cuda.is_available():
+        return
     left, right = torch.randn(64, 256, generator=torch.Generator().manual_seed(0)), torch.eye(256) * 1.2345678
     exact = left @ right
     torch.set_float32_matmul_precision("medium")

@@ -6,8 +6,10 @@ import logging
 from functools import lru_cache
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
-from acronis_pipeline.embedding.identity import IDENTITY_FILE, ModelIdentity
+from acronis_pipeline.embedding.identity import IDENTITY_FILE, ModelIdentity, in_precision
+from acronis_pipeline.embedding.routes import PROMPT_NAMES, Side
 from acronis_pipeline.embedding.windows import Windows
 from acronis_pipeline.errors import ModelError
 from acronis_pipeline.fingerprint import digest
@@ -55,33 +57,53 @@ def find_model(name: str, *, role: str, otherwise: str) -> Path:
 def _download(name: str, role: str, otherwise: str) -> Path:
     from huggingface_hub import snapshot_download
 
-    try:
-        return Path(snapshot_download(name, local_files_only=True, ignore_patterns=_OTHER_FORMATS))
-    except Exception as not_cached:  # not in the local cache: ask the hub
-        _log.debug("%s %s is not cached (%s)", role, name, not_cached)
+    cached = _cached(name)
+    # transformers alone leaves the weights without modules.json: another pooling would be another model.
+    if cached and (cached / "modules.json").exists():
+        return cached
     try:
         return Path(snapshot_download(name, ignore_patterns=_OTHER_FORMATS))
     except Exception as error:  # hub errors have many roots: no network, no such name, no licence accepted
         reason = shorten(str(error), 200, placeholder=" …")
+        if cached:
+            _log.warning("%s %s: what is cached of it is used, the model hub did not answer (%s)", role, name, reason)
+            return cached
         raise ModelError(
             f"{role} {name}: not a folder here, and the model hub did not give it ({reason}); "
             f"check the name and the network, name a local folder, or {otherwise}"
         ) from error
 
 
+def _cached(name: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True, ignore_patterns=_OTHER_FORMATS))
+    except Exception as not_cached:  # not there, or a download that was broken off
+        _log.debug("%s is not cached (%s)", name, not_cached)
+        return None
+
+
 def describe(
     folder: Path,
     *,
     base: str,
-    max_seq_length: int,
-    query_prompt: str = "",
-    document_prompt: str = "",
+    max_seq_length: int | None = None,
+    query_prompt: str | None = None,
+    document_prompt: str | None = None,
     windows: Windows | None = None,
 ) -> ModelIdentity:
     """Identity of a model folder from its files, without loading it.
 
-    A model that we published says who it is in `acronis_pipeline.json`; any other is named by the hash of its weights
-    and configuration.
+    A model that we published says who it is in `acronis_pipeline.json`, whatever is asked for; any other is named by
+    the hash of its weights and configuration.
+
+    Parameters
+    ----------
+    max_seq_length
+        In tokens; the model's own by default, and never more than it has positions for.
+    query_prompt, document_prompt
+        Those stored in the model by default.
 
     Raises
     ------
@@ -97,7 +119,10 @@ def describe(
     if published.exists():
         return ModelIdentity.from_json(published.read_text("utf-8"))
     weights = _hash_files(str(folder), _newest_change(folder))
-    length = min(max_seq_length, position_limit(folder) or max_seq_length)
+    length = max_seq_length or _own_length(folder)
+    length = min(length, position_limit(folder) or length)
+    query_prompt = _own_prompt(folder, "query") if query_prompt is None else query_prompt
+    document_prompt = _own_prompt(folder, "document") if document_prompt is None else document_prompt
     document_fingerprint = digest(weights, str(length), document_prompt)
     return ModelIdentity(
         base=base,
@@ -109,6 +134,25 @@ def describe(
         document_prompt=document_prompt,
         windows=windows,
     )
+
+
+def as_found(folder: Path, identity: ModelIdentity) -> ModelIdentity:
+    """What `identity`, described before, has become of: the same where its folder did not change since.
+
+    Raises
+    ------
+    ModelError
+        If the folder is gone.
+    """
+    found = describe(
+        folder,
+        base=identity.base,
+        max_seq_length=identity.max_seq_length,
+        query_prompt=identity.query_prompt,
+        document_prompt=identity.document_prompt,
+        windows=identity.windows,
+    )
+    return in_precision(found, identity.precision)
 
 
 @lru_cache(maxsize=32)
@@ -151,6 +195,10 @@ def _dimension(folder: Path) -> int:
     return int(hidden)
 
 
+def _json(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}
+
+
 def _static_dimension(folder: Path) -> int | None:
     """Length of static word vectors, which come without a configuration."""
     from safetensors import safe_open
@@ -163,8 +211,22 @@ def _static_dimension(folder: Path) -> int | None:
         return tensors.get_slice(name).get_shape()[1] if name in tensors.keys() else None  # noqa: SIM118
 
 
+def _own_prompt(folder: Path, side: Side) -> str:
+    """What a model puts before texts, by any of the names under which sentence-transformers looks for it."""
+    stored = _json(folder / "config_sentence_transformers.json").get("prompts") or {}
+    return next((stored[name] for name in PROMPT_NAMES[side] if stored.get(name) is not None), "")
+
+
+def _own_length(folder: Path) -> int:
+    """Tokens that a model reads, as sentence-transformers finds it; 512 where nothing says."""
+    for file, key in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
+        # A tokenizer without a limit says 1e30.
+        if (length := _json(folder / file).get(key)) and length < 1_000_000:
+            return int(length)
+    return position_limit(folder) or 512
+
+
 def position_limit(folder: Path) -> int | None:
     """Longest input the model has positions for; None where it does not say."""
-    file = folder / "config.json"
-    limit = json.loads(file.read_text("utf-8")).get("max_position_embeddings") if file.exists() else None
+    limit = _json(folder / "config.json").get("max_position_embeddings")
     return int(limit) if limit else None

@@ -9,7 +9,7 @@ from acronis_pipeline.embedding.batches import Batcher, Padding
 Side = Literal["query", "document"]
 
 _log = logging.getLogger(__name__)
-_PROMPT_NAMES: dict[Side, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
+PROMPT_NAMES: dict[Side, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 """As `SentenceTransformer.encode_query` and `encode_document` look for them."""
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _SAMPLES = ("Restore", "What does  a Backup plan\tcost? 你好 É", "long " * 700)
@@ -35,7 +35,7 @@ def input_module(model: Any, side: Side) -> Any:
 
 def prompt_of(model: Any, side: Side) -> str:
     """What a SentenceTransformer puts before every text of one side."""
-    known = (model.prompts.get(name) for name in (*_PROMPT_NAMES[side], model.default_prompt_name))
+    known = (model.prompts.get(name) for name in (*PROMPT_NAMES[side], model.default_prompt_name))
     return next((prompt for prompt in known if prompt is not None), "")
 
 

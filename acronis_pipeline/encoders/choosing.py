@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from acronis_pipeline.encoders.converted import LAYOUT, ConvertedEmbedder, is_co
 from acronis_pipeline.encoders.machine import machine
 from acronis_pipeline.encoders.probe import compare, remember, remembered
 from acronis_pipeline.endpoint_folder import is_endpoint
-from acronis_pipeline.errors import ModelError, SettingsError
+from acronis_pipeline.errors import IdentityMismatchError, ModelError, SettingsError
 from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.settings import ModelSettings
 
@@ -48,11 +48,18 @@ def running(folder: Path, identity: ModelIdentity, settings: ModelSettings) -> E
 
     Raises
     ------
+    IdentityMismatchError
+        If the folder holds another model than when it was described.
     ModelError
         If the model does not load, or the settings ask for an engine that cannot run it here.
     """
     if is_endpoint(folder):
         return embedding.load(folder, identity, endpoints=settings.endpoints)
+    if (found := embedding.as_found(folder, identity).model_id) != identity.model_id:
+        raise IdentityMismatchError(
+            f"model folder {folder} now holds model {found}, not {identity.model_id} as it did when it was put to use; "
+            "materialize fine_tuned_model and lancedb_index, or put the former model back"
+        )
     if is_converted(folder):
         return ConvertedEmbedder(folder, identity, settings.batch_size)
     if identity.precision == BFLOAT16_IN_TORCH:
@@ -101,13 +108,13 @@ class ChoosingEmbedder(Embedder):
     def _choose(self, texts: Sequence[str]) -> Embedder | None:
         """None as long as nothing was decided."""
         copy = _copy_folder(self._folder, self.identity, self._settings)
-        file = copy.with_name(f"{copy.name}-{machine()[:12]}.json")
+        where = digest(machine(), str(self._settings.device))
+        file = copy.with_name(f"{copy.name}-{where[:12]}.json")
         verdict = remembered(file, Verdict)
         if verdict is None or (verdict.engine == "openvino" and not is_converted(copy)):
             if self._n_encoded < _WORTH_CONVERTING:
                 return None
-            verdict = self._probe(texts)
-            remember(file, verdict, "an engine")
+            verdict = self._probe(texts, file)
         if verdict.engine == "openvino":
             _log.info("%s runs in OpenVINO: %s", self.identity.base, verdict.reason)
             self._torch = None
@@ -115,15 +122,19 @@ class ChoosingEmbedder(Embedder):
         _log.info("%s runs in torch: %s", self.identity.base, verdict.reason)
         return self._in_torch()
 
-    def _probe(self, texts: Sequence[str]) -> Verdict:
+    def _probe(self, texts: Sequence[str], file: Path) -> Verdict:
         torch = self._in_torch()
         if torch.model.device.type != "cpu":
             return Verdict("torch", f"it is on {torch.model.device.type}")
         try:
             copy = _copy_of(self._folder, self.identity, self._settings, loaded=torch)
-            return decide(torch, ConvertedEmbedder(copy, self.identity, self._settings.batch_size), texts)
-        except (ModelError, OSError) as error:  # such as a disk that is full
+            verdict = decide(torch, ConvertedEmbedder(copy, self.identity, self._settings.batch_size), texts)
+        except OSError as error:  # such as a disk that is full: not for ever
             return Verdict("torch", str(error))
+        except ModelError as error:  # no such operation there
+            verdict = Verdict("torch", str(error))
+        remember(file, verdict, "an engine")
+        return verdict
 
     def _in_torch(self) -> Embedder:
         if self._torch is None:
@@ -145,11 +156,11 @@ def _in_torch(folder: Path, identity: ModelIdentity, settings: ModelSettings) ->
 
 def _copy_of(folder: Path, identity: ModelIdentity, settings: ModelSettings, *, loaded: Embedder | None = None) -> Path:
     """The model converted to OpenVINO, made if it is not there yet."""
+    engine.openvino()  # says what is missing before seconds are spent
     copy = _copy_folder(folder, identity, settings)
     if not is_converted(copy):
-        engine.openvino()  # says what is missing before seconds are spent
         started = time.monotonic()
-        source = loaded or embedding.load(folder, _as_described(folder, identity), device="cpu")
+        source = loaded or embedding.load(folder, _in_float32(folder, identity), device="cpu")
         make_once(copy, lambda partial: write_openvino(source, partial))
         _log.info("%s converted to OpenVINO in %.1f s", identity.base, time.monotonic() - started)
     return copy
@@ -158,17 +169,10 @@ def _copy_of(folder: Path, identity: ModelIdentity, settings: ModelSettings, *, 
 def _copy_folder(folder: Path, identity: ModelIdentity, settings: ModelSettings) -> Path:
     if settings.cache_dir is None:
         raise SettingsError("converted models have no place: set model.cache_dir, or load settings with a data folder")
-    key = digest(str(LAYOUT), _as_described(folder, identity).model_id, version("openvino"))
+    key = digest(str(LAYOUT), _in_float32(folder, identity).model_id, version("openvino"))
     return settings.cache_dir / key[:16]
 
 
-def _as_described(folder: Path, identity: ModelIdentity) -> ModelIdentity:
-    """The float32 model in `folder`."""
-    return embedding.describe(
-        folder,
-        base=identity.base,
-        max_seq_length=identity.max_seq_length,
-        query_prompt=identity.query_prompt,
-        document_prompt=identity.document_prompt,
-        windows=identity.windows,
-    )
+def _in_float32(folder: Path, identity: ModelIdentity) -> ModelIdentity:
+    """The model in `folder`, of which `identity` is a reduced precision."""
+    return embedding.as_found(folder, replace(identity, precision=FLOAT32))

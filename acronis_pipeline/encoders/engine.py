@@ -6,10 +6,11 @@ import sys
 from functools import lru_cache
 from typing import Any
 
-from acronis_pipeline.embedding.identity import BFLOAT16
+from acronis_pipeline.embedding.identity import BFLOAT16, FLOAT32, INT8
 from acronis_pipeline.errors import ModelError
 
-_HINTS = {BFLOAT16: "bf16"}
+# Without a hint some processors compute float32 models in bfloat16, others in float16.
+_HINTS = {FLOAT32: "f32", BFLOAT16: "bf16", INT8: "f32"}
 
 
 def is_installed() -> bool:
@@ -60,13 +61,14 @@ def compiled(model: Any, precision: str, *, in_bulk: bool = False) -> Any:
     Raises
     ------
     ModelError
-        If the processor cannot compute in `precision`.
+        If the processor, or OpenVINO, cannot compute in `precision`.
     """
+    if precision not in _HINTS:
+        raise ModelError(f"an exported model does not run in {precision}; set model.precision to float32")
     if precision == BFLOAT16 and not has_bfloat16():
         raise ModelError("this processor has no bfloat16 arithmetic; set model.precision to float32")
-    # Without the hint some processors compute float32 models in bfloat16, others in float16.
     options = {
-        "INFERENCE_PRECISION_HINT": _HINTS.get(precision, "f32"),
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],
         "PERFORMANCE_HINT": "THROUGHPUT" if in_bulk else "LATENCY",
     }
     if threads := os.environ.get("OMP_NUM_THREADS"):

@@ -45,9 +45,9 @@ class Comparison:
         )
 
 
-def compare(first: Embedder, second: Embedder, texts: Sequence[str]) -> Comparison:
-    """Run both on a sample of `texts`, in turn; the better of two rounds counts."""
-    rows = np.linspace(0, len(texts) - 1, min(_PROBED, len(texts)), dtype=int)
+def compare(first: Embedder, second: Embedder, texts: Sequence[str], *, n: int = _PROBED) -> Comparison:
+    """Run both on a sample of `n` of `texts`, in turn; the better of two rounds counts."""
+    rows = np.linspace(0, len(texts) - 1, min(n, len(texts)), dtype=int)
     sample = [texts[int(row)] for row in rows]
     least = min(
         _least_cosine(first.encode_passages(sample[:8]), second.encode_passages(sample[:8])),

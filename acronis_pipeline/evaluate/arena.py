@@ -41,6 +41,7 @@ class Arena:
 
     Test and validation questions share their tables in the pipeline; in a benchmark of two files they need not.
     `lexical_queries` is what BM25 gets to see of each question, where that is not the question itself (`own_words`).
+    Rerankers run on `device`, chosen automatically by default.
     """
 
     questions: tuple[Question, ...]
@@ -48,6 +49,7 @@ class Arena:
     fine_tuned: Arm | None = None
     lexical_queries: tuple[str, ...] | None = None
     guests: tuple[Guest, ...] = ()
+    device: str | None = None
 
     @property
     def arms(self) -> dict[str, Arm]:
@@ -143,4 +145,4 @@ class Rankings:
             words = lexical.Lists(tables, self._arena.lexical_queries, self._depth)
         else:
             words = None
-        return Batch(tables, self._queries, arm.embedder, self._depth, words)
+        return Batch(tables, self._queries, arm.embedder, self._depth, words, device=self._arena.device)

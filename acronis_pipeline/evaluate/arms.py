@@ -4,6 +4,7 @@ from pathlib import Path
 
 from acronis_pipeline import embedding, encoders
 from acronis_pipeline.embedding import ModelIdentity, in_precision
+from acronis_pipeline.embedding.identity import BFLOAT16_IN_TORCH, FLOAT32
 from acronis_pipeline.endpoint_folder import is_endpoint
 from acronis_pipeline.errors import ModelError
 from acronis_pipeline.evaluate.arena import Arm
@@ -39,21 +40,24 @@ def require_model(store: Store, recipe: str) -> ModelRecord:
 
 def base_arm(record: ModelRecord, model: ModelSettings) -> Arm:
     """The untouched base that a recipe's model started from, with the recipe's prompts and length limit."""
-    identity = _as_run(record, record.base_identity, model)
+    identity = in_precision(record.base_identity, _precision(record, model))
     embedder = DeferredEmbedder(identity, lambda: encoders.running(record.base_folder(), identity, model))
     return Arm(table_name("base", identity.model_id), embedder)
 
 
 def tuned_arm(record: ModelRecord, model: ModelSettings) -> Arm:
     """A recipe's model."""
-    identity = _as_run(record, record.identity, model)
+    precision = _precision(record, model)
+    if record.is_export and precision == BFLOAT16_IN_TORCH:
+        precision = FLOAT32  # an export runs in OpenVINO, on a processor
+    identity = in_precision(record.identity, precision)
     return Arm(table_name(record.recipe, identity.model_id), _deferred(record.folder, identity, model))
 
 
-def _as_run(record: ModelRecord, identity: ModelIdentity, model: ModelSettings) -> ModelIdentity:
+def _precision(record: ModelRecord, model: ModelSettings) -> str:
     if is_endpoint(record.folder):
-        return identity  # others compute it, in whatever they do
-    return in_precision(identity, encoders.precision_of(record.base_identity, record.base_folder, model))
+        return FLOAT32  # others compute it, in whatever they do
+    return encoders.precision_of(record.base_identity, record.base_folder, model)
 
 
 def champion_arm(champion: Champion, model: ModelSettings) -> Arm | None:

@@ -96,7 +96,8 @@ def evaluate(
         system = replace(ranked, min_similarity=learned.floor_of.get(ranked.table))
         rows[system] = _ask(system, rankings.of(system), asked, corpus)
         _log.info("%s: asked %d questions of %s", recipe, len(asked), system.name)
-    scores = _scores(store, rows, {system: test.embedder(system) for system in rows}, asked, retrieval.candidates)
+    embedder_of = {system: test.embedder(system) for system in rows}
+    scores = _scores(store, rows, embedder_of, asked, retrieval.candidates, test.device)
     champion = next((test.as_in(rows, guest.system) for guest in test.guests if guest.system.name == CHAMPION), None)
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     report = Report(
@@ -144,15 +145,14 @@ def evaluate_alone(
     asked, gold_set = _questions(corpus, test, gold, canonical)
     rankings = Rankings(store, test, [question.query for question in asked], candidates)
     rows = {system: _ask(system, rankings.batch(test.base).rankings(system), asked, corpus)}
+    embedder_of = {system: test.base.embedder if system.needs_encoder else None}
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     report = Report(
         report_id=digest(recipe, system.name, system.table, created_at, str(time.monotonic_ns()))[:16],
         recipe=recipe,
         created_at=created_at,
         questions_id=questions_id(store, test, gold),
-        scores=tuple(
-            _scores(store, rows, {system: test.base.embedder if system.needs_encoder else None}, asked, candidates)
-        ),
+        scores=tuple(_scores(store, rows, embedder_of, asked, candidates, test.device)),
         unanswerable=gold_set.unanswerable,
         partly_answerable=gold_set.partly_answerable,
         unscored=gold_set.unscored,
@@ -230,11 +230,13 @@ def _scores(
     embedder_of: Mapping[System, Embedder | None],
     asked: Sequence[EvalQuestion],
     candidates: int,
+    device: str | None,
 ) -> list[SystemScore]:
     scores: list[SystemScore] = []
     for system, results in rows.items():
         embedder = embedder_of[system]
-        spent = latency(Retriever(store, system, embedder, candidates), [question.query for question in asked])
+        retriever = Retriever(store, system, embedder, candidates, device=device)
+        spent = latency(retriever, [question.query for question in asked])
         size_bytes = index_size_bytes(store, system)
         for question_set in ("synthetic", "human"):
             if part := [row for row in results if row["question_set"] == question_set]:

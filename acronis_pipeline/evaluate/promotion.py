@@ -129,7 +129,7 @@ def _ask_again(
         )
     arm = servable.serving_arm(store, champion, settings.model)
     index.refresh(store, arm.table, lambda: arm.embedder, arm.embedder.identity, settings.index)
-    arena, candidates = Arena(dataset.test, arm), settings.retrieval.candidates
+    arena, candidates = Arena(dataset.test, arm, device=settings.model.device), settings.retrieval.candidates
     return evaluate_alone(
         store, champion.recipe, champion.system, arena, gold, candidates=candidates, canonical=canonical
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from acronis_pipeline import embedding, index
-from acronis_pipeline.embedding import ModelIdentity, in_precision, precision_named
+from acronis_pipeline.embedding import ModelIdentity, precision_named
 from acronis_pipeline.errors import IdentityMismatchError, ModelError
 from acronis_pipeline.evaluate.arena import Arm
 from acronis_pipeline.evaluate.arms import base_arm, base_embedder, champion_arm, require_model
@@ -55,15 +55,7 @@ def problem(store: Store, system: System, model_folder: str | None, identity: Mo
     folder = Path(model_folder or "")
     if not model_folder or not folder.is_dir():
         return f"its model folder {model_folder} is gone"
-    actual = embedding.describe(
-        folder,
-        base=identity.base,
-        max_seq_length=identity.max_seq_length,
-        query_prompt=identity.query_prompt,
-        document_prompt=identity.document_prompt,
-        windows=identity.windows,
-    )
-    actual = in_precision(actual, identity.precision)
+    actual = embedding.as_found(folder, identity)
     if actual.model_id != identity.model_id:
         return f"model folder {folder} now holds model {actual.model_id}, not {identity.model_id}"
     return None

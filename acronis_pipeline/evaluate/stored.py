@@ -64,6 +64,7 @@ def refresh(
     retrieval: RetrievalSettings = RETRIEVAL,
     evaluation: EvaluationSettings = NOTHING_ELSE,
     canonical: Canonical = str,
+    device: str | None = None,
 ) -> EvalResult:
     """The recipe's report on the current indexes and questions; computed and stored if it is not known yet.
 
@@ -82,8 +83,8 @@ def refresh(
     leak.refuse(store, recipe, fine_tuned.embedder.identity.model_id, dataset, gold)
     reworded = tuple(as_customers_would(question.query) for question in dataset.validation)
     checked = checks.read(evaluation)
-    test = Arena(dataset.test, base, fine_tuned, guests=guests.systems)
-    validation = Arena(dataset.validation, base, fine_tuned, reworded, guests.systems)
+    test = Arena(dataset.test, base, fine_tuned, guests=guests.systems, device=device)
+    validation = Arena(dataset.validation, base, fine_tuned, reworded, guests.systems, device)
     searched = retrieval.model_dump_json(exclude={"k", "editions"})
     key = digest(_key(store, test, validation, gold), searched, checked.key, *guests.remarks)
     if known := _standing(store, recipe, key, test, guests.champion):

@@ -53,11 +53,12 @@ def open_base(
 def describe_base(recipe: Recipe, endpoints: Sequence[EmbeddingEndpoint] = ()) -> ModelIdentity:
     """Identity of a recipe's base with the recipe's length limit and prompts; loads no model and asks no endpoint.
 
-    Hence the dimension of one behind an endpoint is 0. Raises as `open_base`.
+    Hence the dimension of one behind an endpoint is 0. Raises as `open_base`, and if a base that was published here is
+    to be run otherwise.
     """
     if recipe.base_model.startswith(ENDPOINT_PREFIX):
         return endpoint_embedding.identify(_endpoint_of(recipe, endpoints), 0)
-    return embedding.describe(
+    identity = embedding.describe(
         _folder_of(recipe),
         base=recipe.base_model,
         max_seq_length=recipe.max_seq_length,
@@ -65,6 +66,19 @@ def describe_base(recipe: Recipe, endpoints: Sequence[EmbeddingEndpoint] = ()) -
         document_prompt=recipe.document_prompt,
         windows=recipe.cutting,
     )
+    _refuse_another_way(recipe, identity)
+    return identity
+
+
+def _refuse_another_way(recipe: Recipe, base: ModelIdentity) -> None:
+    """A model that was published here is run as it was trained, whatever a recipe that starts from it says."""
+    asked = {"query_prompt": recipe.query_prompt, "document_prompt": recipe.document_prompt, "windows": recipe.cutting}
+    for key, value in asked.items():
+        if value is not None and value != (own := getattr(base, key)):
+            raise RecipeError(
+                f"recipe {recipe.name}: {key}: {recipe.base_model} was published with {own or 'none'}, and is run as "
+                "it was trained; remove the key"
+            )
 
 
 def _folder_of(recipe: Recipe) -> Path:
@@ -112,4 +126,4 @@ def _endpoint_of(recipe: Recipe, endpoints: Sequence[EmbeddingEndpoint]) -> Embe
             f"(there: {known}); add it to that setting"
         )
     prompts = {"query_prompt": recipe.query_prompt, "document_prompt": recipe.document_prompt}
-    return found.model_copy(update={name: prompt for name, prompt in prompts.items() if prompt})
+    return found.model_copy(update={name: prompt for name, prompt in prompts.items() if prompt is not None})

@@ -16,9 +16,9 @@ def shown_of(task: Task) -> Shown | None:
     """The closest window of each passage to each training question; None where the base has no windows."""
     if task.base.identity.windows is None:
         return None
-    windows = task.base.cut(task.examples.passages)
+    windows, query_vectors = task.base.cut(task.examples.passages), task.query_vectors
 
     def shown(question: int, row: int) -> str:
-        return windows[row][task.passage_vectors.closest(row, task.query_vectors[question])]
+        return windows[row][task.passage_vectors.closest(row, query_vectors[question])]
 
     return shown

@@ -7,13 +7,15 @@ one are four encodings of it, and encoding passages is nearly all the work. Its 
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 import torch
 
+from acronis_pipeline.embedding import set_aside
 from acronis_pipeline.finetune import devices
 from acronis_pipeline.finetune.checkpoints import Checkpoints
 from acronis_pipeline.finetune.closest_windows import shown_of
@@ -112,6 +114,7 @@ def train_contrastively(
     run = checkpoints.resume(towers.weights, optimizer) or _start(task, base_look, chooses)
     gradients = _gradients(task, towers, parameters, loss)
     shown = shown_of(task)
+    set_aside(task.base.model)
     clock = _Clock(schedule.steps, run.step)
     for step, batch in enumerate(batches.take(schedule.steps), start=1):
         if step <= run.step:
@@ -131,7 +134,8 @@ def train_contrastively(
             run.losses.clear()
         looked = step in schedule.looks
         if looked:
-            _look(task, run, towers.weights, look, chooses, epoch)
+            with clock.stopped():
+                _look(task, run, towers.weights, look, chooses, epoch)
         checkpoints.save(run, towers.weights, optimizer, due=looked)
     towers.weights.eval()
     return run.best, run.history
@@ -236,6 +240,13 @@ class _Clock:
 
     def __init__(self, steps: int, done: int) -> None:
         self._steps, self._first, self._started = steps, done, time.monotonic()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """While something else than steps is done."""
+        stopped = time.monotonic()
+        yield
+        self._started += time.monotonic() - stopped
 
     def log(self, done: int, loss: float) -> None:
         per_step = (time.monotonic() - self._started) / (done - self._first)

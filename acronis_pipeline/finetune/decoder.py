@@ -58,7 +58,8 @@ def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> No
         )
     if base.document_prompt:
         raise RecipeError(
-            f"document_prompt = {base.document_prompt!r}: method decoder instructs before questions only; remove it"
+            f"document_prompt = {base.document_prompt!r}: method decoder instructs before questions only; write "
+            'document_prompt: ""'
         )
     if parameters.quantize and not (found := device or _usual_device()).startswith("cuda"):
         raise RecipeError(f"parameters.quantize = {parameters.quantize} needs a GPU, found {found}; remove the key")
@@ -84,7 +85,7 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
 
     def finish(adapters: dict[str, Any], share: float) -> Any:
         """Adapters that were trained beside 4 bits go into the weights that those were made from."""
-        whole = adapt(task.load_base()) if parameters.quantize else trained
+        whole = adapt(task.load_base(device="cpu")) if parameters.quantize else trained
         whole.mix(adapters, share)
         return whole.merged()
 

@@ -6,10 +6,11 @@ negatives is needed: a passage that the teacher puts above the answer is one to 
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from acronis_pipeline.embedding import ModelIdentity, PassageVectors
 from acronis_pipeline.finetune.batches import with_same_answers
@@ -19,6 +20,7 @@ from acronis_pipeline.finetune.encoder_parameters import EncoderParameters
 from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.hybrid_teacher import HybridTeacher
 from acronis_pipeline.finetune.method import Fitted, Task
+from acronis_pipeline.finetune.negatives import HardNegatives
 from acronis_pipeline.finetune.teacher_scores import find_teacher, teacher_scores
 
 VERSION = "2"
@@ -46,6 +48,13 @@ class Parameters(EncoderParameters):
         30, ge=1, description="Of the base's ranking: half of `negatives` are its first, half drawn from it at random."
     )
 
+    @field_validator("hard_negatives")
+    @classmethod
+    def _not_mined(cls, mined: HardNegatives) -> HardNegatives:
+        if mined.per_question:
+            raise ValueError("a teacher's list is not mined and needs no guard; remove the key and set negatives")
+        return mined
+
 
 class Teacher(Protocol):
     """Knows how well texts answer training questions."""
@@ -66,6 +75,11 @@ def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> No
     del base, device
     if parameters.teacher != HYBRID:
         find_teacher(parameters.teacher)
+
+
+def reads(parameters: Parameters) -> list[Path]:
+    """The teacher's folder."""
+    return [] if parameters.teacher == HYBRID else [find_teacher(parameters.teacher)]
 
 
 def fit(task: Task, parameters: Parameters) -> Fitted:

@@ -69,12 +69,11 @@ def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> No
     """
     del device
     if parameters.second is None:
+        _refuse_unjoinable(embedding.find_base(base.base), f"base_model = {base.base!r}")
         return
+    (folder,) = reads(parameters)
     key = f"parameters.second = {parameters.second!r}"
-    try:
-        folder = embedding.find_base(parameters.second)
-    except ModelError as error:
-        raise RecipeError(f"{key}: {error}") from error
+    _refuse_unjoinable(folder, key)
     limit = embedding.position_limit(folder)
     if limit and limit < base.max_seq_length:
         raise RecipeError(
@@ -82,6 +81,22 @@ def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> No
         )
     if _tokens(folder) != _tokens(embedding.find_base(base.base)):
         raise RecipeError(f"{key}: cuts texts into other tokens than {base.base}; name a model with its tokenizer")
+
+
+def reads(parameters: Parameters) -> list[Path]:
+    """The second encoder's folder, if it is not the base's.
+
+    Raises
+    ------
+    RecipeError
+        If there is none.
+    """
+    if parameters.second is None:
+        return []
+    try:
+        return [embedding.find_model(parameters.second, role="parameters.second =", otherwise="remove the key")]
+    except ModelError as error:
+        raise RecipeError(str(error)) from error
 
 
 def fit(task: Task, parameters: Parameters) -> Fitted:
@@ -147,6 +162,22 @@ def _weigh(fusion: Any, pool: ValidationPool, weights: tuple[float, ...]) -> flo
     best = max(found, key=lambda weight: (found[weight][CHOOSES], found[weight][STOPS]))
     fusion.scale(factors[best])
     return best
+
+
+def _refuse_unjoinable(folder: Path, key: str) -> None:
+    """`fusion` joins what comes out of a pooling, and knows no other modules."""
+    file = folder / "modules.json"
+    listed = (
+        [str(module["type"]).rpartition(".")[2] for module in json.loads(file.read_text("utf-8"))]
+        if file.exists()
+        else []
+    )
+    # Without a list, sentence-transformers puts a mean over what the transformer gives.
+    if listed and listed[:3] not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+        raise RecipeError(
+            f"{key}: an ensemble's frozen encoder is a Transformer and its Pooling, not {', '.join(listed)}; name "
+            "another one as parameters.second"
+        )
 
 
 def _tokens(folder: Path) -> dict[str, Any]:

@@ -102,11 +102,13 @@ def _joining(second: Any) -> list[Any]:
     modules = _unnormalised(second)
     if len(modules) != 2 or not isinstance(modules[0], Transformer) or not isinstance(modules[1], Pooling):
         found = ", ".join(type(module).__name__ for module in modules)
-        raise RecipeError(f"parameters.second: an ensemble needs a Transformer and its Pooling there, not {found}")
+        raise RecipeError(f"an ensemble's frozen encoder is a Transformer and its Pooling, not {found}")
     transformer, pooling = modules
     mode = pooling.pooling_mode
     if not isinstance(mode, str):
-        raise RecipeError(f"parameters.second: pools in {len(mode)} ways; name a model that does in one")
+        raise RecipeError(
+            f"an ensemble's frozen encoder pools in one way, not {len(mode)}; name another one as parameters.second"
+        )
     modes: list[Any] = ["cls", "mean" if mode == "cls" else mode]
     joined = Pooling(pooling.embedding_dimension, modes, include_prompt=pooling.include_prompt)
     return [transformer, *([_only_first(transformer.tokenizer)] if mode == "cls" else []), joined]

@@ -90,7 +90,8 @@ class Method(Protocol):
 
     A module may also have `check(base: ModelIdentity, parameters, device: str | None)`, which raises a RecipeError for
     what cannot work with that base or on that device (None is the best there is); it is called before anything is
-    crawled, embedded or trained. With `VERSION`, a change of it trains the method's recipes again.
+    crawled, embedded or trained. With `VERSION`, a change of it trains the method's recipes again, and so does a change
+    in the model folders that `reads(parameters)` gives, beside the base.
     """
 
     Parameters: type[MethodParameters]

@@ -61,8 +61,8 @@ class Recipe(BaseModel):
     method: str
     base_model: str = PACKAGED_BASE
     max_seq_length: int = Field(512, ge=8, description="In tokens; cut to the base model's own limit.")
-    query_prompt: str = ""
-    document_prompt: str = ""
+    query_prompt: str | None = Field(None, description="Put before every question; the base model's own if unset.")
+    document_prompt: str | None = Field(None, description="Put before every passage; the base model's own if unset.")
     windows: WindowsOfRecipe | None = Field(None, description="Unset, a passage has one vector.")
     seed: int = Field(13, ge=0)
     parameters: SerializeAsAny[MethodParameters]

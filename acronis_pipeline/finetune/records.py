@@ -14,6 +14,7 @@ import pyarrow as pa
 from acronis_pipeline import embedding, schemas
 from acronis_pipeline.dataset import RetrievalDataset
 from acronis_pipeline.embedding import IDENTITY_FILE, ModelIdentity, precision_named
+from acronis_pipeline.embedding.identity import BFLOAT16_IN_TORCH
 from acronis_pipeline.endpoint_folder import BASE_FOLDER, is_endpoint
 from acronis_pipeline.finetune import training_corpora
 from acronis_pipeline.finetune.base_model import describe_base
@@ -65,8 +66,9 @@ class ModelRecord:
         return "exported" in self.metrics
 
     def identity_named(self, model_id: str) -> ModelIdentity | None:
-        """Its identity in the precision that has this id."""
-        return precision_named(self.identity, model_id)
+        """Its identity in the precision that has this id; an export runs in OpenVINO, so in none of torch's."""
+        found = precision_named(self.identity, model_id)
+        return None if self.is_export and found and found.precision == BFLOAT16_IN_TORCH else found
 
     def base_folder(self) -> Path:
         """Where the untouched base loads from: one behind an endpoint stands in the model's own folder."""
@@ -149,10 +151,16 @@ def is_unfinished(models_dir: Path, recipe_name: str, training_key: str) -> bool
 
 
 def training_key(recipe: Recipe, dataset: RetrievalDataset, endpoints: Sequence[EmbeddingEndpoint] = ()) -> str:
-    """Digest of all that decides what comes out: code version, recipe, base model's files, and data."""
+    """Digest of all that decides what comes out: code version, recipe, files of the models it names, and data."""
     base = describe_base(recipe, endpoints)
-    version = VERSION + getattr(METHODS[recipe.method], "VERSION", "")
-    return digest(version, recipe.content, base.query_fingerprint, base.document_fingerprint, digest_of(dataset))
+    method = METHODS[recipe.method]
+    version = VERSION + getattr(method, "VERSION", "")
+    reads = getattr(method, "reads", None)
+    folders = reads(recipe.parameters) if reads else []
+    others = [embedding.describe(folder, base=str(folder)).document_fingerprint for folder in folders]
+    return digest(
+        version, recipe.content, base.query_fingerprint, base.document_fingerprint, digest_of(dataset), *others
+    )
 
 
 def current_model(store: Store, recipe_name: str) -> ModelRecord | None:

@@ -107,13 +107,15 @@ def train(
         device=device,
         precision=precision,
     )
+    base_metrics = _measure(base, passage_vectors, examples)
     with naming(recipe):
         fitted = fit(recipe, task, devices)
-    base_metrics = _measure(base, passage_vectors, examples)
     with staged(folder) as partial:
         published = write_model(fitted, identity, partial)
         best_metrics = base_metrics
         if fitted.changed is not Changed.NOTHING:
+            embedding.set_aside(base.model)
+            embedding.set_aside(fitted.model)
             reloaded = embedding.load(partial, published, device=device, batch_size=batch_size, endpoints=endpoints)
             best_metrics = _measure(reloaded, embed_passages(store, reloaded, examples.passages), examples)
             if best_metrics[CHOOSES] <= base_metrics[CHOOSES]:

@@ -84,6 +84,8 @@ def export(
         raise OutputError(f"{out} exists already; name another folder, or remove it")
     if not dataset.passages:
         raise DatasetError("there are no passages to judge an export by; chunk the site first, or name --questions")
+    if not dataset.test:
+        raise DatasetError("there is no test question to judge an export by; name a file with questions (--questions)")
     done: list[Exported] = []
 
     def fill(partial: Path) -> None:

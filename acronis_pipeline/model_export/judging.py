@@ -8,7 +8,6 @@ import numpy as np
 from acronis_pipeline.dataset import Question, RetrievalDataset, gold_clusters
 from acronis_pipeline.embedding import Embedder
 from acronis_pipeline.encoders.probe import Comparison, compare
-from acronis_pipeline.errors import DatasetError
 from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.significance import Difference, paired_difference
 
@@ -33,15 +32,7 @@ class Judgement:
 
 
 def judge(original: Embedder, exported: Embedder, dataset: RetrievalDataset) -> Judgement:
-    """Ask both the test questions, by exact cosine over all passages.
-
-    Raises
-    ------
-    DatasetError
-        If there is no test question.
-    """
-    if not dataset.test:
-        raise DatasetError("there is no test question to judge an export by; name a file with questions (--questions)")
+    """Ask both the test questions, of which there is one at least, by exact cosine over all passages."""
     passages = [passage.text for passage in dataset.passages]
     before, after = (ndcg_by_question(embedder, dataset, passages) for embedder in (original, exported))
     groups = [question.group for question in dataset.test]

@@ -1,4 +1,6 @@
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from acronis_pipeline import embedding, vectors
 from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, TokenCounter
 from acronis_pipeline.errors import ModelError
 from acronis_pipeline.store import Store
+from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 
 
 class CountingEmbedder(Embedder):
@@ -71,3 +74,79 @@ def test_a_passage_is_embedded_once(tmp_path):
     assert (first.of(0) == first.of(2)).all()
     assert (second.of(2) == first.of(0)).all()
     assert second.matrix.shape == (3, 4)
+
+
+PROMPTS = {"query": "search_query: ", "passage": "search_document: ", "cluster": "topic: "}
+
+
+@pytest.fixture(scope="module")
+def prompted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with prompts and a length of its own."""
+    from sentence_transformers import SentenceTransformer
+
+    made = tmp_path_factory.mktemp("prompted")
+    model = SentenceTransformer(str(write_encoder(made)), device="cpu")
+    model.prompts, model.max_seq_length = dict(PROMPTS), 40
+    model.save_pretrained(str(made / "saved"), create_model_card=False)
+    return made / "saved"
+
+
+def test_a_models_own_prompts_and_length_hold_unless_others_are_asked_for(prompted: Path):
+    own = embedding.describe(prompted, base="own")
+    assert (own.query_prompt, own.document_prompt, own.max_seq_length) == ("search_query: ", "search_document: ", 40)
+    loaded = embedding.load(prompted, own, device="cpu")
+    text = "a long text " * 30
+    by_hand = loaded.model.encode([f"search_document: {text}"], prompt="", normalize_embeddings=True)
+    assert np.allclose(loaded.encode_passages([text]), by_hand, atol=1e-6)
+    none = embedding.describe(prompted, base="own", max_seq_length=10_000, query_prompt="", document_prompt="")
+    assert (none.query_prompt, none.document_prompt, none.max_seq_length) == ("", "", 64)
+    assert none.model_id != own.model_id
+
+
+def test_a_folder_is_found_as_it_was_described_until_it_changes(prompted: Path, tmp_path: Path):
+    folder = tmp_path / "copy"
+    shutil.copytree(prompted, folder)
+    before = embedding.describe(folder, base="own", query_prompt="ask ", windows=embedding.Windows(16, 4, 0.5))
+    assert embedding.as_found(folder, before) == before
+    assert embedding.as_found(folder, embedding.in_precision(before, "bfloat16")).precision == "bfloat16"
+    (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
+    assert embedding.as_found(folder, before).model_id != before.model_id
+
+
+def test_half_copied_weights_are_a_clear_error(prompted: Path, tmp_path: Path):
+    folder = tmp_path / "copy"
+    shutil.copytree(prompted, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(ModelError, match="does not load"):
+        embedding.load(folder, embedding.describe(folder, base="own"), device="cpu")
+
+
+class Hub:
+    """A hub that gives `there`, or cannot be reached; `cached` is what this machine has of it."""
+
+    def __init__(self, cached: Path | None, there: Path | None) -> None:
+        self.cached, self.there = cached, there
+
+    def snapshot_download(self, name: str, *, local_files_only: bool = False, **_: object) -> str:
+        found = self.cached if local_files_only else self.there
+        if found is None:
+            raise ConnectionError(f"no {name} here")
+        return str(found)
+
+
+def test_weights_that_transformers_cached_are_no_whole_model(prompted: Path, tmp_path: Path, monkeypatch):
+    part = tmp_path / "part"
+    part.mkdir()
+    shutil.copy(prompted / "config.json", part)
+    for cached, there, expected in (
+        (part, prompted, prompted),  # the rest of it is fetched
+        (part, None, part),  # a plain transformer, or no network: what there is
+        (prompted, None, prompted),
+        (None, prompted, prompted),
+    ):
+        monkeypatch.setattr("huggingface_hub.snapshot_download", Hub(cached, there).snapshot_download)
+        assert embedding.find_base("some/model") == expected
+    monkeypatch.setattr("huggingface_hub.snapshot_download", Hub(None, None).snapshot_download)
+    with pytest.raises(ModelError, match=r"base model some/model: .*no some/model here"):
+        embedding.find_base("some/model")

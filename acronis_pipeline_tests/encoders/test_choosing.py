@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from acronis_pipeline.embedding import Embedder, in_precision
 from acronis_pipeline.encoders import choosing, engine, running
 from acronis_pipeline.encoders.choosing import ChoosingEmbedder, Verdict, decide
 from acronis_pipeline.encoders.converted import ConvertedEmbedder
-from acronis_pipeline.errors import ModelError, SettingsError
+from acronis_pipeline.errors import IdentityMismatchError, ModelError, SettingsError
 from acronis_pipeline.settings import ModelSettings, load_settings
 from acronis_pipeline_tests.encoders.conftest import TEXTS, Shifted
+from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 
 
 def verdicts(settings: ModelSettings) -> list[dict]:
@@ -138,3 +140,46 @@ def test_converted_models_are_kept_in_the_data_folder(tmp_path, tiny, tiny_folde
     homeless = ModelSettings.model_validate({"backend": "openvino"})
     with pytest.raises(SettingsError, match="cache_dir"):
         running(tiny_folder, tiny.identity, homeless)
+
+
+def test_a_folder_that_holds_another_model_by_now_is_refused(tmp_path, settings):
+    folder = write_encoder(tmp_path / "mine")
+    identity = embedding.describe(folder, base=str(folder))
+    weights = folder / "model.safetensors"
+    running(folder, identity, settings)
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(IdentityMismatchError, match=f"{folder} now holds model .*, not {identity.model_id}"):
+        running(folder, identity, settings)
+    for reduced in ("bfloat16", "bfloat16 in torch"):
+        with pytest.raises(IdentityMismatchError):
+            running(folder, in_precision(identity, reduced), settings)
+
+
+@pytest.mark.parametrize("asked", [{"backend": "openvino"}, {"precision": "bfloat16"}])
+def test_a_missing_extra_is_named_where_it_was_never_installed(asked, tiny, tiny_folder, settings, monkeypatch):
+    def unknown(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(engine, "is_installed", lambda: False)
+    monkeypatch.setattr(choosing, "version", unknown)
+    engine.openvino.cache_clear()
+    identity = in_precision(tiny.identity, asked.get("precision", "float32"))
+    with pytest.raises(ModelError, match=r"acronis-pipeline\[export\]"):
+        running(tiny_folder, identity, settings.model_copy(update=asked))
+    engine.openvino.cache_clear()
+
+
+def test_what_was_found_for_one_device_does_not_hold_for_another(tiny, tiny_folder, settings, eager):
+    running(tiny_folder, tiny.identity, settings).encode_passages(TEXTS)
+    running(tiny_folder, tiny.identity, settings.model_copy(update={"device": "cpu"})).encode_passages(TEXTS)
+    assert len(verdicts(settings)) == 2
+
+
+def test_a_disk_that_is_full_today_decides_nothing_for_tomorrow(tiny, tiny_folder, settings, eager, monkeypatch):
+    def full(_embedder: Embedder, _folder: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(choosing, "write_openvino", full)
+    runs = running(tiny_folder, tiny.identity, settings)
+    assert np.array_equal(runs.encode_passages(TEXTS), tiny.encode_passages(TEXTS))
+    assert not verdicts(settings)

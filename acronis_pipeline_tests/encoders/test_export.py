@@ -110,7 +110,7 @@ def test_nothing_is_overwritten_and_nothing_is_judged_by_nothing(tiny, dataset, 
     with pytest.raises(OutputError, match="exists already"):
         export(tiny, dataset, tmp_path, "onnx")
     with pytest.raises(DatasetError, match="no test question"):
-        export(tiny, replace(dataset, test=()), tmp_path / "out", "onnx")
+        export(tiny, replace(dataset, test=()), tmp_path / "out", "no such format")
     with pytest.raises(DatasetError, match="no passages"):
         export(tiny, RetrievalDataset(()), tmp_path / "out", "onnx")
     assert list(tmp_path.iterdir()) == []
@@ -138,6 +138,20 @@ def test_a_recipe_runs_on_its_export_until_it_is_restored(trained, int8, setting
     assert tuned_arm(require_model(store, "full"), settings).embedder.identity == record.identity
     with pytest.raises(ModelError, match="nothing to restore"):
         restore(store, "full")
+
+
+def test_an_export_stays_in_openvino_where_bfloat16_is_torchs(trained, int8, settings):
+    store, record = trained
+    asked = settings.model_copy(update={"precision": "bfloat16", "backend": "torch"})
+    in_torch = tuned_arm(record, asked).embedder.identity
+    assert in_torch.precision == "bfloat16 in torch"
+    serve(store, record, replace(int8, identity=record.identity))
+    taken = require_model(store, "full")
+    assert tuned_arm(taken, asked).embedder.identity == record.identity
+    assert base_arm(taken, asked).embedder.identity == in_torch
+    named = model_named(store, "full", in_torch.model_id)
+    assert named
+    assert named.folder == record.folder
 
 
 def test_an_export_that_is_gone_can_be_restored_from(trained, int8, settings, tmp_path):

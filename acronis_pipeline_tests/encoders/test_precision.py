@@ -125,3 +125,23 @@ def test_a_verdict_needs_a_place(tiny):
     homeless = ModelSettings.model_validate({"precision": "auto"})
     with pytest.raises(SettingsError, match="cache_dir"):
         precision_of(tiny.identity, never, homeless)
+
+
+def test_a_missing_engine_is_no_verdict(tiny, tiny_folder, probing, eager, monkeypatch):
+    monkeypatch.setattr(engine, "is_installed", lambda: False)
+    engine.openvino.cache_clear()
+    with pytest.raises(ModelError, match=r"acronis-pipeline\[export\]"):
+        precision_of(tiny.identity, lambda: tiny_folder, probing.model_copy(update={"backend": "openvino"}))
+    engine.openvino.cache_clear()
+    assert not verdicts(probing)
+
+
+def test_what_was_found_for_one_device_does_not_hold_for_another(tiny, tiny_folder, probing, eager):
+    for device in (None, "cpu"):
+        precision_of(tiny.identity, lambda: tiny_folder, probing.model_copy(update={"device": device}))
+    assert len(verdicts(probing)) == 2
+
+
+def test_an_exported_model_runs_in_no_precision_of_torchs(tiny):
+    with pytest.raises(ModelError, match=r"does not run in bfloat16 in torch; set model\.precision"):
+        engine.compiled(None, "bfloat16 in torch")

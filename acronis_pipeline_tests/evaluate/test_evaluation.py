@@ -9,6 +9,7 @@ from acronis_pipeline.errors import DatasetError, IdentityMismatchError
 from acronis_pipeline.evaluate import Arena, Arm, Evaluation, Report, evaluate, evaluate_alone, plots, table
 from acronis_pipeline.evaluate.metrics import METRICS
 from acronis_pipeline.retrieve import Retriever
+from acronis_pipeline.settings import RetrievalSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build, question
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
@@ -74,6 +75,32 @@ def test_results_are_what_retrieve_shows(world: tuple[Store, Arm, Arm], done: Ev
     rows = [row for row in done.results.to_pylist() if row["system"] == "hybrid"]
     for row in rows[::7]:
         assert [hit.chunk_id for hit in retriever.retrieve(row["query"], 10)] == row["retrieved"]
+
+
+class ByLength:
+    """Prefers long passages."""
+
+    def scores(self, query: str, passages: list[str]) -> list[float]:
+        return [float(len(passage)) for passage in passages]
+
+
+def test_a_reranker_runs_where_models_run(world: tuple[Store, Arm, Arm], monkeypatch: pytest.MonkeyPatch) -> None:
+    store, base, tuned = world
+    loaded: set[tuple[str, str | None]] = set()
+
+    def load(name: str, device: str | None = None) -> ByLength:
+        loaded.add((name, device))
+        return ByLength()
+
+    for module in ("batch", "retriever"):
+        monkeypatch.setattr(f"acronis_pipeline.retrieve.{module}.reranker", load)
+    test, validation = (
+        Arena(questions, base, tuned, device="cuda:1") for questions in (DATASET.test, DATASET.validation)
+    )
+    retrieval = RetrievalSettings.model_validate({"reranker": "some/cross-encoder"})
+    report = evaluate(store, "words", test, validation, GOLD, retrieval=retrieval).report
+    assert report.score("hybrid_rerank")
+    assert loaded == {("some/cross-encoder", "cuda:1")}
 
 
 def test_report_survives_json(done: Evaluation) -> None:

@@ -14,6 +14,7 @@ from acronis_pipeline.finetune import TrainedModel, train
 from acronis_pipeline.finetune.distill import lists, listwise_kl
 from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.recipe import parse_recipe
+from acronis_pipeline.finetune.records import training_key
 from acronis_pipeline.finetune.teacher_scores import TABLE, teacher_scores
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
@@ -166,3 +167,20 @@ def test_teacher_of_several_classes_is_refused(tiny: Path, store: Store, tmp_pat
     classifier = write_cross_encoder(tmp_path / "classifier", n_scores=3)
     with pytest.raises(RecipeError, match=r"parameters\.teacher = .* gives 3 scores a pair"):
         distilled(tiny, store, tmp_path, f"teacher: {classifier}")
+
+
+def test_hard_negatives_that_would_not_be_mined_are_refused() -> None:
+    with pytest.raises(RecipeError, match=r"parameters\.hard_negatives: .* remove the key and set negatives"):
+        parse_recipe("taught", "method: distill\nparameters: {hard_negatives: {per_question: 2}}", where="taught.yaml")
+    parse_recipe("taught", "method: distill", where="taught.yaml")
+
+
+def test_a_teacher_that_was_trained_anew_teaches_anew(tiny: Path, tmp_path: Path) -> None:
+    teacher = write_cross_encoder(tmp_path)
+    text = f"method: distill\nbase_model: {tiny}\nparameters: {{teacher: {teacher}}}"
+    recipe = parse_recipe("taught", text, where="taught.yaml")
+    before = training_key(recipe, codename_world())
+    assert training_key(recipe, codename_world()) == before
+    weights = teacher / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert training_key(recipe, codename_world()) != before

@@ -14,9 +14,11 @@ from acronis_pipeline import embedding
 from acronis_pipeline.embedding import Embedder
 from acronis_pipeline.errors import RecipeError
 from acronis_pipeline.finetune import TrainedModel, ensemble, train
+from acronis_pipeline.finetune.feasibility import require_feasible
 from acronis_pipeline.finetune.fusion import Fusion
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.store import Store
+from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages, solved_world
 
 TEXTS = [passage.text for passage in passages()]
@@ -110,7 +112,7 @@ def test_training_stops_when_the_hit_rate_no_longer_rises(tiny: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("parameters", "problem"),
     [
-        ("second: /no/such/folder", r"parameters\.second = '/no/such/folder': .*no such folder"),
+        ("second: /no/such/folder", r"parameters\.second = /no/such/folder: no such folder; .* remove the key"),
         ("second: {other}", r"parameters\.second = '.*other': cuts texts into other tokens"),
     ],
 )
@@ -137,3 +139,17 @@ def test_a_second_encoder_with_fewer_positions_than_the_base_reads_is_refused(ba
 def test_parameters_that_cannot_work_are_refused(wrong: str) -> None:
     with pytest.raises(RecipeError, match=wrong.split(":")[0]):
         parse_recipe("both", f"method: ensemble\nparameters: {{{wrong}}}", where="both.yaml")
+
+
+def test_an_encoder_that_cannot_be_joined_is_refused_before_training_by_the_key_that_names_it(tmp_path: Path) -> None:
+    from sentence_transformers.base.modules import Dense
+
+    folder = tmp_path / "dense"
+    base = next(SentenceTransformer(str(write_encoder(tmp_path))).children())
+    assert isinstance(base, Transformer)
+    modules = [base, Pooling(base.get_embedding_dimension(), "mean"), Dense(32, 16)]
+    SentenceTransformer(modules=modules).save_pretrained(str(folder), create_model_card=False)
+    for recipe, key in ((f"base_model: {folder}", "base_model"), (f"parameters: {{second: {folder}}}", "second")):
+        parsed = parse_recipe("both", f"method: ensemble\n{recipe}", where="both.yaml")
+        with pytest.raises(RecipeError, match=rf"{key} = .*, not Transformer, Pooling, Dense; name another"):
+            require_feasible(parsed)

@@ -1,5 +1,6 @@
 """What asks for more than the data or the base have is refused before anything is embedded."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from sentence_transformers import SentenceTransformer
 from acronis_pipeline import embedding
 from acronis_pipeline.errors import RecipeError
 from acronis_pipeline.finetune import train
+from acronis_pipeline.finetune.base_model import describe_base
+from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.contrastive_tasks import recipe_of
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
@@ -56,3 +59,16 @@ def test_training_stops_when_nothing_gets_better(model: Path, tmp_path: Path) ->
     trained = train(recipe, codename_world(), Store(str(tmp_path / "lancedb")), tmp_path / "model", precision="float32")
     assert trained.chosen == "step 0"
     assert len([entry for entry in trained.history if "ndcg_at_10" in entry]) == 3
+
+
+def test_a_published_base_is_run_as_it_was_trained(model: Path, tmp_path: Path) -> None:
+    identity = embedding.describe(model, base="small", query_prompt="ask ")
+    folder = tmp_path / "published"
+    shutil.copytree(model, folder)
+    (folder / embedding.IDENTITY_FILE).write_text(identity.to_json())
+    same = parse_recipe("again", f"method: full\nbase_model: {folder}\nquery_prompt: 'ask '", where="again.yaml")
+    assert describe_base(same) == identity
+    for other, key in (("query_prompt: 'find '", "query_prompt"), ("windows: {tokens: 16, overlap: 4}", "windows")):
+        recipe = parse_recipe("again", f"method: full\nbase_model: {folder}\n{other}", where="again.yaml")
+        with pytest.raises(RecipeError, match=f"recipe again: {key}: .* was published with .*; remove the key"):
+            describe_base(recipe)
