@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -57,6 +58,7 @@ def fit_on_many(recipe: Recipe, task: Task, n_processes: int) -> Fitted:
 def _hand_over(recipe: Recipe, task: Task, folder: Path) -> None:
     (folder / "examples.json").write_bytes(_EXAMPLES.dump_json(task.examples))
     np.savez(folder / "passage_vectors.npz", **vars(task.passage_vectors))
+    np.save(folder / "query_vectors.npy", task.query_vectors)
     handed = {
         "recipe": json.loads(recipe.content),
         "store": task.store.uri,
@@ -101,9 +103,8 @@ def _take_back(task: Task, folder: Path) -> Fitted:
     changed = Changed(said["changed"])
     model = task.base.model
     if changed is not Changed.NOTHING:
-        model = embedding.load(
-            folder / "fitted", task.base.identity, device=task.device, batch_size=task.base.batch_size
-        ).model
+        identity = replace(task.base.identity, dimension=said["dimension"])
+        model = embedding.load(folder / "fitted", identity, device=task.device, batch_size=task.base.batch_size).model
     return Fitted(model, changed, said["chosen"], said["history"])
 
 
@@ -123,7 +124,12 @@ def work_on(folder: Path) -> None:
     fitted = METHODS[recipe.method].fit(_task(handed, folder, recipe, str(state.device)), recipe.parameters)
     if devices.is_main():
         fitted.model.save_pretrained(str(folder / "fitted"), create_model_card=False)
-        said = {"changed": fitted.changed.value, "chosen": fitted.chosen, "history": fitted.history}
+        said = {
+            "changed": fitted.changed.value,
+            "chosen": fitted.chosen,
+            "history": fitted.history,
+            "dimension": fitted.model.get_embedding_dimension(),
+        }
         (folder / "fitted.json").write_text(json.dumps(said), "utf-8")
     state.wait_for_everyone()
     state.destroy_process_group()
@@ -136,7 +142,7 @@ def _task(handed: dict[str, Any], folder: Path, recipe: Recipe, device: str) -> 
         embedding.load, Path(handed["base_folder"]), identity, device=device, batch_size=handed["batch_size"]
     )
 
-    return Task(
+    task = Task(
         examples=_EXAMPLES.validate_json((folder / "examples.json").read_bytes()),
         base=load_base(),
         passage_vectors=PassageVectors(**np.load(folder / "passage_vectors.npz")),
@@ -148,6 +154,9 @@ def _task(handed: dict[str, Any], folder: Path, recipe: Recipe, device: str) -> 
         device=device,
         precision=handed["precision"],
     )
+    # Takes the place of what each process would encode for itself, and maybe not to the last digit alike.
+    vars(task)["query_vectors"] = np.load(folder / "query_vectors.npy")
+    return task
 
 
 def _say(**said: Any) -> None:
