@@ -102,7 +102,7 @@ def train_contrastively(
         Rows of the corpus that do not answer each training question, by question; mined by default as
         `parameters.hard_negatives` says.
     """
-    negatives = negatives or _mined(task, parameters)
+    negatives = negatives or devices.of_main(lambda: _mined(task, parameters))
     turn_dropout_off(towers.weights)
     trained = [parameter for parameter in towers.weights.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
@@ -113,7 +113,8 @@ def train_contrastively(
     checkpoints = Checkpoints(task.work)
     run = checkpoints.resume(towers.weights, optimizer) or _start(task, base_look, chooses)
     gradients = _gradients(task, towers, parameters, loss)
-    shown = shown_of(task)
+    shown = shown_of(task) if devices.is_main() else None
+    contrast_of = partial(lay_out, task.examples.train, task.examples.passages, negatives=negatives, shown=shown)
     set_aside(task.base.model)
     clock = _Clock(schedule.steps, run.step)
     for step, batch in enumerate(batches.take(schedule.steps), start=1):
@@ -125,7 +126,7 @@ def train_contrastively(
         rate = schedule.rate_at(step - 1)
         towers.weights.train()
         optimizer.zero_grad()
-        run.losses.append(gradients(lay_out(task.examples.train, task.examples.passages, batch, negatives, shown)))
+        run.losses.append(gradients(devices.of_main(partial(contrast_of, batch))))
         _update(optimizer, trained, rate)
         run.step, epoch = step, round(step / len(batches), 2)
         if step % max(1, schedule.steps // _PROGRESS_LINES) == 0:

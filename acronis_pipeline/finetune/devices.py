@@ -5,10 +5,12 @@ function here does nothing. Imports torch: import this module inside functions.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed
+
+from acronis_pipeline.errors import AcronisPipelineError
 
 T = TypeVar("T")
 
@@ -58,12 +60,24 @@ def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
 
 
 def of_main(make: Callable[[], T]) -> T:
-    """What `make` gives in the main process, in all of them; only that one calls it."""
+    """What `make` gives in the main process, in all of them; only that one calls it.
+
+    Whatever steers training goes through here: two processes that see a number differ in its last digit would part, and
+    each wait for the other. `make` must not come here itself. What it refuses, all refuse.
+    """
     if count() == 1:
         return make()
-    box = [make() if is_main() else None]
+    box: list[Any] = [None, None]
+    if is_main():
+        try:
+            box[0] = make()
+        except AcronisPipelineError as refusal:
+            box[1] = refusal
     torch.distributed.broadcast_object_list(box, src=0)
-    return box[0]  # pyright: ignore[reportReturnType]
+    made, refusal = box
+    if refusal is not None:
+        raise refusal
+    return made
 
 
 def own_device() -> torch.device:

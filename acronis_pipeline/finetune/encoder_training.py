@@ -10,6 +10,7 @@ import torch
 
 from acronis_pipeline.embedding import Embedder
 from acronis_pipeline.finetune import contrastive_training as training
+from acronis_pipeline.finetune import devices
 from acronis_pipeline.finetune.encoder_parameters import EncoderParameters
 from acronis_pipeline.finetune.encoding import encoder_of
 from acronis_pipeline.finetune.gradient_step import Loss
@@ -67,12 +68,15 @@ def train_encoder(
     tuned = best.state
     if tuned is None:
         return Fitted(task.base.model, Changed.NOTHING, "step 0", history)
-    share = choose_share(
-        lambda share: mix(tuned, share),
-        tuned_value=best.values[0],
-        shares=parameters.interpolation,
-        value=lambda: pool.look(embedder)[CHOOSES],
+    share = devices.of_main(
+        lambda: choose_share(
+            lambda share: mix(tuned, share),
+            tuned_value=best.values[0],
+            shares=parameters.interpolation,
+            value=lambda: pool.look(embedder)[CHOOSES],
+        )
     )
+    mix(tuned, share)
     mixed = "" if share == 1 else f", {share:.0%} of it and {1 - share:.0%} base"
     published = finish(tuned, share) if finish else model
     published = cut_to(published, parameters.dimensions) if parameters.dimensions else published

@@ -102,13 +102,14 @@ def reads(parameters: Parameters) -> list[Path]:
 def fit(task: Task, parameters: Parameters) -> Fitted:
     """Train a fresh copy of the base beside the second encoder, then weigh the two."""
     from acronis_pipeline.finetune import contrastive_training as training
+    from acronis_pipeline.finetune import devices
     from acronis_pipeline.finetune.encoding import encoder_of
     from acronis_pipeline.finetune.fusion import Fusion
 
     pool = ValidationPool(task, parameters.validation_passages)
     fusion = Fusion(task.load_base(), _second(task, parameters.second))
-    fusion.scale(fusion.factor(_EQUAL, fusion.embedder.encode_passages(pool.passages)))
-    untrained = pool.look(fusion.embedder)
+    fusion.scale(devices.of_main(lambda: fusion.factor(_EQUAL, fusion.embedder.encode_passages(pool.passages))))
+    untrained = devices.of_main(lambda: pool.look(fusion.embedder))
     best, history = training.train_contrastively(
         task,
         training.Towers(
@@ -125,7 +126,8 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
         return Fitted(task.base.model, Changed.NOTHING, "step 0", history)
     if best.state is not None:
         training.load(fusion.model, best.state)
-    weight = _weigh(fusion, pool, parameters.weights)
+    weight, factor = devices.of_main(lambda: _weigh(fusion, pool, parameters.weights))
+    fusion.scale(factor)
     return Fitted(fusion.model, Changed.BOTH, f"{best.name}, weight {weight:g}", history)
 
 
@@ -144,8 +146,8 @@ def _second(task: Task, name: str | None) -> Embedder:
     )
 
 
-def _weigh(fusion: Any, pool: ValidationPool, weights: tuple[float, ...]) -> float:
-    """Put the best of the weights into the model; return it."""
+def _weigh(fusion: Any, pool: ValidationPool, weights: tuple[float, ...]) -> tuple[float, float]:
+    """The best of the weights, and what gives it to the model (`Fusion.factor`)."""
     queries = fusion.embedder.encode_queries(pool.questions.queries)
     passages = fusion.embedder.encode_windows(pool.passages)
     factors = {weight: fusion.factor(weight, passages.matrix) for weight in weights}
@@ -160,8 +162,7 @@ def _weigh(fusion: Any, pool: ValidationPool, weights: tuple[float, ...]) -> flo
     for weight, metrics in found.items():
         _log.info("weight %g: validation hit rate@5 %.4f, nDCG@10 %.4f", weight, metrics[STOPS], metrics[CHOOSES])
     best = max(found, key=lambda weight: (found[weight][CHOOSES], found[weight][STOPS]))
-    fusion.scale(factors[best])
-    return best
+    return best, factors[best]
 
 
 def _refuse_unjoinable(folder: Path, key: str) -> None:

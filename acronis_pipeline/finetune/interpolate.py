@@ -24,7 +24,7 @@ def between(base: dict[str, Any], tuned: dict[str, Any], share: float) -> dict[s
 def choose_share(
     mix: Callable[[float], object], *, tuned_value: float, shares: Sequence[float], value: Callable[[], float]
 ) -> float:
-    """Leave in the model the best of the tuned weights and the mixtures; return the share of the tuned ones.
+    """The share of the tuned weights in the best of them and the mixtures; the last that was tried stays in the model.
 
     The base itself is in the race elsewhere: every method's result meets it on the whole corpus.
 
@@ -42,5 +42,4 @@ def choose_share(
         _log.info("%.0f %% tuned and %.0f %% base: validation nDCG@10 %.4f", 100 * share, 100 * (1 - share), found)
         if found > best_value:
             best_share, best_value = share, found
-    mix(best_share)
     return best_share

@@ -2,16 +2,22 @@
 
 The parent hands over the task as files and starts the processes; each runs the recipe's method as if alone, and
 `devices` brings them together in every step. The first one reports and saves the model. If the parent dies, they end.
+
+Their stdin is a socket, the one line between them and the parent: they write to it as well, and it ends when the parent
+does. Not stdout, where any library may print, and torchrun hands down no other open file. What is printed goes to the
+parent's stderr.
 """
 
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -20,9 +26,9 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from acronis_pipeline import embedding
+from acronis_pipeline import embedding, errors
 from acronis_pipeline.embedding import ModelIdentity, PassageVectors
-from acronis_pipeline.errors import ModelError
+from acronis_pipeline.errors import AcronisPipelineError, ModelError
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.finetune.method import Changed, Fitted, Task
 from acronis_pipeline.finetune.methods import METHODS
@@ -31,6 +37,7 @@ from acronis_pipeline.store import Store
 
 _EXAMPLES = TypeAdapter(Examples)
 _STORE_OPTIONS = "ACRONIS_PIPELINE_LAUNCHED_STORE_OPTIONS"
+_STDIN, _STDERR = 0, 2
 _TIMEOUT = timedelta(hours=12)
 """How long the others wait for what only the first process does, such as a teacher's scores."""
 
@@ -42,6 +49,8 @@ def fit_on_many(recipe: Recipe, task: Task, n_processes: int) -> Fitted:
 
     Raises
     ------
+    AcronisPipelineError
+        What the method refuses, as if it ran in this process.
     ModelError
         If a process fails; its last words are in the log.
     """
@@ -49,6 +58,7 @@ def fit_on_many(recipe: Recipe, task: Task, n_processes: int) -> Fitted:
         shared = Path(folder)
         shared.mkdir(parents=True, exist_ok=True)
         _hand_over(recipe, task, shared)
+        embedding.set_aside(task.base.model)
         _log.info("training in %d processes", n_processes)
         _run(shared, n_processes, task)
         return _take_back(task, shared)
@@ -57,6 +67,7 @@ def fit_on_many(recipe: Recipe, task: Task, n_processes: int) -> Fitted:
 def _hand_over(recipe: Recipe, task: Task, folder: Path) -> None:
     (folder / "examples.json").write_bytes(_EXAMPLES.dump_json(task.examples))
     np.savez(folder / "passage_vectors.npz", **vars(task.passage_vectors))
+    np.save(folder / "query_vectors.npy", task.query_vectors)
     handed = {
         "recipe": json.loads(recipe.content),
         "store": task.store.uri,
@@ -73,27 +84,43 @@ def _run(folder: Path, n_processes: int, task: Task) -> None:
     """Run the processes to their end, passing on what the first one reports."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n_processes)]
     threads = str(max(1, (os.cpu_count() or 1) // n_processes))
-    process = subprocess.Popen(
-        [*command, "-m", "acronis_pipeline.finetune.launch", str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        # Options hold keys, which are not for files.
-        env={"OMP_NUM_THREADS": threads} | os.environ | {_STORE_OPTIONS: json.dumps(task.store.storage_options)},
-    )
-    assert process.stdout
-    try:
-        for line in process.stdout:
-            said = json.loads(line)
-            if "entry" in said:
-                task.report(said["entry"])
-            else:
-                _log.info("%s", said["log"])
-        if process.wait():
-            raise ModelError(f"training on {n_processes} devices failed; see the lines above, or train on one device")
-    finally:
-        process.terminate()
-        process.wait()
+    ours, theirs = socket.socketpair()
+    with ours, ours.makefile(encoding="utf-8") as heard:
+        with theirs:
+            process = subprocess.Popen(
+                [*command, "-m", "acronis_pipeline.finetune.launch", str(folder)],
+                stdin=theirs.fileno(),
+                stdout=_STDERR,
+                # Options hold keys, which are not for files.
+                env={"OMP_NUM_THREADS": threads}
+                | os.environ
+                | {_STORE_OPTIONS: json.dumps(task.store.storage_options)},
+            )
+        try:
+            for line in heard:
+                _hear(json.loads(line), task)
+            if process.wait():
+                raise ModelError(
+                    f"training on {n_processes} devices failed; see the lines above, or train on one device"
+                )
+        finally:
+            # Asked to end, torchrun prints a traceback. The others leave by themselves once their stdin has ended.
+            process.kill()
+            process.wait()
+
+
+def _hear(said: dict[str, Any], task: Task) -> None:
+    if "refused" in said:
+        raise _kind(said["refused"])(said["text"])
+    if "entry" in said:
+        task.report(said["entry"])
+    else:
+        _log.info("%s", said["log"])
+
+
+def _kind(name: str) -> type[AcronisPipelineError]:
+    found = vars(errors).get(name)
+    return found if isinstance(found, type) and issubclass(found, AcronisPipelineError) else AcronisPipelineError
 
 
 def _take_back(task: Task, folder: Path) -> Fitted:
@@ -101,9 +128,8 @@ def _take_back(task: Task, folder: Path) -> Fitted:
     changed = Changed(said["changed"])
     model = task.base.model
     if changed is not Changed.NOTHING:
-        model = embedding.load(
-            folder / "fitted", task.base.identity, device=task.device, batch_size=task.base.batch_size
-        ).model
+        identity = replace(task.base.identity, dimension=said["dimension"])
+        model = embedding.load(folder / "fitted", identity, device=task.device, batch_size=task.base.batch_size).model
     return Fitted(model, changed, said["chosen"], said["history"])
 
 
@@ -113,20 +139,35 @@ def work_on(folder: Path) -> None:
 
     from acronis_pipeline.finetune import devices
 
+    end = _end_with_the_parent()
     handed = json.loads((folder / "task.json").read_text("utf-8"))
     state = PartialState(cpu=handed["device"] == "cpu", timeout=_TIMEOUT)
-    _end_with_the_parent()
     if devices.is_main():
         _log_to_the_parent()
-    content = handed["recipe"]
-    recipe = parse_recipe("launched", json.dumps(content), where=str(folder / "task.json"))
-    fitted = METHODS[recipe.method].fit(_task(handed, folder, recipe, str(state.device)), recipe.parameters)
-    if devices.is_main():
-        fitted.model.save_pretrained(str(folder / "fitted"), create_model_card=False)
-        said = {"changed": fitted.changed.value, "chosen": fitted.chosen, "history": fitted.history}
-        (folder / "fitted.json").write_text(json.dumps(said), "utf-8")
+    try:
+        _train(handed, folder, str(state.device))
+    except AcronisPipelineError as error:
+        _say(refused=type(error).__name__, text=str(error))
+        end.join()  # The parent ends all. torchrun would report one that leaves first as a crash.
     state.wait_for_everyone()
     state.destroy_process_group()
+
+
+def _train(handed: dict[str, Any], folder: Path, device: str) -> None:
+    from acronis_pipeline.finetune import devices
+
+    recipe = parse_recipe("launched", json.dumps(handed["recipe"]), where=str(folder / "task.json"))
+    fitted = METHODS[recipe.method].fit(_task(handed, folder, recipe, device), recipe.parameters)
+    if not devices.is_main():
+        return
+    fitted.model.save_pretrained(str(folder / "fitted"), create_model_card=False)
+    said = {
+        "changed": fitted.changed.value,
+        "chosen": fitted.chosen,
+        "history": fitted.history,
+        "dimension": fitted.model.get_embedding_dimension(),
+    }
+    (folder / "fitted.json").write_text(json.dumps(said), "utf-8")
 
 
 def _task(handed: dict[str, Any], folder: Path, recipe: Recipe, device: str) -> Task:
@@ -136,7 +177,7 @@ def _task(handed: dict[str, Any], folder: Path, recipe: Recipe, device: str) -> 
         embedding.load, Path(handed["base_folder"]), identity, device=device, batch_size=handed["batch_size"]
     )
 
-    return Task(
+    task = Task(
         examples=_EXAMPLES.validate_json((folder / "examples.json").read_bytes()),
         base=load_base(),
         passage_vectors=PassageVectors(**np.load(folder / "passage_vectors.npz")),
@@ -148,10 +189,15 @@ def _task(handed: dict[str, Any], folder: Path, recipe: Recipe, device: str) -> 
         device=device,
         precision=handed["precision"],
     )
+    # Takes the place of what each process would encode for itself, and maybe not to the last digit alike.
+    vars(task)["query_vectors"] = np.load(folder / "query_vectors.npy")
+    return task
 
 
 def _say(**said: Any) -> None:
-    print(json.dumps(said), flush=True)
+    # A parent that has left ends this process at once.
+    with suppress(ConnectionError), open(_STDIN, "w", encoding="utf-8", closefd=False) as parent:
+        print(json.dumps(said), file=parent)
 
 
 def _log_to_the_parent() -> None:
@@ -164,14 +210,18 @@ def _log_to_the_parent() -> None:
     logger.addHandler(Said())
 
 
-def _end_with_the_parent() -> None:
+def _end_with_the_parent() -> threading.Thread:
     """The parent holds the other end of stdin: when it is killed, whatever the reason, stdin ends."""
 
     def wait() -> None:
-        sys.stdin.read()
-        os._exit(1)
+        try:
+            sys.stdin.read()
+        finally:  # The end is an error where the parent left something unread.
+            os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ def add_adapters(transformer: torch.nn.Module, *, rank: int, alpha: float, seed:
     )
     for parameter in transformer.parameters():
         parameter.requires_grad_(False)
-    with torch.random.fork_rng():
+    # By default this opens every GPU to keep its state, those that other processes train on included.
+    own = {parameter.device for parameter in transformer.parameters() if parameter.device.type == "cuda"}
+    with torch.random.fork_rng(own, device_type="cuda"):
         torch.manual_seed(seed)  # half of each adapter starts at random
         inject_adapter_in_model(config, transformer)
 

@@ -53,6 +53,7 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     With the passage tower all the way back, passage vectors are the base's and are not embedded again.
     """
     from acronis_pipeline.finetune import contrastive_training as training
+    from acronis_pipeline.finetune import devices
     from acronis_pipeline.finetune.encoder_training import weights_of
     from acronis_pipeline.finetune.encoding import encoder_of
     from acronis_pipeline.finetune.matryoshka import cut_to
@@ -77,8 +78,9 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     )
     if best.state is None:
         return Fitted(task.base.model, Changed.NOTHING, "step 0", history)
-    shares = _choose(embedder, base_state, best.state, parameters.interpolation, pool)
-    _mix(model, base_state, best.state, shares)
+    tuned = best.state
+    shares = devices.of_main(lambda: _choose(embedder, base_state, tuned, parameters.interpolation, pool))
+    _mix(model, base_state, tuned, shares)
     questions, passages = shares
     mixed = (
         "" if shares == (1, 1) else f", {questions:.0%} of its question tower and {passages:.0%} of its passage tower"

@@ -27,13 +27,16 @@ class ValidationPool:
     def __init__(
         self, task: Task, n_passages: int, *, dimensions: int | None = None, matryoshka: Sequence[int] = ()
     ) -> None:
+        from acronis_pipeline.finetune import devices
+
         questions = task.examples.validation
         rows = answers_and_others(questions, len(task.examples.passages), n_passages, task.seed)
         self.questions = questions.within(rows)
         self.passages = [task.examples.passages[row] for row in rows]
-        base_queries = task.base.encode_queries(questions.queries)
         self._dimensions, self._smallest = dimensions, min(matryoshka, default=None)
-        self.base_look = self.measure(base_queries, task.passage_vectors.take(rows))
+        self.base_look = devices.of_main(
+            lambda: self.measure(task.base.encode_queries(questions.queries), task.passage_vectors.take(rows))
+        )
 
     def look(self, embedder: Embedder) -> dict[str, float]:
         """hit_rate_at_5, mrr_at_10 and ndcg_at_10 of a model as it is now; `base_look` is the untouched base's.

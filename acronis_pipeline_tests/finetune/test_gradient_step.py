@@ -1,7 +1,5 @@
 """Gradients of a step: the same however texts are split, cached or not, and on however many devices."""
 
-import shutil
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -11,19 +9,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline import embedding
 from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import ModelError
-from acronis_pipeline.finetune import train
 from acronis_pipeline.finetune.contrast import contrastive_loss, lay_out
 from acronis_pipeline.finetune.contrastive_training import turn_dropout_off
 from acronis_pipeline.finetune.encoding import encoder_of, mini_batches
 from acronis_pipeline.finetune.gradient_step import add_gradients
 from acronis_pipeline.finetune.matryoshka import at_every_dimension, cut_to
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.finetune.contrastive_tasks import recipe_of, task_of
+from acronis_pipeline_tests.finetune.contrastive_tasks import task_of
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
-from acronis_pipeline_tests.finetune.worlds import codename_world, passages
+from acronis_pipeline_tests.finetune.worlds import passages
 
 TEXTS = [passage.text for passage in passages()]
 
@@ -72,37 +67,6 @@ def test_splitting_and_caching_change_no_gradient(model: Path, store: Store, cac
     assert whole.keys() == split.keys()
     for name, gradient in whole.items():
         torch.testing.assert_close(split[name], gradient, atol=1e-5, rtol=1e-3)
-
-
-def test_two_processes_train_the_model_of_one(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    recipe = recipe_of("full", model, mini_batch_tokens=48)
-    vectors, reported = [], []
-    for n in (1, 2):
-        trained = train(
-            recipe,
-            codename_world(),
-            Store(str(tmp_path / f"lancedb{n}")),
-            tmp_path / f"model{n}",
-            device="cpu",
-            precision="float32",
-            devices=n,
-            report=reported.append,
-        )
-        assert trained.chosen != "step 0"
-        vectors.append(embedding.load(trained.folder, trained.identity).encode_passages(TEXTS))
-    assert np.sum(vectors[0] * vectors[1], axis=1).min() > 0.9999
-    half = len(reported) // 2
-    assert [entry["step"] for entry in reported[:half]] == [entry["step"] for entry in reported[half:]]
-
-
-def test_a_process_that_fails_is_no_silent_end(
-    model: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    with pytest.raises(ModelError, match="2 devices failed"):
-        train(recipe_of("full", model), codename_world(), store, tmp_path / "model", device="cpu", devices=2)
-    assert not (tmp_path / "model").exists()
 
 
 def test_matryoshka_is_the_mean_over_the_whole_and_the_beginnings() -> None:

@@ -66,6 +66,14 @@ def test_merging_changes_no_vector(model: Path) -> None:
     assert np.abs(embedder.encode_passages(TEXTS) - adapted).max() < 1e-5
 
 
+def test_adapters_leave_gpus_of_other_processes_alone(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: pytest.fail(f"{device} was opened"))
+    add_adapters(
+        embedding.load_base(str(model), max_seq_length=32, device="cpu").model[0].model, rank=4, alpha=8, seed=1
+    )
+
+
 def test_maps_are_found_in_encoders_and_decoders(model: Path, tmp_path: Path) -> None:
     from transformers import AutoModel
 
