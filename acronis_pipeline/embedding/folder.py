@@ -54,7 +54,9 @@ def find_model(name: str, *, role: str, otherwise: str) -> Path:
     return _download(name, role, otherwise)
 
 
+@lru_cache(maxsize=8)
 def _download(name: str, role: str, otherwise: str) -> Path:
+    """Where a hub model is on this machine; the hub is asked once a process at most."""
     from huggingface_hub import snapshot_download
 
     cached = _cached(name)

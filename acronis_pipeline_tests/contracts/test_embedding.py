@@ -146,7 +146,9 @@ def test_weights_that_transformers_cached_are_no_whole_model(prompted: Path, tmp
         (None, prompted, prompted),
     ):
         monkeypatch.setattr("huggingface_hub.snapshot_download", Hub(cached, there).snapshot_download)
+        embedding.folder._download.cache_clear()
         assert embedding.find_base("some/model") == expected
     monkeypatch.setattr("huggingface_hub.snapshot_download", Hub(None, None).snapshot_download)
+    embedding.folder._download.cache_clear()
     with pytest.raises(ModelError, match=r"base model some/model: .*no some/model here"):
         embedding.find_base("some/model")
