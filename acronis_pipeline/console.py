@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import shutil
+import sys
 import textwrap
 import time
 import warnings
@@ -91,12 +92,12 @@ def print_outcome(outcome: SiteOutcome, settings: Settings) -> None:
     for answer in outcome.answers:
         print_answer(answer)
     data = "" if settings.data_dir == Path("data").resolve() else f" --data {shlex.quote(str(settings.data_dir))}"
+    command = Path(sys.prefix, "bin", "acronis-pipeline")
+    command = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
     echo("\nNext:")
-    echo(f'  .venv/bin/acronis-pipeline ask{data} "Can I restore to different hardware?"')
-    echo(
-        f"  .venv/bin/acronis-pipeline ui{data}      # the lineage graph in Dagster, the runs in MLflow (also: make ui)"
-    )
-    echo("  .venv/bin/acronis-pipeline run --site https://docs.example.com/ --data data-example   # your own site")
+    echo(f'  {command} ask{data} "Can I restore to different hardware?"')
+    echo(f"  {command} ui{data}      # the lineage graph in Dagster, the runs in MLflow (also: make ui)")
+    echo(f"  {command} run --site https://docs.example.com/ --data data-example   # your own site")
 
 
 def print_answer(answer: Answer) -> None:

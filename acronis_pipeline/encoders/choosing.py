@@ -58,7 +58,7 @@ def running(folder: Path, identity: ModelIdentity, settings: ModelSettings) -> E
     if (found := embedding.as_found(folder, identity).model_id) != identity.model_id:
         raise IdentityMismatchError(
             f"model folder {folder} now holds model {found}, not {identity.model_id} as it did when it was put to use; "
-            "materialize fine_tuned_model and lancedb_index, or put the former model back"
+            "run the pipeline again (`acronis-pipeline run`, or Materialize), or put the former model back"
         )
     if is_converted(folder):
         return ConvertedEmbedder(folder, identity, settings.batch_size)

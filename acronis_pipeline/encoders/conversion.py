@@ -47,8 +47,8 @@ def convert(embedder: Embedder, folder: Path, suffix: str, save: Save) -> None:
         except Exception as error:  # converters raise whatever their many parts do
             reason = " ".join(str(error).split())[:200]
             raise ModelError(
-                f"{embedder.identity.base} cannot be converted to {suffix[1:]} ({type(error).__name__}: {reason}); "
-                "run it in torch"
+                f"model {embedder.identity.model_id}, of base {embedder.identity.base}, cannot be converted to "
+                f"{suffix[1:]} ({type(error).__name__}: {reason}); run it in torch"
             ) from error
     sides: dict[Side, SideFiles] = {
         side: _files(routes[side], folder, graph_of[side], "" if shared else f"{side}_") for side in SIDES

@@ -29,8 +29,9 @@ def openvino() -> Any:
     """
     if not is_installed():
         raise ModelError(
-            "this model runs in OpenVINO, which is not installed; `pip install 'acronis-pipeline[export]'`, "
-            "or set model.backend to torch and model.precision to float32"
+            "this model runs in OpenVINO, which is not installed; `pip install 'acronis-pipeline[export]'`, or run "
+            "another: set model.backend to torch and model.precision to float32, and if it is the champion, let an "
+            "earlier one answer with `acronis-pipeline champion rollback`"
         )
     sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
     import openvino

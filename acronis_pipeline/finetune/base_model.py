@@ -1,14 +1,14 @@
 """The model that a recipe starts from: a local one, or one behind an embedding endpoint (`endpoint:<model>`)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from acronis_pipeline import embedding, endpoint_embedding, vectors
-from acronis_pipeline.embedding import Embedder, ModelIdentity
+from acronis_pipeline.embedding import IDENTITY_FILE, Embedder, ModelIdentity
 from acronis_pipeline.endpoint_embedding import EndpointEmbedder
 from acronis_pipeline.endpoint_folder import EndpointModel
 from acronis_pipeline.errors import ModelError, RecipeError
@@ -67,12 +67,20 @@ def describe_base(recipe: Recipe, endpoints: Sequence[EmbeddingEndpoint] = ()) -
         windows=recipe.cutting,
     )
     _refuse_another_way(recipe, identity)
-    return identity
+    # One that was published here says which model it was made from.
+    return replace(identity, base=recipe.base_model)
 
 
 def _refuse_another_way(recipe: Recipe, base: ModelIdentity) -> None:
     """A model that was published here is run as it was trained, whatever a recipe that starts from it says."""
-    asked = {"query_prompt": recipe.query_prompt, "document_prompt": recipe.document_prompt, "windows": recipe.cutting}
+    if not (_folder_of(recipe) / IDENTITY_FILE).exists():
+        return
+    asked = {
+        "max_seq_length": recipe.max_seq_length,
+        "query_prompt": recipe.query_prompt,
+        "document_prompt": recipe.document_prompt,
+        "windows": recipe.cutting,
+    }
     for key, value in asked.items():
         if value is not None and value != (own := getattr(base, key)):
             raise RecipeError(

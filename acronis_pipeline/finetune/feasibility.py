@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from acronis_pipeline.dataset import RetrievalDataset
 from acronis_pipeline.embedding import ModelIdentity
@@ -50,8 +49,7 @@ def refuse_unfit_base(recipe: Recipe, base: ModelIdentity, device: str | None) -
         if isinstance(recipe.parameters, ContrastiveParameters):
             refuse_too_long(recipe.parameters, base.dimension)
         if check := getattr(METHODS[recipe.method], "check", None):
-            # A base that was published here says which model it was made from.
-            check(replace(base, base=recipe.base_model), recipe.parameters, device)
+            check(base, recipe.parameters, device)
 
 
 def refuse_unfit_data(recipe: Recipe, examples: Examples) -> None:

@@ -60,7 +60,9 @@ class Recipe(BaseModel):
     description: str = ""
     method: str
     base_model: str = PACKAGED_BASE
-    max_seq_length: int = Field(512, ge=8, description="In tokens; cut to the base model's own limit.")
+    max_seq_length: int | None = Field(
+        None, ge=8, description="In tokens, up to as many as the base model has positions; its own length if unset."
+    )
     query_prompt: str | None = Field(None, description="Put before every question; the base model's own if unset.")
     document_prompt: str | None = Field(None, description="Put before every passage; the base model's own if unset.")
     windows: WindowsOfRecipe | None = Field(None, description="Unset, a passage has one vector.")
@@ -79,9 +81,10 @@ class Recipe(BaseModel):
     def _has_tokens_to_cut(cls, windows: WindowsOfRecipe | None, info: ValidationInfo) -> WindowsOfRecipe | None:
         if windows and info.data.get("base_model", "").startswith(ENDPOINT_PREFIX):
             raise ValueError("the tokens of a model behind an endpoint are not known; remove the key")
-        if windows and windows.tokens >= info.data.get("max_seq_length", windows.tokens + 1):
+        length = info.data.get("max_seq_length")
+        if windows and length and windows.tokens >= length:
             raise ValueError(
-                f"tokens ({windows.tokens}) must be below max_seq_length ({info.data['max_seq_length']}), "
+                f"tokens ({windows.tokens}) must be below max_seq_length ({length}), "
                 "or a window would be cut off like a whole passage"
             )
         return windows

@@ -19,6 +19,7 @@ from acronis_pipeline.endpoint_folder import BASE_FOLDER, is_endpoint
 from acronis_pipeline.finetune import training_corpora
 from acronis_pipeline.finetune.base_model import describe_base
 from acronis_pipeline.finetune.examples import digest_of
+from acronis_pipeline.finetune.feasibility import naming
 from acronis_pipeline.finetune.folders import model_folder, work_folder, work_folders
 from acronis_pipeline.finetune.method import Report, unreported
 from acronis_pipeline.finetune.methods import METHODS
@@ -156,7 +157,8 @@ def training_key(recipe: Recipe, dataset: RetrievalDataset, endpoints: Sequence[
     method = METHODS[recipe.method]
     version = VERSION + getattr(method, "VERSION", "")
     reads = getattr(method, "reads", None)
-    folders = reads(recipe.parameters) if reads else []
+    with naming(recipe):
+        folders = reads(recipe.parameters) if reads else []
     others = [embedding.describe(folder, base=str(folder)).document_fingerprint for folder in folders]
     return digest(
         version, recipe.content, base.query_fingerprint, base.document_fingerprint, digest_of(dataset), *others

@@ -88,8 +88,9 @@ def train(
     identity = base_model.identity
     refuse_unfit_base(recipe, identity, device)
     refuse_unfit_data(recipe, examples)
-    base = base_model.load()
-    passage_vectors = embed_passages(store, base, examples.passages)
+    with naming(recipe):
+        base = base_model.load()
+        passage_vectors = embed_passages(store, base, examples.passages)
     started = time.monotonic()
     _log.info(
         "recipe %s: %d training and %d validation questions over %d passages",

@@ -15,7 +15,8 @@ def prune_model_folders(
 ) -> list[DroppedFolder]:
     """Delete what trainings left below `models_dir` and nobody needs: models, and the traces of killed trainings.
 
-    Of every recipe the models of its current training stay, the one that an export in use was made from among them.
+    Of every recipe the models of its current training stay, the one that an export in use was made from among them, and
+    what such a model was trained from.
     Only what training made is touched: never an export, nor a folder that no record of this store names, which may be
     another store's. Records stay, because what a model was trained on is asked of them; they are no use as models.
     Run it after `prune`, or a kill in between leaves a table without its model.
@@ -31,6 +32,7 @@ def prune_model_folders(
     current = {record.recipe: record for record in sorted(known, key=lambda record: record.created_at)}
     needed = {record.folder for record in known if record.training_key == current[record.recipe].training_key}
     needed |= {*_of_tables(known, tables), *promoted}
+    needed |= {Path(record.base_identity.base) for record in known if record.folder in needed}
     unneeded = {
         record.folder: f"model of recipe {record.recipe}"
         for record in known

@@ -15,7 +15,7 @@ from acronis_pipeline.embedding.routes import Side
 from acronis_pipeline.encoders.converted import ConvertedEmbedder, make_once, read_sides, write_manifest
 from acronis_pipeline.errors import DatasetError, ModelError, OutputError
 from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.model_export.formats import Format, write
+from acronis_pipeline.model_export.formats import Format, require, write
 from acronis_pipeline.model_export.judging import Judgement, judge
 from acronis_pipeline.model_export.readme import readme
 
@@ -80,6 +80,7 @@ def export(
     ModelError
         If a library is missing, the model has no such form, or it may lose more than `max_loss`.
     """
+    require(layout)
     if out.exists():
         raise OutputError(f"{out} exists already; name another folder, or remove it")
     if not dataset.passages:

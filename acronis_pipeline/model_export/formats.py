@@ -1,5 +1,6 @@
 """What a model can be exported to: ONNX, OpenVINO, and OpenVINO with 8-bit weights and activations."""
 
+import importlib.util
 import logging
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -17,7 +18,26 @@ Format = Literal["onnx", "openvino", "openvino-int8"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _OPSET = 17
+_NEEDS: dict[Format, tuple[str, ...]] = {
+    "onnx": ("onnx", "openvino"),
+    "openvino": ("openvino",),
+    "openvino-int8": ("openvino", "nncf"),
+}
 _log = logging.getLogger(__name__)
+
+
+def require(layout: Format) -> None:
+    """Refuse a format whose libraries are not installed; that of the judgement is OpenVINO, whatever the format.
+
+    Raises
+    ------
+    ModelError
+        Names them and the extra.
+    """
+    if missing := [name for name in _NEEDS[layout] if not importlib.util.find_spec(name)]:
+        raise ModelError(
+            f"format {layout} needs {' and '.join(missing)}; `pip install 'acronis-pipeline[export]'` has all of it"
+        )
 
 
 def write(embedder: Embedder, folder: Path, layout: Format, calibration: dict[Side, Sequence[str]]) -> None:
@@ -31,7 +51,7 @@ def write(embedder: Embedder, folder: Path, layout: Format, calibration: dict[Si
     Raises
     ------
     ModelError
-        If a library is missing or the model has no such form.
+        If the model has no such form.
     """
     if layout == "onnx":
         convert(embedder, folder, ".onnx", _save_onnx)
@@ -63,7 +83,10 @@ def _save_onnx(module: Any, example: dict[str, Any], file: Path) -> None:
 
 def _quantize(embedder: Embedder, folder: Path, calibration: dict[Side, Sequence[str]]) -> None:
     """Replace the graphs by 8-bit ones, calibrated on the texts that each will see."""
-    nncf, openvino = _nncf(), engine.openvino()
+    openvino = engine.openvino()
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
     from acronis_pipeline.encoders.converted import read_sides
 
     sides = read_sides(folder)
@@ -85,15 +108,3 @@ def _quantize(embedder: Embedder, folder: Path, calibration: dict[Side, Sequence
         openvino.save_model(quantized, str(folder / f"int8-{graph}"), compress_to_fp16=False)
         for suffix in (".xml", ".bin"):
             (folder / f"int8-{graph}").with_suffix(suffix).replace((folder / graph).with_suffix(suffix))
-
-
-def _nncf() -> Any:
-    engine.openvino()
-    try:
-        import nncf
-    except ImportError as error:
-        raise ModelError(
-            "int8 needs nncf; `pip install 'acronis-pipeline[export]'`, or choose another format"
-        ) from error
-    nncf.set_log_level(logging.ERROR)
-    return nncf

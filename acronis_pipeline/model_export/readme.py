@@ -38,9 +38,9 @@ def readme(exported: "Exported", sides: dict[Side, SideFiles]) -> str:
     judged, found = exported.judgement, exported.judgement.difference
     speed = judged.speed
     lines = [
-        f"# {exported.source.base}, exported to {exported.format}",
+        f"# Model {exported.identity.model_id}, exported to {exported.format}",
         "",
-        f"Model {exported.identity.model_id} from {exported.source.model_id}, {exported.size_bytes / 1e6:.0f} MB.",
+        f"From model {exported.source.model_id}, of base {exported.source.base}, {exported.size_bytes / 1e6:.0f} MB.",
         "",
         "| | original | exported |",
         "|---|---|---|",

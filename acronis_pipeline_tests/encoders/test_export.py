@@ -20,7 +20,7 @@ from acronis_pipeline.evaluate.arms import base_arm, require_model, tuned_arm
 from acronis_pipeline.evaluate.champion import Contender
 from acronis_pipeline.evaluate.servable import model_of
 from acronis_pipeline.finetune import ModelRecord, model_named, records
-from acronis_pipeline.model_export import Exported, export, restore, serve
+from acronis_pipeline.model_export import Exported, export, exporting, restore, serve
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.encoders.conftest import TEXTS
@@ -106,14 +106,25 @@ def test_a_model_that_may_lose_too_much_is_not_written(tiny, dataset, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_overwritten_and_nothing_is_judged_by_nothing(tiny, dataset, tmp_path):
+def test_nothing_is_overwritten_and_nothing_is_judged_by_nothing(tiny, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "write", lambda *_: pytest.fail("it was converted before"))
     with pytest.raises(OutputError, match="exists already"):
         export(tiny, dataset, tmp_path, "onnx")
     with pytest.raises(DatasetError, match="no test question"):
-        export(tiny, replace(dataset, test=()), tmp_path / "out", "no such format")
+        export(tiny, replace(dataset, test=()), tmp_path / "out", "onnx")
     with pytest.raises(DatasetError, match="no passages"):
         export(tiny, RetrievalDataset(()), tmp_path / "out", "onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("layout", "needs"),
+    [("onnx", "onnx and openvino"), ("openvino", "openvino"), ("openvino-int8", "openvino and nncf")],
+)
+def test_a_format_without_its_libraries_names_them_and_the_extra(layout, needs, tiny, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=rf"format {layout} needs {needs}; `pip install 'acronis-pipeline\[export\]'`"):
+        export(tiny, dataset, tmp_path / "out", layout)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Method `distill`: the loss, the lists, teachers whose scores are kept, and what is published."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -184,3 +185,6 @@ def test_a_teacher_that_was_trained_anew_teaches_anew(tiny: Path, tmp_path: Path
     weights = teacher / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     assert training_key(recipe, codename_world()) != before
+    shutil.rmtree(teacher)
+    with pytest.raises(RecipeError, match=r"recipe taught: parameters\.teacher = .*: no such folder"):
+        training_key(recipe, codename_world())

@@ -1,6 +1,7 @@
 """What asks for more than the data or the base have is refused before anything is embedded."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from acronis_pipeline import embedding
+from acronis_pipeline.encoders import running
 from acronis_pipeline.errors import RecipeError
-from acronis_pipeline.finetune import train
+from acronis_pipeline.finetune import refresh, train
 from acronis_pipeline.finetune.base_model import describe_base
 from acronis_pipeline.finetune.recipe import parse_recipe
+from acronis_pipeline.settings import ModelSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.contrastive_tasks import recipe_of
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
@@ -67,8 +70,25 @@ def test_a_published_base_is_run_as_it_was_trained(model: Path, tmp_path: Path) 
     shutil.copytree(model, folder)
     (folder / embedding.IDENTITY_FILE).write_text(identity.to_json())
     same = parse_recipe("again", f"method: full\nbase_model: {folder}\nquery_prompt: 'ask '", where="again.yaml")
-    assert describe_base(same) == identity
-    for other, key in (("query_prompt: 'find '", "query_prompt"), ("windows: {tokens: 16, overlap: 4}", "windows")):
+    assert describe_base(same) == replace(identity, base=str(folder))
+    for other, key in (
+        ("query_prompt: 'find '", "query_prompt"),
+        ("windows: {tokens: 16, overlap: 4}", "windows"),
+        ("max_seq_length: 16", "max_seq_length"),
+    ):
         recipe = parse_recipe("again", f"method: full\nbase_model: {folder}\n{other}", where="again.yaml")
         with pytest.raises(RecipeError, match=f"recipe again: {key}: .* was published with .*; remove the key"):
             describe_base(recipe)
+
+
+def test_a_model_made_from_a_published_one_finds_it_again_as_its_base(model: Path, tmp_path: Path) -> None:
+    store, world = Store(str(tmp_path / "lancedb")), codename_world()
+    first = refresh(store, recipe_of("full", model), world, tmp_path / "models").record
+    assert first.metrics["chosen"] != "step 0"  # or both would be the same
+    again = parse_recipe("again", f"method: query_adapter\nbase_model: {first.folder}", where="again.yaml")
+    second = refresh(store, again, world, tmp_path / "models").record
+    assert second.base_folder() == first.folder
+    base = running(second.base_folder(), second.base_identity, ModelSettings.model_validate({"backend": "torch"}))
+    assert np.array_equal(
+        base.encode_passages(TEXTS), embedding.load(first.folder, first.identity).encode_passages(TEXTS)
+    )

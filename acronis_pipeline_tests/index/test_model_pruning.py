@@ -33,7 +33,9 @@ class Site:
     models_dir: Path
     trained: list[ModelRecord] = field(default_factory=list)
 
-    def train(self, name: str, recipe: str = "full", identity: ModelIdentity | None = None) -> ModelRecord:
+    def train(
+        self, name: str, recipe: str = "full", identity: ModelIdentity | None = None, base: ModelIdentity = BASE
+    ) -> ModelRecord:
         key = digest("key", name)
         record = ModelRecord(
             record_id=name,
@@ -41,7 +43,7 @@ class Site:
             training_key=key,
             folder=folders.model_folder(self.models_dir, recipe, key),
             identity=identity or replace(BASE, query_fingerprint=digest(name)),
-            base_identity=BASE,
+            base_identity=base,
             metrics={},
             created_at=START + timedelta(days=len(self.trained)),
         )
@@ -220,3 +222,12 @@ def test_of_equal_models_the_one_whose_folder_is_there_is_found(site):
     found = model_named(site.store, "full", BASE.model_id)
     assert found
     assert found.record_id == there.record_id
+
+
+def test_what_a_needed_model_was_trained_from_stays(site):
+    first = site.train("first")
+    site.train("more", recipe="more", base=replace(BASE, base=str(first.folder)))
+    site.train("second")
+    assert site.prune() == []
+    site.train("more from another", recipe="more")
+    assert [Path(gone.folder).parent.name for gone in site.prune()] == ["full", "more"]
