@@ -6,7 +6,15 @@ models in `acronis_pipeline.encoders`.
 """
 
 from acronis_pipeline.embedding.encoder import Embedder, load, load_base, set_aside
-from acronis_pipeline.embedding.folder import PACKAGED_BASE, as_found, describe, find_base, find_model, position_limit
+from acronis_pipeline.embedding.folder import (
+    PACKAGED_BASE,
+    as_found,
+    describe,
+    find_base,
+    find_model,
+    position_limit,
+    write_identity,
+)
 from acronis_pipeline.embedding.identity import (
     IDENTITY_FILE,
     ModelIdentity,
@@ -38,4 +46,5 @@ __all__ = [
     "precision_named",
     "set_aside",
     "with_adapted_queries",
+    "write_identity",
 ]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from textwrap import shorten
@@ -15,6 +16,8 @@ from acronis_pipeline.errors import ModelError
 from acronis_pipeline.fingerprint import digest
 
 PACKAGED_BASE = "all-MiniLM-L6-v2"
+_FILES = "files"
+"""Key of `acronis_pipeline.json`: digest of weights and configuration as they were published."""
 
 _log = logging.getLogger(__name__)
 _OTHER_FORMATS = ["onnx/*", "openvino/*", "coreml/*", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.gguf"]
@@ -138,6 +141,12 @@ def describe(
     )
 
 
+def write_identity(folder: Path, identity: ModelIdentity) -> None:
+    """Say in the folder of a saved model who it is, and of which files."""
+    said = json.loads(identity.to_json()) | {_FILES: _hash_files(str(folder), _newest_change(folder))}
+    (folder / IDENTITY_FILE).write_text(json.dumps(said, sort_keys=True), "utf-8")
+
+
 def as_found(folder: Path, identity: ModelIdentity) -> ModelIdentity:
     """What `identity`, described before, has become of: the same where its folder did not change since.
 
@@ -154,6 +163,13 @@ def as_found(folder: Path, identity: ModelIdentity) -> ModelIdentity:
         document_prompt=identity.document_prompt,
         windows=identity.windows,
     )
+    published_with = _json(folder / IDENTITY_FILE).get(_FILES)
+    if published_with and published_with != (files := _hash_files(str(folder), _newest_change(folder))):
+        found = replace(
+            found,
+            query_fingerprint=digest(found.query_fingerprint, files),
+            document_fingerprint=digest(found.document_fingerprint, files),
+        )
     return in_precision(found, identity.precision)
 
 

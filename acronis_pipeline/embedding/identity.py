@@ -1,7 +1,7 @@
 """Saying exactly which model, on which path, made a vector."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 from acronis_pipeline.embedding.windows import Windows
 from acronis_pipeline.fingerprint import digest
@@ -59,6 +59,7 @@ class ModelIdentity:
     @classmethod
     def from_json(cls, text: str) -> "ModelIdentity":
         values = json.loads(text)
+        values = {field.name: values[field.name] for field in fields(cls) if field.name in values}
         windows = values.get("windows")
         return cls(**{**values, "windows": Windows(**windows) if windows else None})
 

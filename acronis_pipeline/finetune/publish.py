@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from acronis_pipeline.embedding import IDENTITY_FILE, ModelIdentity, with_adapted_queries
+from acronis_pipeline.embedding import ModelIdentity, with_adapted_queries, write_identity
 from acronis_pipeline.errors import ModelError
 from acronis_pipeline.finetune.method import Changed, Fitted
 from acronis_pipeline.fingerprint import digest
@@ -44,7 +44,7 @@ def write_model(fitted: Fitted, base: ModelIdentity, folder: Path) -> ModelIdent
     try:
         shutil.rmtree(folder, ignore_errors=True)
         fitted.model.save_pretrained(str(folder), create_model_card=False)
-        (folder / IDENTITY_FILE).write_text(identity.to_json(), "utf-8")
+        write_identity(folder, identity)
     except OSError as error:
         raise ModelError(f"model cannot be written to {folder} ({error}); free space or check permissions") from error
     return identity

@@ -142,6 +142,9 @@ def _find(store: Store, recipe: Recipe, record_id: str) -> ModelRecord | None:
     known = next(iter(_records(store, f"record_id = {quoted(record_id)}")), None)
     if known is None or not (known.folder / IDENTITY_FILE).exists():
         return None
+    if embedding.as_found(known.folder, known.identity).model_id != known.identity.model_id:
+        _log.warning("recipe %s: %s was changed since it was published: trained anew", recipe.name, known.folder)
+        return None
     _log.info("recipe %s: trained on the same data before, nothing to do", recipe.name)
     return _make_current(store, known)
 

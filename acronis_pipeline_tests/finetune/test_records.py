@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.errors import DatasetError
+from acronis_pipeline.encoders import running
+from acronis_pipeline.errors import DatasetError, IdentityMismatchError
 from acronis_pipeline.finetune import annotate, current_model, refresh
 from acronis_pipeline.finetune.publish import staged
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.finetune.records import TABLE, training_key
+from acronis_pipeline.settings import ModelSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.conftest import ADAPTER, Trained
 
@@ -57,6 +59,20 @@ def test_model_whose_folder_is_gone_is_trained_again(workspace: Trained) -> None
     assert not second.reused
     assert second.record.folder.is_dir()
     assert second.record.identity == first.record.identity
+
+
+def test_model_whose_weights_were_replaced_is_refused_and_trained_again(workspace: Trained) -> None:
+    fewer = replace(workspace.dataset, train=workspace.dataset.train[2:])
+    first = refresh(workspace.store, workspace.recipe, fewer, workspace.models_dir).record
+    (weights,) = (file for file in first.folder.rglob("*.safetensors") if "Dense" in str(file))
+    before = weights.read_bytes()
+    weights.write_bytes(before[:-4] + b"\0\0\0\0")
+    with pytest.raises(IdentityMismatchError, match=f"{first.folder} now holds model"):
+        running(first.folder, first.identity, ModelSettings.model_validate({"backend": "torch"}))
+    again = refresh(workspace.store, workspace.recipe, fewer, workspace.models_dir)
+    assert not again.reused
+    assert weights.read_bytes() == before
+    assert refresh(workspace.store, workspace.recipe, fewer, workspace.models_dir).reused
 
 
 def test_every_entry_of_the_history_is_reported_as_it_comes(workspace: Trained) -> None:
