@@ -35,12 +35,21 @@ def find(name: str, *, role: str, otherwise: str) -> Path:
     return folder
 
 
-def _reads_pairs(folder: Path) -> bool:
+def is_cross_encoder(folder: Path) -> bool:
+    """Whether a model folder says that it holds one; reads its configuration only."""
     says = _json(folder / "config_sentence_transformers.json").get("model_type")
-    architectures = _json(folder / "config.json").get("architectures") or [""]
-    if says == "CrossEncoder" or architectures[0].endswith("ForSequenceClassification"):
-        return True
-    return not (folder / "modules.json").exists() and architectures[0].endswith("ForCausalLM")
+    if says or (folder / "modules.json").exists():
+        return says == "CrossEncoder"
+    return _architecture(folder).endswith("ForSequenceClassification")
+
+
+def _reads_pairs(folder: Path) -> bool:
+    is_language_model = not (folder / "modules.json").exists() and _architecture(folder).endswith("ForCausalLM")
+    return is_cross_encoder(folder) or is_language_model
+
+
+def _architecture(folder: Path) -> str:
+    return (_json(folder / "config.json").get("architectures") or [""])[0]
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acronis_pipeline import embedding, endpoint_embedding, vectors
+from acronis_pipeline import cross_encoder, embedding, endpoint_embedding, vectors
 from acronis_pipeline.embedding import IDENTITY_FILE, Embedder, ModelIdentity
 from acronis_pipeline.endpoint_embedding import EndpointEmbedder
 from acronis_pipeline.endpoint_folder import EndpointModel
@@ -53,28 +53,33 @@ def open_base(
 def describe_base(recipe: Recipe, endpoints: Sequence[EmbeddingEndpoint] = ()) -> ModelIdentity:
     """Identity of a recipe's base with the recipe's length limit and prompts; loads no model and asks no endpoint.
 
-    Hence the dimension of one behind an endpoint is 0. Raises as `open_base`, and if a base that was published here is
-    to be run otherwise.
+    Hence the dimension of one behind an endpoint is 0. Raises as `open_base`, and if it is a cross-encoder, or was
+    published here and is to be run otherwise.
     """
     if recipe.base_model.startswith(ENDPOINT_PREFIX):
         return endpoint_embedding.identify(_endpoint_of(recipe, endpoints), 0)
+    folder = _folder_of(recipe)
+    if cross_encoder.is_cross_encoder(folder):
+        raise RecipeError(
+            f"recipe {recipe.name}: base_model = {recipe.base_model!r} reads question and passage together (a "
+            "cross-encoder); name an encoder of single texts, and that one as the teacher of distill"
+        )
     identity = embedding.describe(
-        _folder_of(recipe),
+        folder,
         base=recipe.base_model,
         max_seq_length=recipe.max_seq_length,
         query_prompt=recipe.query_prompt,
         document_prompt=recipe.document_prompt,
         windows=recipe.cutting,
     )
-    _refuse_another_way(recipe, identity)
+    if (folder / IDENTITY_FILE).exists():
+        _refuse_another_way(recipe, identity)
     # One that was published here says which model it was made from.
     return replace(identity, base=recipe.base_model)
 
 
 def _refuse_another_way(recipe: Recipe, base: ModelIdentity) -> None:
     """A model that was published here is run as it was trained, whatever a recipe that starts from it says."""
-    if not (_folder_of(recipe) / IDENTITY_FILE).exists():
-        return
     asked = {
         "max_seq_length": recipe.max_seq_length,
         "query_prompt": recipe.query_prompt,

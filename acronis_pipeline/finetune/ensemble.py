@@ -174,7 +174,7 @@ def _refuse_unjoinable(folder: Path, key: str) -> None:
         else []
     )
     # Without a list, sentence-transformers puts a mean over what the transformer gives.
-    if listed and listed[:3] not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+    if listed and listed not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise RecipeError(
             f"{key}: an ensemble's frozen encoder is a Transformer and its Pooling, not {', '.join(listed)}; name "
             "another one as parameters.second"

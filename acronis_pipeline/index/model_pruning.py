@@ -32,7 +32,7 @@ def prune_model_folders(
     current = {record.recipe: record for record in sorted(known, key=lambda record: record.created_at)}
     needed = {record.folder for record in known if record.training_key == current[record.recipe].training_key}
     needed |= {*_of_tables(known, tables), *promoted}
-    needed |= {Path(record.base_identity.base) for record in known if record.folder in needed}
+    needed |= {Path(record.base_identity.base).expanduser().absolute() for record in known if record.folder in needed}
     unneeded = {
         record.folder: f"model of recipe {record.recipe}"
         for record in known

@@ -20,6 +20,7 @@ from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.contrastive_tasks import recipe_of
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
+from acronis_pipeline_tests.retrieve.cross_encoders import write_cross_encoder
 
 TEXTS = [passage.text for passage in passages()]
 
@@ -92,3 +93,14 @@ def test_a_model_made_from_a_published_one_finds_it_again_as_its_base(model: Pat
     assert np.array_equal(
         base.encode_passages(TEXTS), embedding.load(first.folder, first.identity).encode_passages(TEXTS)
     )
+
+
+def test_a_cross_encoder_is_no_base(tmp_path: Path) -> None:
+    from sentence_transformers import CrossEncoder
+
+    plain, saved = write_cross_encoder(tmp_path / "plain"), tmp_path / "saved"
+    CrossEncoder(str(plain), device="cpu").save_pretrained(str(saved), create_model_card=False)
+    for folder in (plain, saved):
+        recipe = parse_recipe("mixed", f"method: full\nbase_model: {folder}", where="mixed.yaml")
+        with pytest.raises(RecipeError, match=r"recipe mixed: base_model = .* \(a cross-encoder\); name an encoder"):
+            describe_base(recipe)
