@@ -21,7 +21,7 @@ from acronis_pipeline import (
     console,
 )
 from acronis_pipeline.cli_options import DataOption, JsonOption, print_json
-from acronis_pipeline.errors import AcronisPipelineError, RecipeError
+from acronis_pipeline.errors import AcronisPipelineError, RecipeError, SettingsError
 from acronis_pipeline.settings import Settings, load_settings
 
 _INTERRUPTED = 130
@@ -56,7 +56,13 @@ def demo(data: DataOption = None, recipe: RecipeOption = None, as_json: JsonOpti
 
 @app.command()
 def run(
-    site: Annotated[str, typer.Option(help="Start page of the website, a sitemap, a folder, or `sample`.")],
+    site: Annotated[
+        str | None,
+        typer.Option(
+            help="Start page of the website, a sitemap, a folder, or `sample`; by default what the data folder knows.",
+            show_default=False,
+        ),
+    ] = None,
     gold: Annotated[Path | None, typer.Option(help="Gold questions, YAML or JSON Lines.", show_default=False)] = None,
     data: DataOption = None,
     recipe: RecipeOption = None,
@@ -65,10 +71,12 @@ def run(
     """Run the whole pipeline on any website: crawl, chunk, make pairs, train, index, evaluate, promote."""
     from acronis_pipeline.run import run_site
 
-    profile: dict[str, Any] = {"site": {"url": site}}
+    profile: dict[str, Any] = {"site": {"url": site}} if site is not None else {}
     if gold:
         profile["gold_file"] = str(gold.expanduser().resolve())
     settings = load_settings(data, **profile)
+    if "url" not in settings.site.model_fields_set:
+        raise SettingsError(f"{settings.data_dir} knows no site yet; name one with --site")
     outcome = run_site(settings, recipe or [settings.default_recipe], profile=profile)
     _print_outcome(outcome, as_json, settings)
 

@@ -62,6 +62,17 @@ def profile(copied: FinishedRun) -> str:
     return (copied.data_dir / PROFILE_NAME).read_text()
 
 
+def test_no_site_anywhere(command: Command, alone: Path):
+    assert_one_line_error(command("run", "--data", "new"), "knows no site yet", "--site")
+    assert not (alone / "new").exists()
+
+
+def test_the_site_that_the_folder_knows_is_asked_again(command: Command, alone: Path, empty_site: str):
+    (alone / "known").mkdir()
+    (alone / "known" / PROFILE_NAME).write_text(f"site: {{url: {empty_site!r}}}\n")
+    assert_one_line_error(command("run", "--data", "known"), f"{empty_site}", "not a single page")
+
+
 def test_unreachable_site(command: Command, alone: Path):
     url = f"http://127.0.0.1:{free_port()}/"
     ended = command("run", "--site", url, "--data", "new")
