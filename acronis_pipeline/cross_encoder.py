@@ -1,6 +1,5 @@
 """Finding and loading cross-encoders, models that read question and passage together: to rerank, and to teach."""
 
-import json
 import logging
 from pathlib import Path
 from textwrap import shorten
@@ -8,6 +7,7 @@ from typing import Any
 
 from acronis_pipeline import embedding
 from acronis_pipeline.errors import ModelError
+from acronis_pipeline.files import read_json
 
 MAX_LENGTH = 512
 """Tokens of question and passage together; shorter where the model has fewer positions."""
@@ -37,7 +37,7 @@ def find(name: str, *, role: str, otherwise: str) -> Path:
 
 def is_cross_encoder(folder: Path) -> bool:
     """Whether a model folder says that it holds one; reads its configuration only."""
-    says = _json(folder / "config_sentence_transformers.json").get("model_type")
+    says = read_json(folder / "config_sentence_transformers.json").get("model_type")
     if says or (folder / "modules.json").exists():
         return says == "CrossEncoder"
     return _architecture(folder).endswith("ForSequenceClassification")
@@ -49,11 +49,7 @@ def _reads_pairs(folder: Path) -> bool:
 
 
 def _architecture(folder: Path) -> str:
-    return (_json(folder / "config.json").get("architectures") or [""])[0]
-
-
-def _json(file: Path) -> dict[str, Any]:
-    return json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return (read_json(folder / "config.json").get("architectures") or [""])[0]
 
 
 def load(name: str, *, role: str, otherwise: str, device: str | None = None) -> Any:

@@ -25,6 +25,11 @@ def write_text(path: Path, text: str) -> None:
         raise OutputError(f"{path} cannot be written ({error.strerror or error}); name another place") from error
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file maps; nothing where there is no such file."""
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
 def folder_size_bytes(folder: Path) -> int:
     """All files in a folder, at any depth."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

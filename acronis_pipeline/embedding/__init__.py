@@ -12,6 +12,7 @@ from acronis_pipeline.embedding.folder import (
     describe,
     find_base,
     find_model,
+    modules_of,
     position_limit,
     write_identity,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "in_precision",
     "load",
     "load_base",
+    "modules_of",
     "position_limit",
     "precision_named",
     "set_aside",

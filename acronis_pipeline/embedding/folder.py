@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
 
 from acronis_pipeline.embedding.identity import IDENTITY_FILE, ModelIdentity, in_precision
 from acronis_pipeline.embedding.routes import PROMPT_NAMES, Side
 from acronis_pipeline.embedding.windows import Windows
 from acronis_pipeline.errors import ModelError
+from acronis_pipeline.files import read_json
 from acronis_pipeline.fingerprint import digest
 
 PACKAGED_BASE = "all-MiniLM-L6-v2"
@@ -163,7 +163,7 @@ def as_found(folder: Path, identity: ModelIdentity) -> ModelIdentity:
         document_prompt=identity.document_prompt,
         windows=identity.windows,
     )
-    published_with = _json(folder / IDENTITY_FILE).get(_FILES)
+    published_with = read_json(folder / IDENTITY_FILE).get(_FILES)
     if published_with and published_with != (files := _hash_files(str(folder), _newest_change(folder))):
         found = replace(
             found,
@@ -213,10 +213,6 @@ def _dimension(folder: Path) -> int:
     return int(hidden)
 
 
-def _json(file: Path) -> dict[str, Any]:
-    return json.loads(file.read_text("utf-8")) if file.exists() else {}
-
-
 def _static_dimension(folder: Path) -> int | None:
     """Length of static word vectors, which come without a configuration."""
     from safetensors import safe_open
@@ -229,9 +225,16 @@ def _static_dimension(folder: Path) -> int | None:
         return tensors.get_slice(name).get_shape()[1] if name in tensors.keys() else None  # noqa: SIM118
 
 
+def modules_of(folder: Path) -> list[str]:
+    """Classes of a saved model's modules, in order; none are listed for a plain transformer."""
+    file = folder / "modules.json"
+    listed = json.loads(file.read_text("utf-8")) if file.exists() else []
+    return [module["type"].rpartition(".")[2] for module in listed]
+
+
 def _own_prompt(folder: Path, side: Side) -> str:
     """What a model puts before texts, by any of the names under which sentence-transformers looks for it."""
-    stored = _json(folder / "config_sentence_transformers.json").get("prompts") or {}
+    stored = read_json(folder / "config_sentence_transformers.json").get("prompts") or {}
     return next((stored[name] for name in PROMPT_NAMES[side] if stored.get(name) is not None), "")
 
 
@@ -239,12 +242,12 @@ def _own_length(folder: Path) -> int:
     """Tokens that a model reads, as sentence-transformers finds it; 512 where nothing says."""
     for file, key in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
         # A tokenizer without a limit says 1e30.
-        if (length := _json(folder / file).get(key)) and length < 1_000_000:
+        if (length := read_json(folder / file).get(key)) and length < 1_000_000:
             return int(length)
     return position_limit(folder) or 512
 
 
 def position_limit(folder: Path) -> int | None:
     """Longest input the model has positions for; None where it does not say."""
-    limit = _json(folder / "config.json").get("max_position_embeddings")
+    limit = read_json(folder / "config.json").get("max_position_embeddings")
     return int(limit) if limit else None

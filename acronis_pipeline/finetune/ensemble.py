@@ -5,7 +5,6 @@ vectors. By default the second is the untouched base. Vectors are as long as bot
 index; what is published is one stock SentenceTransformer (`finetune.fusion`).
 """
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from pydantic import Field, field_validator
 from acronis_pipeline import embedding
 from acronis_pipeline.embedding import Embedder, ModelIdentity
 from acronis_pipeline.errors import ModelError, RecipeError
+from acronis_pipeline.files import read_json
 from acronis_pipeline.finetune.contrastive_parameters import ContrastiveParameters
 from acronis_pipeline.finetune.method import Changed, Fitted, Task
 from acronis_pipeline.finetune.validation import CHOOSES, measure
@@ -167,12 +167,7 @@ def _weigh(fusion: Any, pool: ValidationPool, weights: tuple[float, ...]) -> tup
 
 def _refuse_unjoinable(folder: Path, key: str) -> None:
     """`fusion` joins what comes out of a pooling, and knows no other modules."""
-    file = folder / "modules.json"
-    listed = (
-        [str(module["type"]).rpartition(".")[2] for module in json.loads(file.read_text("utf-8"))]
-        if file.exists()
-        else []
-    )
+    listed = embedding.modules_of(folder)
     # Without a list, sentence-transformers puts a mean over what the transformer gives.
     if listed and listed not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise RecipeError(
@@ -183,5 +178,8 @@ def _refuse_unjoinable(folder: Path, key: str) -> None:
 
 def _tokens(folder: Path) -> dict[str, Any]:
     """A tokenizer's file but for how long texts may be."""
-    content = json.loads((folder / "tokenizer.json").read_text("utf-8")) if (folder / "tokenizer.json").exists() else {}
-    return {key: value for key, value in content.items() if key not in {"truncation", "padding"}}
+    return {
+        key: value
+        for key, value in read_json(folder / "tokenizer.json").items()
+        if key not in {"truncation", "padding"}
+    }

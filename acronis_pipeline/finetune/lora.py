@@ -5,8 +5,6 @@ encoder are the same, so on a CPU it is hardly faster. The adapters are merged b
 plain model of the base's architecture.
 """
 
-import json
-
 from pydantic import Field
 
 from acronis_pipeline import embedding
@@ -33,10 +31,7 @@ def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> No
         Names what the base starts with.
     """
     del parameters, device
-    modules = embedding.find_base(base.base) / "modules.json"
-    if not modules.exists():  # a plain transformer
-        return
-    first = json.loads(modules.read_text("utf-8"))[0]["type"].rpartition(".")[2]
+    (first, *_) = embedding.modules_of(embedding.find_base(base.base)) or ["Transformer"]
     if first != "Transformer":
         raise RecipeError(
             f"base_model = {base.base!r}: method lora puts adapters into transformer layers, and this model starts "

@@ -5,7 +5,6 @@ look like a passage. What is published is a stock Router: `encode_query` and `en
 """
 
 import itertools
-import json
 import logging
 from typing import Any
 
@@ -39,8 +38,7 @@ def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> No
         Names the base.
     """
     del parameters, device
-    modules = embedding.find_base(base.base) / "modules.json"
-    if modules.exists() and json.loads(modules.read_text("utf-8"))[0]["type"].endswith(".Router"):
+    if embedding.modules_of(embedding.find_base(base.base))[:1] == ["Router"]:
         raise RecipeError(
             f"base_model = {base.base!r}: method two_tower starts from one encoder, and this model is a Router of "
             "several already; name another base_model, or method full"
