@@ -8,16 +8,21 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from acronis_pipeline import evaluate, finetune, index
-from acronis_pipeline.dataset import Question, RetrievalDataset
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.evaluate import Arena, Arm, Report, checks, leak, table
+from acronis_pipeline import index
+from acronis_pipeline.core.dataset import Question, RetrievalDataset
+from acronis_pipeline.core.settings import Settings
+from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.evaluate import checks, leak
+from acronis_pipeline.evaluate.arena import Arena, Arm
 from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
+from acronis_pipeline.evaluate.evaluation import evaluate
 from acronis_pipeline.evaluate.guests import endpoint_models
-from acronis_pipeline.finetune import ModelRecord
+from acronis_pipeline.evaluate.report import Report
 from acronis_pipeline.finetune.recipe import load_recipe
+from acronis_pipeline.models import records
+from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.pairs import labelled_datasets
-from acronis_pipeline.settings import Settings
+from acronis_pipeline.reporting import table
 from acronis_pipeline.store import Store
 
 _log = logging.getLogger(__name__)
@@ -77,7 +82,7 @@ def bench(
         training_s: dict[str, float] = {}
         chosen: dict[str, str] = {}
         for recipe in loaded:
-            model = finetune.refresh(
+            model = records.refresh(
                 store,
                 recipe,
                 learning,
@@ -97,7 +102,7 @@ def _evaluate(
     validation = _arena(store, learning, learning.validation, arms, "learning", device)
     test = _arena(store, testing, testing.test, arms, "testing", device)
     guests = endpoint_models(store, test.base, settings.evaluation.external)
-    report = evaluate.evaluate(
+    report = evaluate(
         store,
         model.recipe,
         replace(test, guests=guests.systems),

@@ -1,6 +1,6 @@
 """What Dagster loads."""
 
+from acronis_pipeline.core.settings import load_settings
 from acronis_pipeline.defs import build_definitions
-from acronis_pipeline.settings import load_settings
 
 defs = build_definitions(load_settings())

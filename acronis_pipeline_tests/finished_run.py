@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from acronis_pipeline import sample_site
-from acronis_pipeline.run import SiteOutcome, run_site
+from acronis_pipeline.api import SiteOutcome, run_site
+from acronis_pipeline.core.settings import ENV_PREFIX, Settings, load_settings
 from acronis_pipeline.sample_site import EDITS_VARIABLE, GOLD_FILE, PORT_VARIABLE
-from acronis_pipeline.settings import ENV_PREFIX, Settings, load_settings
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker
 

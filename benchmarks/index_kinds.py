@@ -26,7 +26,7 @@ _KINDS = ("float32", "int8", "int4", "binary")
 def real_vectors() -> np.ndarray:
     """Shape (n_sentences, 384) float32, L2-normalised."""
     from acronis_pipeline import sample_site
-    from acronis_pipeline.embedding import PACKAGED_BASE, load_base
+    from acronis_pipeline.encoders import PACKAGED_BASE, load_base
 
     pages = sorted((Path(sample_site.__file__).parent / "pages").rglob("*.html"))
     text = " ".join(re.sub(r"<[^>]+>", " ", page.read_text("utf-8")) for page in pages)
@@ -45,12 +45,11 @@ def made_from(real: np.ndarray, n: int, draw: np.random.Generator) -> np.ndarray
 
 
 def measure(real: np.ndarray, n_rows: int) -> dict[str, Any]:
-    from acronis_pipeline import schemas, vectors
-    from acronis_pipeline.embedding import PassageVectors
+    from acronis_pipeline.core.settings import IndexSettings
+    from acronis_pipeline.encoders import PassageVectors, vector_cache
     from acronis_pipeline.index import ann
-    from acronis_pipeline.index.search_options import EXACT
-    from acronis_pipeline.settings import IndexSettings
-    from acronis_pipeline.store import Store
+    from acronis_pipeline.index.ann import EXACT
+    from acronis_pipeline.store import Store, schemas
 
     draw = np.random.default_rng(0)
     dimension = real.shape[1]
@@ -64,7 +63,7 @@ def measure(real: np.ndarray, n_rows: int) -> dict[str, Any]:
             store.append(
                 "passages",
                 schema,
-                pa.table([ids, vectors.as_column(PassageVectors.single(block), schema)], schema=schema),
+                pa.table([ids, vector_cache.as_column(PassageVectors.single(block), schema)], schema=schema),
             )
             if start == 0:
                 queries.append(block[: _N_QUERIES // 2])

@@ -41,8 +41,8 @@ def passages(n: int, edition: int) -> list[tuple[str, str]]:
 def step(uri: str, n: int, edition: int) -> dict[str, float]:
     """One refresh; figures of this process."""
     from acronis_pipeline import index
-    from acronis_pipeline.dataset import singletons
-    from acronis_pipeline.embedding import PACKAGED_BASE, describe, find_base, load
+    from acronis_pipeline.core.dataset import singletons
+    from acronis_pipeline.encoders import PACKAGED_BASE, describe, find_base, load
     from acronis_pipeline.store import Store
 
     store, rows = Store(uri), index.passage_rows(singletons(passages(n, edition)))

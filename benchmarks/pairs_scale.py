@@ -54,8 +54,7 @@ def _sections(file: Path) -> Iterator[Section]:
 
 def write(store_uri: str, found: list[Section], size: int) -> None:
     """`size` chunks; every round over the sections is about another product."""
-    from acronis_pipeline import schemas
-    from acronis_pipeline.store import Store
+    from acronis_pipeline.store import Store, schemas
 
     rows = []
     for number in range(size):
@@ -81,7 +80,7 @@ def write(store_uri: str, found: list[Section], size: int) -> None:
 def measure(sources: list[Path], size: int, round_trip_k: int) -> dict[str, float]:
     """One refresh of an empty pairs table, in this process."""
     from acronis_pipeline import pairs
-    from acronis_pipeline.settings import load_settings
+    from acronis_pipeline.core.settings import load_settings
     from acronis_pipeline.store import Store
 
     with tempfile.TemporaryDirectory() as folder:

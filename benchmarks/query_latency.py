@@ -24,13 +24,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from acronis_pipeline import schemas, vectors
-from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, ModelIdentity, PassageVectors, load_base
+from acronis_pipeline.core.settings import IndexSettings
+from acronis_pipeline.encoders import PACKAGED_BASE, Embedder, ModelIdentity, PassageVectors, load_base, vector_cache
 from acronis_pipeline.index import excerpts, lance_indexes, search_options
-from acronis_pipeline.index.identity import marked
+from acronis_pipeline.index.rows import marked
 from acronis_pipeline.retrieve import Filters, Retriever, System
-from acronis_pipeline.settings import IndexSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 
 _TABLE = "passages_synthetic"
 _DIMENSION, _WORDS, _VOCABULARY = 384, 40, 50_000
@@ -89,7 +88,7 @@ class World:
             "n_tokens": [_WORDS] * n,
             "cluster_id": ids,
             "language": ["en"] * n,
-            "vector": vectors.as_column(PassageVectors.single(self.vectors[start:stop]), schema),
+            "vector": vector_cache.as_column(PassageVectors.single(self.vectors[start:stop]), schema),
         }
         return pa.table(columns).select(schema.names).cast(schema)
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from acronis_pipeline.answer import extractive, llm
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import FilterError, SettingsError
+from acronis_pipeline.core.errors import FilterError, SettingsError
+from acronis_pipeline.core.settings import LlmSettings
+from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.retrieve import Filters, Hit, Retriever
-from acronis_pipeline.settings import LlmSettings
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.pairs.blocks import Row, parse
-from acronis_pipeline.pairs.sentences import sentences
+from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.pairs.sentences import Row, parse, sentences
 from acronis_pipeline.pairs.words import content_words
 from acronis_pipeline.retrieve import Hit
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from acronis_pipeline.errors import GeneratorError
-from acronis_pipeline.pairs.llm_endpoint import client_options, name_of, require_configured, without_key
+from acronis_pipeline.core.errors import GeneratorError
+from acronis_pipeline.core.settings import LlmSettings
+from acronis_pipeline.llm.endpoint import client_options, name_of, require_configured, without_key
 from acronis_pipeline.retrieve import Hit
-from acronis_pipeline.settings import LlmSettings
 
 NOT_FOUND = "I could not find this in the documentation."
 _SYSTEM = f"""You answer customers' questions about a product from its documentation.

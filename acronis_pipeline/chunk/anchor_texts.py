@@ -6,11 +6,10 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from acronis_pipeline import schemas
 from acronis_pipeline.content import Content
-from acronis_pipeline.crawl.judge.urls import canonical, plain_path
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.crawl.fetching.urls import canonical, plain_path
+from acronis_pipeline.store import Store, schemas
 
 TABLE = "anchor_texts"
 

@@ -1,25 +1,108 @@
-"""The chunks table, brought up to date page by page; near-duplicates and repeated paragraphs are found over all."""
+"""What a refresh of the chunks found and did, in figures for the UI.
+
+The chunks table, brought up to date page by page; near-duplicates and repeated paragraphs are found over all.
+
+Whether the chunks are fit to work with: how many an encoder would cut, and how many pages gave none.
+"""
 
 import time
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
-from acronis_pipeline import content, schemas
+from acronis_pipeline import content
 from acronis_pipeline.chunk import anchor_texts, near_duplicates, repeated
-from acronis_pipeline.chunk.reading import Reader
-from acronis_pipeline.chunk.refusal import NOTHING_OF_ITS_OWN, refusal
+from acronis_pipeline.chunk.pages import NOTHING_OF_ITS_OWN, Reader, refusal
 from acronis_pipeline.chunk.repeated import PageText, Repeated
-from acronis_pipeline.chunk.result import ChunkResult, Row, of_rows
 from acronis_pipeline.chunk.splitter import chunk_page
 from acronis_pipeline.content import Content
-from acronis_pipeline.embedding import TokenCounter
-from acronis_pipeline.errors import EmptyCorpusError, SettingsError
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.settings import ENV_PREFIX, ChunkSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.errors import EmptyCorpusError, SettingsError
+from acronis_pipeline.core.hashing import digest, digest_rows
+from acronis_pipeline.core.settings import ENV_PREFIX, ChunkSettings
+from acronis_pipeline.encoders import TokenCounter
+from acronis_pipeline.store import Store, schemas
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """What a refresh found and did.
+
+    `added`, `removed` and `kept` count chunk ids against the table before; `dropped` live pages without a passage by
+    reason, those seen in earlier runs included; `n_clusters` near-duplicate clusters of any size, `duplicates` chunks
+    that share theirs with another, `exact_duplicates` chunks whose passage stands under another id as well (questions
+    are asked of one of them). `repeated` are paragraphs on too many pages, with examples; `repeated_removed` how often
+    one was taken out. `data_version` changes if and only if something that matters downstream did.
+    """
+
+    strategy: str
+    n_pages: int
+    n_chunks: int
+    pages_chunked: int
+    added: int
+    removed: int
+    kept: int
+    dropped: dict[str, int]
+    n_clusters: int
+    duplicates: int
+    exact_duplicates: int
+    largest_clusters: list[Row]
+    repeated: list[Row]
+    n_repeated: int
+    repeated_removed: int
+    anchor_texts: int
+    languages: dict[str, int]
+    tokens: list[int]
+    table_version: int
+    data_version: str
+    examples: list[Row] = field(default_factory=list)
+    duration_s: float = 0.0
+
+    @property
+    def mean_tokens(self) -> float:
+        return sum(self.tokens) / len(self.tokens)
+
+    @property
+    def max_tokens(self) -> int:
+        return max(self.tokens)
+
+
+def of_rows(rows: Mapping[str, Row], before: Mapping[str, Row]) -> dict[str, Any]:
+    """The fields of a result that the rows of the table tell, now and before."""
+    clusters = Tally(row["cluster_id"] for row in rows.values())
+    passages = Tally((row["title"], tuple(row["heading_path"]), row["text"]) for row in rows.values())
+    in_order = sorted(rows.values(), key=lambda row: (row["url"], row["ordinal"]))
+    return {
+        "n_chunks": len(rows),
+        "added": len(rows.keys() - before.keys()),
+        "removed": len(before.keys() - rows.keys()),
+        "kept": len(rows.keys() & before.keys()),
+        "n_clusters": len(clusters),
+        "duplicates": sum(size for size in clusters.values() if size > 1),
+        "exact_duplicates": sum(size - 1 for size in passages.values()),
+        "largest_clusters": _largest(rows, clusters),
+        "languages": dict(Tally(row["language"] for row in rows.values())),
+        "tokens": [row["n_tokens"] for row in in_order],
+        "data_version": digest_rows((row["chunk_id"], row["passage"], row["cluster_id"]) for row in rows.values()),
+        "examples": _spread(in_order, ("url", "anchor", "heading_path", "n_tokens", "text")),
+    }
+
+
+def _spread(in_order: Sequence[Row], shown: Sequence[str], count: int = 8) -> list[Row]:
+    """Rows evenly spread over the corpus."""
+    return [{name: row[name] for name in shown} for row in in_order[:: max(1, len(in_order) // count)][:count]]
+
+
+def _largest(rows: Mapping[str, Row], clusters: Tally[str], count: int = 5) -> list[Row]:
+    largest = sorted(
+        ((size, cluster) for cluster, size in clusters.items() if size > 1), key=lambda one: (-one[0], one[1])
+    )
+    return [{"chunks": size, "url": rows[c]["url"], "text": rows[c]["text"]} for size, c in largest[:count]]
+
 
 VERSION = "3"
 """Raise it when splitting changes what comes out: every page is then chunked again."""
@@ -209,3 +292,43 @@ def _nothing_found(n_pages: int, dropped: Mapping[str, int]) -> str:
         f"chunks: none of {n_pages} live pages has any text to split ({reasons}); "
         "set site.content_selector to the element that holds the content, or check what was crawled"
     )
+
+
+MAX_CUT_SHARE = 0.01
+MAX_DROPPED_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Health:
+    """`problems` are empty as long as what is cut and dropped stays below the shares above."""
+
+    summary: str
+    problems: tuple[str, ...]
+
+
+def health(store: Store, encoder_tokens: int | None) -> Health:
+    """Look at the stored chunks and pages.
+
+    Parameters
+    ----------
+    encoder_tokens
+        Longest input of the encoder; None if its files do not say.
+    """
+    rows = store.read(TABLE, schemas.CHUNKS, columns=["url", "n_tokens"]).to_pylist()
+    live = store.count("pages", "gone_at IS NULL")
+    n_cut = sum(row["n_tokens"] > encoder_tokens for row in rows) if encoder_tokens else 0
+    n_dropped = max(0, live - len({row["url"] for row in rows}))
+    limit = f"{encoder_tokens} tokens" if encoder_tokens else "an unknown length"
+    problems: list[str] = []
+    if n_cut > MAX_CUT_SHARE * len(rows):
+        problems.append(
+            f"{n_cut} of {len(rows)} passages are longer than the {limit} that the encoder reads: their ends are "
+            "found by full-text search only; lower chunk.max_tokens, or use chunk.strategy headings"
+        )
+    if n_dropped > MAX_DROPPED_SHARE * live:
+        problems.append(
+            f"{n_dropped} of {live} live pages have no passage; see pages_without_chunks of the last "
+            "materialization, and site.content_selector"
+        )
+    summary = f"{n_cut} of {len(rows)} passages over {limit}; {n_dropped} of {live} live pages without a passage"
+    return Health(summary, tuple(problems))

@@ -10,15 +10,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from acronis_pipeline import schemas
+from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.crawl.fetching.sitemap import resolved
 from acronis_pipeline.crawl.memory import journal
+from acronis_pipeline.crawl.memory.plan import CrawlResult, History
 from acronis_pipeline.crawl.memory.tables import PAGES
-from acronis_pipeline.crawl.result import CrawlResult
-from acronis_pipeline.crawl.site.source import resolved
-from acronis_pipeline.crawl.walk.course import Course
-from acronis_pipeline.crawl.walk.plan import History
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.walking.course import Course
+from acronis_pipeline.store import Store, schemas
 
 __all__ = ["VERSION", "CrawlResult", "crawl", "last_site_version", "live_pages"]
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import dagster as dg
 
-from acronis_pipeline.defs import (
-    automation,
+from acronis_pipeline.core.settings import Settings
+from acronis_pipeline.defs import automation
+from acronis_pipeline.defs.assets import (
     champion,
     chunks,
     eval_report,
@@ -18,11 +19,9 @@ from acronis_pipeline.defs import (
     gold_questions,
     lancedb_index,
     raw_pages,
-    retraining,
     synthetic_pairs,
 )
 from acronis_pipeline.defs.resources import build_resources
-from acronis_pipeline.settings import Settings
 
 _STAGES = [
     raw_pages,
@@ -43,7 +42,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
         asset_checks=dg.load_asset_checks_from_modules(_STAGES),
         jobs=[automation.full_pipeline, automation.index_refresh],
         schedules=[automation.build_schedule(settings)],
-        sensors=[automation.build_sensor(settings), retraining.build_sensor(settings)],
+        sensors=[automation.build_site_sensor(settings), automation.build_retraining_sensor(settings)],
         resources={**build_resources(settings), **(resources or {})},
         executor=dg.in_process_executor if settings.executor == "in_process" else dg.multiprocess_executor,
     )

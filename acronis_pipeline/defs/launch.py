@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from acronis_pipeline.core.errors import CheckFailedError, RecipeError
+from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.defs import build_definitions
-from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.defs.recipes import RECIPES
-from acronis_pipeline.defs.recovery import watching_pools
-from acronis_pipeline.errors import CheckFailedError, RecipeError
-from acronis_pipeline.settings import Settings
+from acronis_pipeline.defs.instance import open_instance, watching_pools
+from acronis_pipeline.defs.resources import RECIPES
 
 _CORPUS = ["raw_pages", "chunks", "synthetic_pairs", "gold_questions"]
 _PER_RECIPE = ["fine_tuned_model", "lancedb_index", "eval_report"]

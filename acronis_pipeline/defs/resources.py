@@ -1,11 +1,25 @@
-"""Resources: thin, visible in the UI, built once from the settings."""
+"""The partitions: one a recipe file, packaged or in the folder that `recipes_dir` names. Reload to see a new file.
+
+Resources: thin, visible in the UI, built once from the settings.
+"""
 
 import dagster as dg
 
-from acronis_pipeline.defs import recovery
-from acronis_pipeline.settings import Settings
+from acronis_pipeline.core.settings import Settings, load_settings
+from acronis_pipeline.defs import instance
+from acronis_pipeline.finetune.recipe import recipe_names
+from acronis_pipeline.models.records import current_model
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker
+
+RECIPES = dg.StaticPartitionsDefinition(recipe_names(load_settings().recipes_dir))
+
+
+def recipes_of(context: dg.AssetCheckExecutionContext, store: Store) -> list[str]:
+    """The run's recipe; every trained one where a check is executed by itself, which gives it no partition."""
+    if context.has_partition_key:
+        return [context.partition_key]
+    return [name for name in RECIPES.get_partition_keys() if current_model(store, name)]
 
 
 class StoreResource(dg.ConfigurableResource):
@@ -18,7 +32,7 @@ class StoreResource(dg.ConfigurableResource):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         # Every asset needs the store, so every run comes by here before its first step, whoever launched it.
         if context.run and context.instance:
-            recovery.begin(context.instance, context.run)
+            instance.begin(context.instance, context.run)
 
     def open(self) -> Store:
         return Store(self.uri, self.storage_options)
@@ -34,7 +48,7 @@ class TrackingResource(dg.ConfigurableResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         if context.instance:
-            recovery.kill_dead_mlflow_runs(context.instance, self.open())
+            instance.kill_dead_mlflow_runs(context.instance, self.open())
 
     def open(self) -> Tracker:
         return Tracker(self.tracking_uri, self.experiment, self.registered_model, self.ui_url)

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.embedding.routes import Route, Side, route_of
-from acronis_pipeline.encoders import engine
-from acronis_pipeline.encoders.converted import SideFiles, write_manifest
-from acronis_pipeline.errors import ModelError
+from acronis_pipeline.core.errors import ModelError
+from acronis_pipeline.encoders import openvino_engine
+from acronis_pipeline.encoders.openvino_engine import SideFiles, write_manifest
+from acronis_pipeline.encoders.routes import Route, Side, route_of
+from acronis_pipeline.encoders.torch_encoder import Embedder
 
 Save = Callable[[Any, dict[str, Any], Path], None]
 """Writes a torch module, with example inputs by name, to a file."""
@@ -119,7 +119,7 @@ def quietly() -> Iterator[None]:
 def _save_openvino(module: Any, example: dict[str, Any], file: Path) -> None:
     import torch
 
-    openvino = engine.openvino()
+    openvino = openvino_engine.openvino()
     with torch.no_grad():
         graph = openvino.convert_model(module, example_input=example)
     openvino.save_model(graph, str(file), compress_to_fp16=False)

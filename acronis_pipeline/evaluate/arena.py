@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from acronis_pipeline.dataset import Question
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import IdentityMismatchError
+from acronis_pipeline.core.dataset import Question
+from acronis_pipeline.core.errors import IdentityMismatchError
+from acronis_pipeline.core.settings import RetrievalSettings
+from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.evaluate.questions import Corpus
 from acronis_pipeline.evaluate.report import Behaviour, behaviour
 from acronis_pipeline.index.rows import content_version, read_content
 from acronis_pipeline.retrieve import Batch, Ranking, System, lexical, open_checked
-from acronis_pipeline.settings import RetrievalSettings
 from acronis_pipeline.store import Store
 
 BASELINES = ("bm25", "base")

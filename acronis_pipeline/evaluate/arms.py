@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from acronis_pipeline import embedding, encoders
-from acronis_pipeline.embedding import ModelIdentity, in_precision
-from acronis_pipeline.embedding.identity import BFLOAT16_IN_TORCH, FLOAT32
-from acronis_pipeline.endpoint_folder import is_endpoint
-from acronis_pipeline.errors import ModelError
+from acronis_pipeline import encoders
+from acronis_pipeline.champion.record import Champion
+from acronis_pipeline.core.errors import ModelError
+from acronis_pipeline.core.settings import ModelSettings
+from acronis_pipeline.encoders import ModelIdentity, in_precision
+from acronis_pipeline.encoders.deferred import DeferredEmbedder
+from acronis_pipeline.encoders.endpoint import is_endpoint
+from acronis_pipeline.encoders.identity import BFLOAT16_IN_TORCH, FLOAT32
 from acronis_pipeline.evaluate.arena import Arm
-from acronis_pipeline.evaluate.champion import Champion
-from acronis_pipeline.finetune import ModelRecord, current_model
-from acronis_pipeline.index import DeferredEmbedder, table_name
-from acronis_pipeline.settings import ModelSettings
+from acronis_pipeline.index import table_name
+from acronis_pipeline.models.records import ModelRecord, current_model
 from acronis_pipeline.store import Store
 
 
@@ -81,7 +82,7 @@ def arms_of(store: Store, recipe: str, model: ModelSettings, champion: Champion 
 
 def base_embedder(identity: ModelIdentity, model: ModelSettings) -> DeferredEmbedder:
     """An untouched base, found when it is first needed."""
-    return DeferredEmbedder(identity, lambda: encoders.running(embedding.find_base(identity.base), identity, model))
+    return DeferredEmbedder(identity, lambda: encoders.running(encoders.find_base(identity.base), identity, model))
 
 
 def _deferred(folder: Path, identity: ModelIdentity, model: ModelSettings) -> DeferredEmbedder:

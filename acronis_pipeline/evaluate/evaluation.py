@@ -1,35 +1,76 @@
-"""One evaluation: weights learned on validation, every system asked every test question, sets kept apart."""
+"""What a system costs to run: milliseconds a question, and bytes of index.
+
+One evaluation: weights learned on validation, every system asked every test question, sets kept apart.
+"""
 
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import DatasetError
+from acronis_pipeline import index
+from acronis_pipeline.core.errors import DatasetError
+from acronis_pipeline.core.gold import GoldQuestion
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.settings import RetrievalSettings
+from acronis_pipeline.encoders import Embedder, vector_cache
 from acronis_pipeline.evaluate import arena as arenas
 from acronis_pipeline.evaluate.arena import CHAMPION, Arena, Rankings
+from acronis_pipeline.evaluate.caveats import notes
 from acronis_pipeline.evaluate.checks import Checks
-from acronis_pipeline.evaluate.cost import index_size_bytes, latency
-from acronis_pipeline.evaluate.floors import floors
 from acronis_pipeline.evaluate.metrics import PRIMARY
-from acronis_pipeline.evaluate.notes import notes
 from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, GoldSet, from_gold, from_pairs
-from acronis_pipeline.evaluate.report import Comparison, Report, SystemScore
-from acronis_pipeline.evaluate.scoring import Row, as_table, compare, score_questions, summarize
-from acronis_pipeline.evaluate.slices import slice_scores
-from acronis_pipeline.evaluate.weights import learn_weight
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.gold import GoldQuestion
+from acronis_pipeline.evaluate.report import Comparison, Latency, Report, SystemScore
+from acronis_pipeline.evaluate.scoring import Row, as_table, compare, score_questions, slice_scores, summarize
+from acronis_pipeline.evaluate.weights import floors, learn_weight
 from acronis_pipeline.index.rows import content_version
 from acronis_pipeline.retrieve import Ranking, Retriever, System
-from acronis_pipeline.settings import RetrievalSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
+
+_K = 10
+_MOST, _LEAST = 200, 10
+"""Questions timed: below some fifty, a 95th percentile is little more than the slowest one."""
+_BUDGET_S = 2.0
+"""After that a slow system has been timed long enough, be it on fewer questions."""
+
+
+def latency(retriever: Retriever, queries: Sequence[str]) -> Latency:
+    """Time of single questions, asked one by one, drawn evenly and in random order from `queries` (at least one)."""
+    sample = random.Random(0).sample(list(queries), min(_MOST, len(queries)))
+    retriever.retrieve(sample[0], _K)  # the first question pays for opening files
+    spent_ms: list[float] = []
+    for query in sample:
+        started = time.perf_counter()
+        retriever.retrieve(query, _K)
+        spent_ms.append((time.perf_counter() - started) * 1000)
+        if len(spent_ms) >= _LEAST and sum(spent_ms) > _BUDGET_S * 1000:
+            break
+    p50, p95 = np.percentile(spent_ms, [50, 95])
+    return Latency(round(float(p50), 1), round(float(p95), 1), len(spent_ms))
+
+
+def index_size_bytes(store: Store, system: System) -> int:
+    """Bytes that the system's search reads besides the passages: words of these, vectors, or both and the excerpts."""
+    parts = index.part_bytes(store, system.table)
+    near = _vector_bytes(store.open(system.table)) + parts.get("vector index", 0)
+    words = parts.get("passage index", 0)
+    return {"bm25": words, "dense": near, "hybrid": words + parts.get("excerpts", 0) + near}[system.mode]
+
+
+def _vector_bytes(table: Any) -> int:
+    n_vectors = table.count_rows()
+    if schemas.is_windowed(table.schema):
+        lists = table.search().select(["vector"]).limit(max(1, n_vectors)).to_arrow().column("vector")
+        n_vectors = sum(len(chunk.flatten()) for chunk in lists.chunks)
+    return n_vectors * vector_cache.dimension_of(table.schema) * np.dtype(np.float32).itemsize
+
 
 _log = logging.getLogger(__name__)
 _NO_CHECKS = Checks()

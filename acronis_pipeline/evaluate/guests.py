@@ -4,14 +4,15 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from acronis_pipeline import endpoint_embedding, index
-from acronis_pipeline.errors import ModelError
-from acronis_pipeline.evaluate import servable
+from acronis_pipeline import index
+from acronis_pipeline.champion import servable
+from acronis_pipeline.champion.record import Champion
+from acronis_pipeline.core.errors import ModelError
+from acronis_pipeline.core.settings import EmbeddingEndpoint, Settings
+from acronis_pipeline.encoders import endpoint as endpoint_encoder
 from acronis_pipeline.evaluate.arena import CHAMPION, Arm, Guest
 from acronis_pipeline.evaluate.arms import champion_arm
-from acronis_pipeline.evaluate.champion import Champion
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.settings import EmbeddingEndpoint, Settings
 from acronis_pipeline.store import Store
 
 _log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def endpoint_models(store: Store, base: Arm, endpoints: Sequence[EmbeddingEndpoi
     remarks: list[str] = []
     for endpoint in endpoints:
         try:
-            embedder = endpoint_embedding.connect(endpoint, store)
+            embedder = endpoint_encoder.connect(endpoint, store)
             # The base's table in its name, because evaluations of several corpora can share a store.
             table = f"{index.table_name('external', embedder.identity.model_id)}_of_{base.table}"
             rows = index.read_content(store, base.table)

@@ -7,20 +7,19 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from acronis_pipeline import schemas
-from acronis_pipeline.dataset import RetrievalDataset
+from acronis_pipeline.champion.record import history
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.gold import GoldQuestion
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.settings import EvaluationSettings, RetrievalSettings
 from acronis_pipeline.evaluate import checks, leak
 from acronis_pipeline.evaluate.arena import CHAMPION, Arena, Arm, Guest
-from acronis_pipeline.evaluate.champion import history
 from acronis_pipeline.evaluate.evaluation import RETRIEVAL, Canonical, evaluate, questions_id
 from acronis_pipeline.evaluate.guests import Guests
-from acronis_pipeline.evaluate.own_words import as_customers_would
+from acronis_pipeline.evaluate.questions import as_customers_would
 from acronis_pipeline.evaluate.report import Report
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.gold import GoldQuestion
 from acronis_pipeline.index.rows import data_version
-from acronis_pipeline.settings import EvaluationSettings, RetrievalSettings
-from acronis_pipeline.store import Store, is_in, quoted
+from acronis_pipeline.store import Store, is_in, quoted, schemas
 
 VERSION = "3"
 """Raised when the same systems and questions would get another report."""

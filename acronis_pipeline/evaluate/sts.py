@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import DatasetError
+from acronis_pipeline.core.errors import DatasetError
+from acronis_pipeline.core.files import json_lines
+from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.evaluate.report import Correlation
 from acronis_pipeline.evaluate.significance import CONFIDENCE, Interval
-from acronis_pipeline.files import json_lines
 
 COLUMNS = ("text1", "text2", "score")
 _MIN_PAIRS = 10

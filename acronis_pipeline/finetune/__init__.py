@@ -5,39 +5,9 @@ result = refresh(store, recipe, dataset, models_dir)   # trains only if recipe, 
 model = SentenceTransformer(str(result.record.folder))
 """
 
-from acronis_pipeline.finetune.feasibility import require_feasible
+from acronis_pipeline.finetune.base_model import require_feasible
 from acronis_pipeline.finetune.method import Report
 from acronis_pipeline.finetune.recipe import Recipe, load_recipe, recipe_names
-from acronis_pipeline.finetune.records import (
-    VERSION,
-    ModelRecord,
-    ModelResult,
-    annotate,
-    current_model,
-    find,
-    is_unfinished,
-    model_named,
-    refresh,
-    training_key,
-)
 from acronis_pipeline.finetune.training import TrainedModel, train
 
-__all__ = [
-    "VERSION",
-    "ModelRecord",
-    "ModelResult",
-    "Recipe",
-    "Report",
-    "TrainedModel",
-    "annotate",
-    "current_model",
-    "find",
-    "is_unfinished",
-    "load_recipe",
-    "model_named",
-    "recipe_names",
-    "refresh",
-    "require_feasible",
-    "train",
-    "training_key",
-]
+__all__ = ["Recipe", "Report", "TrainedModel", "load_recipe", "recipe_names", "require_feasible", "train"]

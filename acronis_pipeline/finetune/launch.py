@@ -26,9 +26,10 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from acronis_pipeline import embedding, errors
-from acronis_pipeline.embedding import ModelIdentity, PassageVectors
-from acronis_pipeline.errors import AcronisPipelineError, ModelError
+from acronis_pipeline import encoders
+from acronis_pipeline.core import errors
+from acronis_pipeline.core.errors import AcronisPipelineError, ModelError
+from acronis_pipeline.encoders import ModelIdentity, PassageVectors
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.finetune.method import Changed, Fitted, Task
 from acronis_pipeline.finetune.methods import METHODS
@@ -58,7 +59,7 @@ def fit_on_many(recipe: Recipe, task: Task, n_processes: int) -> Fitted:
         shared = Path(folder)
         shared.mkdir(parents=True, exist_ok=True)
         _hand_over(recipe, task, shared)
-        embedding.set_aside(task.base.model)
+        encoders.set_aside(task.base.model)
         _log.info("training in %d processes", n_processes)
         _run(shared, n_processes, task)
         return _take_back(task, shared)
@@ -71,7 +72,7 @@ def _hand_over(recipe: Recipe, task: Task, folder: Path) -> None:
     handed = {
         "recipe": json.loads(recipe.content),
         "store": task.store.uri,
-        "base_folder": str(embedding.find_base(recipe.base_model)),
+        "base_folder": str(encoders.find_base(recipe.base_model)),
         "identity": task.base.identity.to_json(),
         "batch_size": task.base.batch_size,
         "device": task.device,
@@ -129,7 +130,7 @@ def _take_back(task: Task, folder: Path) -> Fitted:
     model = task.base.model
     if changed is not Changed.NOTHING:
         identity = replace(task.base.identity, dimension=said["dimension"])
-        model = embedding.load(folder / "fitted", identity, device=task.device, batch_size=task.base.batch_size).model
+        model = encoders.load(folder / "fitted", identity, device=task.device, batch_size=task.base.batch_size).model
     return Fitted(model, changed, said["chosen"], said["history"])
 
 
@@ -174,7 +175,7 @@ def _task(handed: dict[str, Any], folder: Path, recipe: Recipe, device: str) -> 
     identity = ModelIdentity.from_json(handed["identity"])
 
     load_base = partial(
-        embedding.load, Path(handed["base_folder"]), identity, device=device, batch_size=handed["batch_size"]
+        encoders.load, Path(handed["base_folder"]), identity, device=device, batch_size=handed["batch_size"]
     )
 
     task = Task(

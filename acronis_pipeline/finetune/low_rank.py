@@ -8,7 +8,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.encoders import Embedder
 
 _IN_A_LAYER = re.compile(r"\.\d+\.")
 """Layers are numbered (`encoder.layer.0.attention.self.query`, `layers.0.self_attn.q_proj`), poolers and heads not."""

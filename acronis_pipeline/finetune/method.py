@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from acronis_pipeline.embedding import Embedder, PassageVectors
-from acronis_pipeline.embedding.identity import FLOAT32
+from acronis_pipeline.encoders import Embedder, PassageVectors
+from acronis_pipeline.encoders.identity import FLOAT32
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.store import Store
 

@@ -19,8 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from acronis_pipeline.embedding import PACKAGED_BASE, Windows
-from acronis_pipeline.errors import RecipeError
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.encoders import PACKAGED_BASE, Windows
 from acronis_pipeline.finetune.method import MethodParameters
 from acronis_pipeline.finetune.methods import METHODS, OVER_ENDPOINTS
 

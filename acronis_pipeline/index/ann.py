@@ -1,18 +1,83 @@
-"""The approximate index on the vectors of a large table, and what it misses, measured against exact search.
+"""How the vectors of a passages table are to be searched, kept in the table and versioned with it.
+
+The build of an approximate index measures what it misses and writes down the parameters that miss little enough. A
+table without such a note, also while its index is built or replaced, is searched exactly.
+
+The approximate index on the vectors of a large table, and what it misses, measured against exact search.
 
 Small tables have none: up to some 100,000 passages exact search takes milliseconds and misses nothing.
 """
 
+import json
 import logging
+import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from acronis_pipeline import schemas, vectors
-from acronis_pipeline.index.search_options import EXACT, SearchOptions, search_options, write_search_options
-from acronis_pipeline.settings import IndexSettings
+from acronis_pipeline.core.settings import IndexSettings
+from acronis_pipeline.encoders import vector_cache
+from acronis_pipeline.store import schemas
+
+_KEY = "acronis_pipeline.search"
+"""In the metadata of the vector column: unlike the schema's own it can be changed, and it stays through merges, index
+builds and `optimize` (LanceDB 0.40, tested)."""
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """Parameters of a vector search.
+
+    Parameters
+    ----------
+    exact
+        Compare the query with every vector.
+    index_type
+        For example `IVF_RQ`; None for an exact search.
+    nprobes
+        Partitions of the index to look into.
+    n_refined
+        So many neighbours by the index's compressed vectors are re-ranked by their full ones, at least as many as are
+        asked for; 0 where the index keeps full vectors.
+    recall_at_10
+        Share of the ten exact neighbours that these parameters found when they were measured.
+    n_trained
+        Rows that the index's partitions were made from.
+    """
+
+    exact: bool = True
+    index_type: str | None = None
+    nprobes: int = 0
+    n_refined: int = 0
+    recall_at_10: float = 1.0
+    n_trained: int = 0
+
+    def apply(self, query: Any, depth: int) -> Any:
+        """A LanceDB vector query (`table.search(vector)`) that gives `depth` rows, found this way."""
+        query = query.limit(depth)
+        if self.exact:
+            return query.bypass_vector_index()
+        # No upper bound (0): under a filter more partitions may be needed to find as many rows as were asked for.
+        query = query.minimum_nprobes(self.nprobes).maximum_nprobes(0)
+        return query.refine_factor(math.ceil(max(self.n_refined, depth) / depth)) if self.n_refined else query
+
+
+EXACT = SearchOptions()
+
+
+def search_options(table: Any) -> SearchOptions:
+    """How an opened passages table (at whichever version) is to be searched; costs next to nothing."""
+    note = (table.schema.field("vector").metadata or {}).get(_KEY.encode())
+    return SearchOptions(**json.loads(note)) if note else EXACT
+
+
+def write_search_options(table: Any, options: SearchOptions) -> None:
+    """Note the options in the table (one version), unless they stand there already."""
+    if search_options(table) != options:
+        table.update_field_metadata({"path": "vector", "metadata": {_KEY: json.dumps(asdict(options))}})
+
 
 _log = logging.getLogger(__name__)
 MIN_RECALL = 0.95
@@ -106,7 +171,7 @@ def _between_passages(table: Any) -> np.ndarray:
     n_rows = table.count_rows()
     drawn = np.random.default_rng(0).choice(n_rows, size=min(2 * _N_SAMPLE, n_rows), replace=False)
     rows = table.take_offsets(sorted(drawn.tolist())).select(["vector"]).to_arrow()
-    matrix = vectors.read_column(rows.column("vector")).centres()
+    matrix = vector_cache.read_column(rows.column("vector")).centres()
     matrix = matrix[np.random.default_rng(1).permutation(len(matrix))]
     mixed = 0.7 * matrix[0::2][: len(matrix) // 2] + 0.3 * matrix[1::2]
     return mixed / np.linalg.norm(mixed, axis=1, keepdims=True)

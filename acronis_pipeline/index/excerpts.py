@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.schemas import EXCERPTS
+from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.store import Store
+from acronis_pipeline.store.schemas import EXCERPTS
 
 WORDS = 100
 """In an excerpt; half of them stand in the next one too. On 668 questions over 334 passages, which are evaluated on

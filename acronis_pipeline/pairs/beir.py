@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from acronis_pipeline.errors import DatasetError
-from acronis_pipeline.files import json_lines, write_text
+from acronis_pipeline.core.errors import DatasetError
+from acronis_pipeline.core.files import json_lines, write_text
 from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery, Split
 
 _log = logging.getLogger(__name__)

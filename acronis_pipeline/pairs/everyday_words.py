@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.pairs.words import word_set
 
 _VERBS = word_set(

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from acronis_pipeline import schemas
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.store import Store, schemas
 
 Task = Literal["question-passage", "search-passage", "statement-passage"]
 

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from acronis_pipeline.dataset import Passage, Question, RetrievalDataset, singletons
-from acronis_pipeline.errors import DatasetError
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset, singletons
+from acronis_pipeline.core.errors import DatasetError
+from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.pairs import beir, llama_index
 from acronis_pipeline.pairs.labelled import LabelledData, LabelledQuery
 from acronis_pipeline.pairs.words import normalise

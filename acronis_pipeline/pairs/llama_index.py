@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from acronis_pipeline.errors import DatasetError
-from acronis_pipeline.files import write_text
+from acronis_pipeline.core.errors import DatasetError
+from acronis_pipeline.core.files import write_text
 from acronis_pipeline.pairs.labelled import SPLITS, LabelledData, LabelledPassage, LabelledQuery, Split
 
 _GRADES = "grades"

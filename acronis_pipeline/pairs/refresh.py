@@ -10,19 +10,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from acronis_pipeline import encoders, schemas
-from acronis_pipeline.embedding import Embedder, describe, find_base
-from acronis_pipeline.errors import EmptyCorpusError
-from acronis_pipeline.fingerprint import digest_rows
-from acronis_pipeline.pairs import filters, imported, link_texts, llm_judge, round_trip, splits
+from acronis_pipeline import encoders
+from acronis_pipeline.core.errors import EmptyCorpusError
+from acronis_pipeline.core.hashing import digest_rows
+from acronis_pipeline.core.settings import LlmSettings, ModelSettings, PairSettings
+from acronis_pipeline.encoders import Embedder, describe, find_base
+from acronis_pipeline.llm.session import LlmSession
+from acronis_pipeline.pairs import filters, interchange, judge, round_trip, splits
 from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Generator, LlmUsage, read_chunks
-from acronis_pipeline.pairs.link_texts import LinkTextGenerator
-from acronis_pipeline.pairs.llm import LlmGenerator
-from acronis_pipeline.pairs.llm_session import LlmSession
-from acronis_pipeline.pairs.structural import StructuralGenerator
+from acronis_pipeline.pairs.generators import link_texts
+from acronis_pipeline.pairs.generators.language_model import LlmGenerator
+from acronis_pipeline.pairs.generators.link_texts import LinkTextGenerator
+from acronis_pipeline.pairs.generators.structural import StructuralGenerator
 from acronis_pipeline.pairs.words import words
-from acronis_pipeline.settings import LlmSettings, ModelSettings, PairSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 
 _log = logging.getLogger(__name__)
 _N_EXAMPLES = 12
@@ -91,7 +92,7 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings, model: ModelS
     before = _rows(store)
     session = LlmSession(llm, store) if options.uses_llm else None
     generated, generations = _candidates(before, chunks, _generators(store, chunks, options, session))
-    brought = imported.candidates(store, chunks)
+    brought = interchange.candidates(store, chunks)
     by_pair_id = {candidate.pair_id: candidate for candidate in (*brought.candidates, *generated)}
     candidates = sorted(by_pair_id.values(), key=lambda candidate: candidate.pair_id)
     groups = splits.page_groups(chunks)
@@ -105,7 +106,7 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings, model: ModelS
     if options.round_trip_k:
         verdicts = round_trip.reject_lost(store, _base(model), verdicts, by_id, options.round_trip_k)
     if session and options.judge == "llm":
-        verdicts = llm_judge.reject_unfit(session, verdicts, by_id)
+        verdicts = judge.reject_unfit(session, verdicts, by_id)
     kept = [verdict for verdict in verdicts if verdict.reason is None]
     if not kept:
         reasons = dict(Counter(verdict.reason for verdict in verdicts))

@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders.vector_cache import embed_passages
 from acronis_pipeline.pairs.filters import Verdict
 from acronis_pipeline.pairs.generator import Chunk
 from acronis_pipeline.store import Store
-from acronis_pipeline.vectors import embed_passages
 
 LOST = "the base does not find its passage again"
 

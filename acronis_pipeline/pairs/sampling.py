@@ -3,10 +3,9 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from acronis_pipeline import schemas
-from acronis_pipeline.errors import EmptyCorpusError
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.store import Store, quoted
+from acronis_pipeline.core.errors import EmptyCorpusError
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.store import Store, quoted, schemas
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Train, validation and test by page: near-duplicate pages together, decided by hash, and never moved afterwards."""
+"""Train, validation and test by page: near-duplicate pages together, decided by hash, and never moved afterwards.
+
+The pairs table as a dataset for training and evaluation.
+"""
 
 import datetime as dt
 import logging
@@ -8,13 +11,15 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from acronis_pipeline import gold, schemas
 from acronis_pipeline.chunk.near_duplicates import page_clusters
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.core import gold
+from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
+from acronis_pipeline.core.errors import EmptyCorpusError
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.settings import PairSettings
 from acronis_pipeline.pairs.generator import Chunk, read_chunks
 from acronis_pipeline.pairs.words import normalise
-from acronis_pipeline.settings import PairSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 
 SPLITS = ("train", "validation", "test")
 _MAX_TEST_SHARE = 0.3
@@ -129,3 +134,32 @@ def _most_guarded(splits: Iterable[str]) -> str:
 def _path(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def load_dataset(store: Store) -> RetrievalDataset:
+    """Every kept pair, over all chunks.
+
+    A question's group is that of its page: near-duplicate pages share one.
+
+    Raises
+    ------
+    EmptyCorpusError
+        If there are no chunks or no kept pairs.
+    """
+    chunks = read_chunks(store)
+    rows = store.read("pairs", schemas.PAIRS, where="status = 'kept'").to_pylist()
+    if not chunks or not rows:
+        raise EmptyCorpusError(f"{len(chunks)} chunks and {len(rows)} kept pairs; materialize synthetic_pairs first")
+    by_id = {chunk.chunk_id: chunk for chunk in chunks}
+    groups = page_groups(chunks)
+    questions: dict[str, list[Question]] = {"train": [], "validation": [], "test": []}
+    for row in sorted(rows, key=lambda row: row["pair_id"]):
+        gold = tuple(chunk_id for chunk_id in row["chunk_ids"] if chunk_id in by_id)
+        if gold:  # the chunks may have moved on since the pairs were made
+            group = groups[by_id[gold[0]].url]
+            negatives = tuple(row["negatives"] or ())
+            questions[row["split"]].append(
+                Question(row["pair_id"], row["query"], gold, group, row["style"], negatives, row["removed"] or "")
+            )
+    passages = tuple(Passage(chunk.chunk_id, chunk.passage, chunk.cluster_id, chunk.url) for chunk in chunks)
+    return RetrievalDataset(passages, **{split: tuple(found) for split, found in questions.items()})

@@ -5,13 +5,11 @@ from functools import cached_property
 
 import numpy as np
 
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.retrieve import dense, fusion, lexical
 from acronis_pipeline.retrieve.ranking import Ranking
-from acronis_pipeline.retrieve.reorder import reordered
-from acronis_pipeline.retrieve.rerank import reranker
-from acronis_pipeline.retrieve.system import System
-from acronis_pipeline.retrieve.tables import Tables
+from acronis_pipeline.retrieve.reorder import reordered, reranker
+from acronis_pipeline.retrieve.system import System, Tables
 
 
 class Batch:

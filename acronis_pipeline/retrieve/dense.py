@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from acronis_pipeline import vectors
-from acronis_pipeline.embedding import PassageVectors
+from acronis_pipeline.encoders import PassageVectors, vector_cache
 from acronis_pipeline.index import search_options
-from acronis_pipeline.retrieve.found import WITH_VECTORS, Found, details
-from acronis_pipeline.retrieve.ranking import Ranking, ordered
+from acronis_pipeline.retrieve.ranking import WITH_VECTORS, Found, Ranking, details, ordered
 
 _BLOCK = 256
 """Queries multiplied at once: 256 x 100,000 float32 similarities are 100 MB."""
@@ -41,7 +39,7 @@ class Matrix:
         self.chunk_ids: list[str] = rows.column("chunk_id").to_pylist()
         self.cluster_of = dict(zip(self.chunk_ids, rows.column("cluster_id").to_pylist(), strict=True))
         self._row_of = {chunk_id: row for row, chunk_id in enumerate(self.chunk_ids)}
-        self._vectors = vectors.read_column(rows.column("vector"))
+        self._vectors = vector_cache.read_column(rows.column("vector"))
 
     def search_many(self, queries: np.ndarray, depth: int) -> list[Ranking]:
         """The ranking of an exact `search` for each row of `queries` (shape (n_queries, dimension))."""

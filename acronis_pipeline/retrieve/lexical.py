@@ -11,9 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from acronis_pipeline.retrieve.found import COLUMNS, Found, details
-from acronis_pipeline.retrieve.ranking import Ranking, ordered
-from acronis_pipeline.retrieve.tables import Tables
+from acronis_pipeline.retrieve.ranking import COLUMNS, Found, Ranking, details, ordered
+from acronis_pipeline.retrieve.system import Tables
 from acronis_pipeline.store import is_in
 
 _THREADS = 2

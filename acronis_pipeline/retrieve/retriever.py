@@ -7,17 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.retrieve import dense, fusion, lexical
 from acronis_pipeline.retrieve.batch import Batch
-from acronis_pipeline.retrieve.filters import Filters
-from acronis_pipeline.retrieve.found import COLUMNS, WITH_VECTORS, Found
-from acronis_pipeline.retrieve.ranking import Ranking, first_of_each
-from acronis_pipeline.retrieve.reorder import reordered
-from acronis_pipeline.retrieve.rerank import Reranker, reranker
-from acronis_pipeline.retrieve.system import System
-from acronis_pipeline.retrieve.tables import open_checked
-from acronis_pipeline.retrieve.unmatched import explain
+from acronis_pipeline.retrieve.filters import Filters, explain
+from acronis_pipeline.retrieve.ranking import COLUMNS, WITH_VECTORS, Found, Ranking, first_of_each
+from acronis_pipeline.retrieve.reorder import Reranker, reordered, reranker
+from acronis_pipeline.retrieve.system import System, open_checked
 from acronis_pipeline.store import Store, is_in
 
 _SHOWN = ["chunk_id", "url", "title", "heading_path", "anchor", "text", "passage", "cluster_id"]

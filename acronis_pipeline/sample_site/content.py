@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from acronis_pipeline.errors import SiteError
+from acronis_pipeline.core.errors import SiteError
 
 _HERE = Path(__file__).parent
 _REQUIRED = ("title", "description", "updated")

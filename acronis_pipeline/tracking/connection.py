@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.core.errors import SettingsError
 
 _WHEN_SOMEBODY_WAITS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",

@@ -9,11 +9,10 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
-from acronis_pipeline.errors import TrackingError
-from acronis_pipeline.settings import Settings
+from acronis_pipeline.core.errors import TrackingError
+from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.tracking.connection import connect, find_or_create_experiment
-from acronis_pipeline.tracking.git import git_tags
-from acronis_pipeline.tracking.run import Run
+from acronis_pipeline.tracking.run import Run, git_tags
 
 CHAMPION_ALIAS = "champion"
 _PAGE = 500

@@ -3,10 +3,10 @@
 import pytest
 
 from acronis_pipeline.answer import llm
-from acronis_pipeline.errors import FilterError, NoChampionError, SettingsError
+from acronis_pipeline.api import Respondent
+from acronis_pipeline.core.errors import FilterError, NoChampionError, SettingsError
+from acronis_pipeline.core.settings import load_settings
 from acronis_pipeline.retrieve import Filters
-from acronis_pipeline.run import Respondent
-from acronis_pipeline.settings import load_settings
 from acronis_pipeline_tests.finished_run import FinishedRun
 from acronis_pipeline_tests.pairs import fake_openai
 from acronis_pipeline_tests.pairs.fake_openai import completion

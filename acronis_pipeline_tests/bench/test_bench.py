@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline import console
 from acronis_pipeline.bench import BenchResult, bench
-from acronis_pipeline.errors import DatasetError, RecipeError
-from acronis_pipeline.settings import load_settings
+from acronis_pipeline.cli import views
+from acronis_pipeline.core.errors import DatasetError, RecipeError
+from acronis_pipeline.core.settings import load_settings
 from acronis_pipeline.store import Store
 
 SYSTEMS = {"bm25", "base", "fine_tuned", "hybrid"}
@@ -81,7 +81,7 @@ def test_json_holds_the_table_the_differences_and_the_training_seconds(result: B
 
 
 def test_table_in_words_ends_with_the_training_seconds(result: BenchResult, capsys: pytest.CaptureFixture[str]):
-    console.print_bench(result)
+    views.print_bench(result)
     out = capsys.readouterr().out
     assert all(words in out for words in (*SYSTEMS, "hit@5", "nDCG@10", "training query_adapter:"))
 

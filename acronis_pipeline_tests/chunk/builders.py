@@ -6,12 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from acronis_pipeline import schemas
 from acronis_pipeline.content import Content, extract
-from acronis_pipeline.crawl.memory.page_versions import version_id
-from acronis_pipeline.embedding import PACKAGED_BASE, TokenCounter, find_base
-from acronis_pipeline.settings import ChunkSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.settings import ChunkSettings
+from acronis_pipeline.crawl.memory.tables import version_id
+from acronis_pipeline.encoders import PACKAGED_BASE, TokenCounter, find_base
+from acronis_pipeline.store import Store, schemas
 
 SITE = "https://docs.example.com/"
 

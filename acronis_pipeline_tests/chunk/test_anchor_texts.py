@@ -3,11 +3,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
 from acronis_pipeline.chunk import refresh
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.chunk.builders import SITE, budget, counter, html_page, put_pages
 
 PLANS = """<h1>Plans</h1><p>To get data back, see <a href="restore#disks" title="Bare metal">restoring whole disks</a>,

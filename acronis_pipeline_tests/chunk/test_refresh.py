@@ -3,12 +3,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
 from acronis_pipeline.chunk import ChunkResult, refresh
-from acronis_pipeline.chunk.refusal import refusal
-from acronis_pipeline.errors import EmptyCorpusError, SettingsError
-from acronis_pipeline.settings import ChunkSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.chunk.pages import refusal
+from acronis_pipeline.core.errors import EmptyCorpusError, SettingsError
+from acronis_pipeline.core.settings import ChunkSettings
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.chunk.builders import SITE, budget, content_of, counter, html_page, put_pages
 
 OPTIONS = budget(256)

@@ -2,11 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline import schemas
 from acronis_pipeline.chunk import ChunkResult, refresh
 from acronis_pipeline.chunk.repeated import find, keys, texts, to_remove, without
-from acronis_pipeline.settings import ChunkSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.settings import ChunkSettings
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.chunk.builders import SITE, content_of, counter, html_page, put_pages
 
 COOKIES = "We value your privacy and store a few things on your device."

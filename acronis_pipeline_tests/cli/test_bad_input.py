@@ -12,9 +12,9 @@ from threading import Thread
 
 import pytest
 
+from acronis_pipeline.api import Respondent
+from acronis_pipeline.core.settings import ENV_PREFIX, PROFILE_NAME
 from acronis_pipeline.crawl import live_pages
-from acronis_pipeline.run import Respondent
-from acronis_pipeline.settings import ENV_PREFIX, PROFILE_NAME
 from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error
 from acronis_pipeline_tests.finished_run import FinishedRun, free_port
 

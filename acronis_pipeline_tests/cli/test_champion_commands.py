@@ -10,9 +10,10 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from acronis_pipeline.defs import build_definitions, champion
+from acronis_pipeline.champion.record import reigning
+from acronis_pipeline.defs import build_definitions
+from acronis_pipeline.defs.assets import champion
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.evaluate.champion import reigning
 from acronis_pipeline.evaluate.stored import latest_report
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error

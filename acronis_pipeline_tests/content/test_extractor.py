@@ -11,7 +11,7 @@ import pytest
 
 from acronis_pipeline.content import extract, extractor
 from acronis_pipeline.content.extractor import ExtractionError, Extractors
-from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.core.errors import SettingsError
 
 URL = "http://h.example/a"
 PAGE = '<html lang="en"><main><h1 id="t">Title</h1><p>Some text, <a href="/b">linked to b</a>.</p></main>'

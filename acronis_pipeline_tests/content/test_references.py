@@ -1,7 +1,6 @@
 import pytest
 
-from acronis_pipeline.content import Reference, extract
-from acronis_pipeline.content.references import describes
+from acronis_pipeline.content import Reference, describes, extract
 from acronis_pipeline_tests.content.pages import URL, page
 
 

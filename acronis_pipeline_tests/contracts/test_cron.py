@@ -5,7 +5,7 @@ from dagster._utils.schedules import is_valid_cron_string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.settings.cron import require_cron, require_time_zone
+from acronis_pipeline.core.settings.cron import require_cron, require_time_zone
 
 _NUMBERS = st.integers(0, 70).map(str) | st.sampled_from(["*", "jan", "DEC", "mon", "Sun", "x", "", "-1", "L"])
 _RANGES = st.tuples(_NUMBERS, _NUMBERS).map("-".join) | _NUMBERS

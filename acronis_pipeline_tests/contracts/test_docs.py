@@ -5,7 +5,7 @@ import pytest
 from pydantic import BaseModel
 
 import acronis_pipeline
-from acronis_pipeline.settings import Settings
+from acronis_pipeline.core.settings import Settings
 
 ROOT = Path(acronis_pipeline.__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

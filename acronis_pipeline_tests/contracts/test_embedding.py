@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acronis_pipeline import embedding, vectors
-from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, TokenCounter
-from acronis_pipeline.errors import ModelError
+from acronis_pipeline import encoders
+from acronis_pipeline.core.errors import ModelError
+from acronis_pipeline.encoders import PACKAGED_BASE, Embedder, TokenCounter, vector_cache
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 
@@ -16,7 +16,7 @@ class CountingEmbedder(Embedder):
     """Counts the passages it is asked to encode; its vectors depend only on the text."""
 
     def __init__(self) -> None:
-        self.identity = embedding.ModelIdentity("fake", "q", "fake-documents", 4, 128)
+        self.identity = encoders.ModelIdentity("fake", "q", "fake-documents", 4, 128)
         self.encoded: list[str] = []
 
     def encode_passages(self, passages):
@@ -25,51 +25,51 @@ class CountingEmbedder(Embedder):
 
 
 def test_packaged_base_is_found_without_a_network():
-    folder = embedding.find_base(PACKAGED_BASE)
-    identity = embedding.describe(folder, base=PACKAGED_BASE, max_seq_length=10_000)
+    folder = encoders.find_base(PACKAGED_BASE)
+    identity = encoders.describe(folder, base=PACKAGED_BASE, max_seq_length=10_000)
     assert identity.dimension == 384
     assert identity.max_seq_length == 512  # all that the model has positions for
 
 
 def test_prompts_and_length_are_part_of_the_identity():
-    folder = embedding.find_base(PACKAGED_BASE)
-    plain = embedding.describe(folder, base=PACKAGED_BASE, max_seq_length=256)
-    prompted = embedding.describe(folder, base=PACKAGED_BASE, max_seq_length=256, query_prompt="query: ")
-    shorter = embedding.describe(folder, base=PACKAGED_BASE, max_seq_length=128)
+    folder = encoders.find_base(PACKAGED_BASE)
+    plain = encoders.describe(folder, base=PACKAGED_BASE, max_seq_length=256)
+    prompted = encoders.describe(folder, base=PACKAGED_BASE, max_seq_length=256, query_prompt="query: ")
+    shorter = encoders.describe(folder, base=PACKAGED_BASE, max_seq_length=128)
     assert prompted.document_fingerprint == plain.document_fingerprint
     assert len({identity.model_id for identity in (plain, prompted, shorter)}) == 3
 
 
 def test_identity_survives_json():
-    identity = embedding.ModelIdentity("base", "q", "d", 384, 512, "query: ", "")
-    assert embedding.ModelIdentity.from_json(identity.to_json()) == identity
+    identity = encoders.ModelIdentity("base", "q", "d", 384, 512, "query: ", "")
+    assert encoders.ModelIdentity.from_json(identity.to_json()) == identity
 
 
 def test_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"modules\.json"):
-        embedding.find_base(str(tmp_path))
+        encoders.find_base(str(tmp_path))
     with pytest.raises(ModelError, match="no such folder"):
-        embedding.find_base(str(tmp_path / "nowhere"))
+        encoders.find_base(str(tmp_path / "nowhere"))
 
 
 def test_broken_weights_are_a_clear_error(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"hidden_size": 8, "model_type": "bert"}))
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
-    identity = embedding.describe(tmp_path, base="broken", max_seq_length=16)
+    identity = encoders.describe(tmp_path, base="broken", max_seq_length=16)
     with pytest.raises(ModelError, match="does not load"):
-        embedding.load(tmp_path, identity)
+        encoders.load(tmp_path, identity)
 
 
 def test_long_texts_are_counted_in_full():
-    counter = TokenCounter(embedding.find_base(PACKAGED_BASE))
+    counter = TokenCounter(encoders.find_base(PACKAGED_BASE))
     assert counter.count("backup " * 1000) > 1000
     assert counter.count_many(["backup", "backup plan"]) == [counter.count("backup"), counter.count("backup plan")]
 
 
 def test_a_passage_is_embedded_once(tmp_path):
     store, embedder = Store(str(tmp_path)), CountingEmbedder()
-    first = vectors.embed_passages(store, embedder, ["a", "bb", "a"])
-    second = vectors.embed_passages(store, embedder, ["bb", "ccc", "a"])
+    first = vector_cache.embed_passages(store, embedder, ["a", "bb", "a"])
+    second = vector_cache.embed_passages(store, embedder, ["bb", "ccc", "a"])
     assert sorted(embedder.encoded) == ["a", "bb", "ccc"]
     assert (first.of(0) == first.of(2)).all()
     assert (second.of(2) == first.of(0)).all()
@@ -92,13 +92,13 @@ def prompted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_models_own_prompts_and_length_hold_unless_others_are_asked_for(prompted: Path):
-    own = embedding.describe(prompted, base="own")
+    own = encoders.describe(prompted, base="own")
     assert (own.query_prompt, own.document_prompt, own.max_seq_length) == ("search_query: ", "search_document: ", 40)
-    loaded = embedding.load(prompted, own, device="cpu")
+    loaded = encoders.load(prompted, own, device="cpu")
     text = "a long text " * 30
     by_hand = loaded.model.encode([f"search_document: {text}"], prompt="", normalize_embeddings=True)
     assert np.allclose(loaded.encode_passages([text]), by_hand, atol=1e-6)
-    none = embedding.describe(prompted, base="own", max_seq_length=10_000, query_prompt="", document_prompt="")
+    none = encoders.describe(prompted, base="own", max_seq_length=10_000, query_prompt="", document_prompt="")
     assert (none.query_prompt, none.document_prompt, none.max_seq_length) == ("", "", 64)
     assert none.model_id != own.model_id
 
@@ -106,11 +106,11 @@ def test_a_models_own_prompts_and_length_hold_unless_others_are_asked_for(prompt
 def test_a_folder_is_found_as_it_was_described_until_it_changes(prompted: Path, tmp_path: Path):
     folder = tmp_path / "copy"
     shutil.copytree(prompted, folder)
-    before = embedding.describe(folder, base="own", query_prompt="ask ", windows=embedding.Windows(16, 4, 0.5))
-    assert embedding.as_found(folder, before) == before
-    assert embedding.as_found(folder, embedding.in_precision(before, "bfloat16")).precision == "bfloat16"
+    before = encoders.describe(folder, base="own", query_prompt="ask ", windows=encoders.Windows(16, 4, 0.5))
+    assert encoders.as_found(folder, before) == before
+    assert encoders.as_found(folder, encoders.in_precision(before, "bfloat16")).precision == "bfloat16"
     (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
-    assert embedding.as_found(folder, before).model_id != before.model_id
+    assert encoders.as_found(folder, before).model_id != before.model_id
 
 
 def test_half_copied_weights_are_a_clear_error(prompted: Path, tmp_path: Path):
@@ -119,7 +119,7 @@ def test_half_copied_weights_are_a_clear_error(prompted: Path, tmp_path: Path):
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
     with pytest.raises(ModelError, match="does not load"):
-        embedding.load(folder, embedding.describe(folder, base="own"), device="cpu")
+        encoders.load(folder, encoders.describe(folder, base="own"), device="cpu")
 
 
 class Hub:
@@ -146,9 +146,9 @@ def test_weights_that_transformers_cached_are_no_whole_model(prompted: Path, tmp
         (None, prompted, prompted),
     ):
         monkeypatch.setattr("huggingface_hub.snapshot_download", Hub(cached, there).snapshot_download)
-        embedding.folder._download.cache_clear()
-        assert embedding.find_base("some/model") == expected
+        encoders.folder._download.cache_clear()
+        assert encoders.find_base("some/model") == expected
     monkeypatch.setattr("huggingface_hub.snapshot_download", Hub(None, None).snapshot_download)
-    embedding.folder._download.cache_clear()
+    encoders.folder._download.cache_clear()
     with pytest.raises(ModelError, match=r"base model some/model: .*no some/model here"):
-        embedding.find_base("some/model")
+        encoders.find_base("some/model")

@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acronis_pipeline import endpoint_embedding, vectors
-from acronis_pipeline.endpoint_embedding import EndpointEmbedder, connect
-from acronis_pipeline.errors import ModelError, SettingsError
-from acronis_pipeline.settings import EmbeddingEndpoint, load_settings
+from acronis_pipeline.core.errors import ModelError, SettingsError
+from acronis_pipeline.core.settings import EmbeddingEndpoint, load_settings
+from acronis_pipeline.encoders import endpoint as endpoint_encoder
+from acronis_pipeline.encoders import vector_cache
+from acronis_pipeline.encoders.endpoint import EndpointEmbedder, connect
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.evaluate.fake_embeddings import KEY, Script, serving
 
@@ -34,10 +35,10 @@ def test_dimension_is_asked_once_and_then_read_from_the_cache(store: Store) -> N
     script = Script(dimension=48)
     with serving(script) as endpoint:
         embedder = connect(endpoint, store)
-        vectors.embed_passages(store, embedder, ["one", "two"])
+        vector_cache.embed_passages(store, embedder, ["one", "two"])
         asked = len(script.requests)
         again = connect(endpoint, store)
-        vectors.embed_passages(store, again, ["two", "one"])
+        vector_cache.embed_passages(store, again, ["two", "one"])
     assert again.identity == embedder.identity
     assert again.identity.dimension == 48
     assert len(script.requests) == asked == 2
@@ -127,7 +128,7 @@ def test_neither_key_nor_password_is_logged(store: Store, caplog) -> None:
 def test_no_texts_are_no_request() -> None:
     script = Script()
     with serving(script) as endpoint:
-        assert endpoint_embedding.EndpointEmbedder(endpoint, 5).encode_passages([]).shape == (0, 5)
+        assert endpoint_encoder.EndpointEmbedder(endpoint, 5).encode_passages([]).shape == (0, 5)
     assert script.requests == []
 
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from acronis_pipeline import store as store_module
-from acronis_pipeline.errors import StoreError
-from acronis_pipeline.schemas import PAGE_SPLITS
+from acronis_pipeline.core.errors import StoreError
 from acronis_pipeline.store import Store, quoted
+from acronis_pipeline.store.schemas import PAGE_SPLITS
 
 TABLE = "splits"
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from acronis_pipeline import schemas
 from acronis_pipeline.content import extract
-from acronis_pipeline.crawl.memory.page_versions import TABLE, version_id
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.memory.tables import TABLE, version_id
+from acronis_pipeline.store import Store, schemas
 
 SITE = "https://docs.example.com/"
 FIRST_DAY = dt.datetime(2026, 11, 1, 3, 0, tzinfo=dt.UTC)

@@ -5,17 +5,15 @@ from collections import Counter
 
 import pytest
 
-from acronis_pipeline import schemas
-from acronis_pipeline.crawl.inspect import plots
-from acronis_pipeline.crawl.inspect.failures import failures
-from acronis_pipeline.crawl.inspect.history import changes_since, diff, find_page, moment, versions
-from acronis_pipeline.crawl.inspect.plots import changes_over_time
-from acronis_pipeline.crawl.inspect.status import past_crawls, status
+from acronis_pipeline.core.errors import UnknownPageError
+from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.crawl.inspecting import summary
+from acronis_pipeline.crawl.inspecting.history import changes_since, diff, find_page, moment, versions
+from acronis_pipeline.crawl.inspecting.status import failures, past_crawls, status
+from acronis_pipeline.crawl.inspecting.summary import changes_over_time
 from acronis_pipeline.crawl.memory.journal import Run, opened
-from acronis_pipeline.crawl.walk.plan import History
-from acronis_pipeline.errors import UnknownPageError
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.memory.plan import History
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.crawl.records import SITE, day, html, plant, plant_change, plant_crawl, plant_page
 
 THIRTY = "Versions are kept for thirty days, and then they are deleted for good by the nightly clean-up."
@@ -286,7 +284,7 @@ def test_plot_is_drawn_from_one_crawl_or_many(store: Store, retention: str, days
 
 def test_plot_has_no_bar_for_the_pages_of_a_first_crawl(store: Store, monkeypatch: pytest.MonkeyPatch):
     bars: list[Counter[tuple[str, dt.date]]] = []
-    monkeypatch.setattr(plots, "_stack", lambda axes, days, counts: bars.append(counts))
+    monkeypatch.setattr(summary, "_stack", lambda axes, days, counts: bars.append(counts))
     url = plant_page(store, "faq/")
     plant_crawl(store, day(1), n_live=1, new=1, previous_n_live=0)
     plant_change(store, url, "new", day(1) + dt.timedelta(minutes=1), html(THIRTY))

@@ -12,15 +12,12 @@ from typing import Any
 
 import pytest
 
-from acronis_pipeline import schemas
+from acronis_pipeline.core.errors import SiteError
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.memory import housekeeping
 from acronis_pipeline.crawl.memory.journal import opened
-from acronis_pipeline.crawl.site import health
-from acronis_pipeline.crawl.walk import course, crawler
-from acronis_pipeline.errors import SiteError
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.walking import course, crawler
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.crawl.conftest import Rows
 from acronis_pipeline_tests.crawl.website import Reply, Request, Website
 
@@ -277,7 +274,7 @@ def test_a_crawl_killed_at_the_very_end_is_finished_without_a_request(
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(course if moment == "write" else housekeeping, moment, die)
+        patch.setattr(course, moment, die)
         with pytest.raises(KilledError):
             crawl(store, settings(), journal_dir=tmp_path / "crawl")
     site.forget()
@@ -290,7 +287,7 @@ def test_a_crawl_killed_at_the_very_end_is_finished_without_a_request(
 def test_a_site_that_fell_silent_is_gone_on_with_where_it_did(
     site: Website, store: Store, settings: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "MAX_FAILURES_IN_A_ROW", 2)
+    monkeypatch.setattr(crawler, "MAX_FAILURES_IN_A_ROW", 2)
     paths = [f"/{n}" for n in range(8)]
     site.page("/", *paths)
     for path in paths:

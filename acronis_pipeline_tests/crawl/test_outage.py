@@ -5,12 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from acronis_pipeline import schemas
+from acronis_pipeline.core.errors import SiteDownError
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl, last_site_version
-from acronis_pipeline.crawl.walk.plan import History
-from acronis_pipeline.errors import SiteDownError
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.memory.plan import History
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.crawl.conftest import Rows
 from acronis_pipeline_tests.crawl.website import Reply, Website
 

@@ -7,13 +7,12 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
+from acronis_pipeline.core.errors import SiteError
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.watch.changes import SiteChanges
-from acronis_pipeline.crawl.watch.probe import probe
-from acronis_pipeline.errors import SiteError
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.watching.changes import SiteChanges
+from acronis_pipeline.crawl.watching.probe import probe
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.crawl.website import Reply, Request, Website
 
 Build = Callable[..., SiteSettings]

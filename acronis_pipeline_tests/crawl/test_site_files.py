@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
-from acronis_pipeline.crawl import running
-from acronis_pipeline.crawl.site.session import Session, arrive
-from acronis_pipeline.crawl.site.site_files import TABLE, SiteFiles
-from acronis_pipeline.errors import SiteError
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.errors import SiteError
+from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.crawl.fetching.site_files import TABLE, SiteFiles
+from acronis_pipeline.crawl.walking import session as site_session
+from acronis_pipeline.crawl.walking.session import Session, arrive
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.crawl.website import Reply, Website
 
 Build = Callable[..., SiteSettings]
@@ -27,7 +26,7 @@ def visit(store: Store, site: SiteSettings, *, known_start: str | None = None) -
             return session
 
     files = SiteFiles(store)
-    session = running.run(come_and_go())
+    session = site_session.run(come_and_go())
     files.save()
     return session
 

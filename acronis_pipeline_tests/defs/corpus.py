@@ -5,10 +5,10 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from acronis_pipeline import schemas
+from acronis_pipeline.champion.record import reigning
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.evaluate.champion import reigning
+from acronis_pipeline.store import schemas
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
 
 

@@ -10,9 +10,11 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
-from acronis_pipeline.defs import (
-    build_definitions,
+from acronis_pipeline.api import Respondent
+from acronis_pipeline.champion.record import crown, reigning
+from acronis_pipeline.core.errors import CheckFailedError
+from acronis_pipeline.defs import build_definitions
+from acronis_pipeline.defs.assets import (
     champion,
     chunks,
     eval_report,
@@ -22,10 +24,8 @@ from acronis_pipeline.defs import (
     synthetic_pairs,
 )
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.errors import CheckFailedError
 from acronis_pipeline.evaluate.arms import require_model
-from acronis_pipeline.evaluate.champion import crown, reigning
-from acronis_pipeline.run import Respondent
+from acronis_pipeline.store import schemas
 from acronis_pipeline_tests.defs.corpus import execute
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
 

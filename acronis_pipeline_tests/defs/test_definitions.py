@@ -8,10 +8,11 @@ from typing import NamedTuple
 import dagster as dg
 import pytest
 
-from acronis_pipeline import chunk, content, crawl, evaluate, finetune, index, pairs
+from acronis_pipeline import chunk, content, crawl, evaluate, index, pairs
+from acronis_pipeline.core.settings import load_settings
 from acronis_pipeline.defs import build_definitions
-from acronis_pipeline.defs.recipes import RECIPES
-from acronis_pipeline.settings import load_settings
+from acronis_pipeline.defs.resources import RECIPES
+from acronis_pipeline.models import records
 
 
 class Row(NamedTuple):
@@ -39,7 +40,7 @@ GRAPH = {
         {"nothing_leaks_between_splits", "enough_pairs_in_every_split"}, {"test_questions_tell_systems_apart"},
     ),
     "fine_tuned_model": Row(
-        {"synthetic_pairs"}, "training", {"pytorch", "mlflow"}, finetune.VERSION, True, {"not_worse_than_its_base"},
+        {"synthetic_pairs"}, "training", {"pytorch", "mlflow"}, records.VERSION, True, {"not_worse_than_its_base"},
     ),
     "lancedb_index": Row(
         {"chunks", "fine_tuned_model"}, "retrieval", {"lancedb"}, index.VERSION, True,

@@ -8,11 +8,11 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
-from acronis_pipeline.defs import build_definitions, raw_pages
+from acronis_pipeline.core.settings import ENV_PREFIX, Settings, load_settings
+from acronis_pipeline.defs import build_definitions
+from acronis_pipeline.defs.assets import raw_pages
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.settings import ENV_PREFIX, Settings, load_settings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.crawl.website import Website
 from acronis_pipeline_tests.finished_run import set_environment
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import dagster as dg
 import pytest
 
-from acronis_pipeline import schemas
+from acronis_pipeline.api import Respondent, SiteOutcome
 from acronis_pipeline.crawl import last_site_version
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.run import Respondent, SiteOutcome
+from acronis_pipeline.store import schemas
 from acronis_pipeline_tests.defs.corpus import changed_urls, chunks_of, execute, pairs_of, passages_of
 from acronis_pipeline_tests.finished_run import FinishedRun
 

@@ -7,14 +7,13 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
-from acronis_pipeline.defs import build_definitions, retraining, sensor_runs
+from acronis_pipeline.champion.record import Contender, crown
+from acronis_pipeline.core.settings import Settings, load_settings
+from acronis_pipeline.defs import automation, build_definitions, sensor_memory
+from acronis_pipeline.defs.automation import RETRAIN_TAG
 from acronis_pipeline.defs.resources import StoreResource
-from acronis_pipeline.defs.retraining import RETRAIN_TAG
-from acronis_pipeline.evaluate.champion import Contender, crown
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.settings import Settings, load_settings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.finished_run import RECIPE
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
 
@@ -74,7 +73,7 @@ def tick(settings: Settings, instance: dg.DagsterInstance) -> dg.RunRequest | st
     """The run that one evaluation of the sensor asks for, or why it asks for none."""
     resources = {"store": StoreResource(uri=settings.store_uri)}
     with dg.build_sensor_context(instance=instance, resources=resources) as context:
-        answer = retraining.build_sensor(settings)(context)
+        answer = automation.build_retraining_sensor(settings)(context)
     assert isinstance(answer, dg.RunRequest | dg.SkipReason)
     return answer if isinstance(answer, dg.RunRequest) else answer.skip_message or ""
 
@@ -128,7 +127,7 @@ def test_failed_run_is_asked_for_again_after_a_pause(settings, store, instance, 
     change(store, 2, 12)
     record_run(settings, instance, FAILURE, **{RETRAIN_TAG: "state"})
     assert "failed (1 in a row); next try at" in str(tick(settings, instance))
-    monkeypatch.setattr(sensor_runs, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(sensor_memory, "_FIRST_PAUSE_S", 0.0)
     assert isinstance(tick(settings, instance), dg.RunRequest)
 
 
@@ -136,7 +135,7 @@ def test_run_that_failed_after_training_is_finished(settings, store, instance, m
     change(store, 2, 12)
     train(store, "second", range(2, 12))
     record_run(settings, instance, FAILURE, **{RETRAIN_TAG: "state"})
-    monkeypatch.setattr(sensor_runs, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(sensor_memory, "_FIRST_PAUSE_S", 0.0)
     assert isinstance(tick(settings, instance), dg.RunRequest)
 
 

@@ -10,11 +10,11 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from acronis_pipeline import schemas
+from acronis_pipeline.api import Respondent
 from acronis_pipeline.defs import build_definitions
-from acronis_pipeline.defs import synthetic_pairs as defs_of_pairs
+from acronis_pipeline.defs.assets import synthetic_pairs as defs_of_pairs
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.run import Respondent
+from acronis_pipeline.store import schemas
 from acronis_pipeline_tests.defs.corpus import changed_urls, chunks_of, execute, pairs_of, passages_of
 from acronis_pipeline_tests.defs.ticks import requested, skip_reason, tick, urls_of
 from acronis_pipeline_tests.finished_run import NOT_YET, FinishedRun

@@ -6,19 +6,21 @@ from typing import Any
 
 import pytest
 
-from acronis_pipeline import embedding, pairs
-from acronis_pipeline.embedding import in_precision
-from acronis_pipeline.embedding.identity import INT8
-from acronis_pipeline.encoders.converted import read_sides, write_manifest
-from acronis_pipeline.errors import RecipeError
-from acronis_pipeline.evaluate import pointer, servable
+from acronis_pipeline import encoders, pairs
+from acronis_pipeline.champion import servable
+from acronis_pipeline.champion.record import reigning
+from acronis_pipeline.champion.rollback import promote_by_hand
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.encoders import in_precision
+from acronis_pipeline.encoders.identity import INT8
+from acronis_pipeline.encoders.openvino_engine import read_sides, write_manifest
 from acronis_pipeline.evaluate.arms import require_model
-from acronis_pipeline.evaluate.champion import reigning
-from acronis_pipeline.evaluate.rollback import promote_by_hand
-from acronis_pipeline.finetune import ModelRecord, Recipe, feasibility, query_adapter
+from acronis_pipeline.export import export, serve
+from acronis_pipeline.finetune import Recipe, base_model
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.finetune.method import Fitted, Task
-from acronis_pipeline.model_export import export, serve
+from acronis_pipeline.finetune.methods import query_adapter
+from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.tracking import RunSummary
 from acronis_pipeline_tests.defs.corpus import execute
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
@@ -52,7 +54,7 @@ def test_a_recipe_that_does_not_fit_the_data_leaves_no_run_in_mlflow(
         raise RecipeError(f"recipe {recipe.name}: {len(examples.train)} training questions")
 
     before = len(copied.tracker.find(""))
-    monkeypatch.setattr(feasibility, "refuse_unfit_data", misfit)
+    monkeypatch.setattr(base_model, "refuse_unfit_data", misfit)
     _forget_a_pair(copied)
     result = execute(copied, "full_pipeline", ["fine_tuned_model"], raise_on_error=False)
     assert not result.success
@@ -77,7 +79,7 @@ def test_a_model_that_was_trained_over_leaves_when_the_next_one_is_indexed(copie
 
 def test_a_recipe_runs_on_its_export_through_the_whole_graph(copied: FinishedRun) -> None:
     record = require_model(copied.store, RECIPE)
-    embedder = embedding.load(record.folder, record.identity, device="cpu")
+    embedder = encoders.load(record.folder, record.identity, device="cpu")
     out = copied.settings().data_dir / "exported"
     done = export(embedder, pairs.load_dataset(copied.store), out, "openvino", max_loss=1.0)
     done = replace(done, identity=in_precision(record.identity, INT8, "calibrated"))  # which takes half a minute
@@ -88,8 +90,8 @@ def test_a_recipe_runs_on_its_export_through_the_whole_graph(copied: FinishedRun
     assert require_model(copied.store, RECIPE).folder == out
     now = promote_by_hand(copied.store, copied.settings(), RECIPE, "fine_tuned", reason="to see it answer").champion
     assert now.model_id == done.identity.model_id
-    pointer.follow(copied.store, copied.tracker, now)
-    assert pointer.disagreements(copied.store, copied.tracker, now) == []
+    servable.follow(copied.store, copied.tracker, now)
+    assert servable.disagreements(copied.store, copied.tracker, now) == []
     version = copied.tracker.champion_version()
     assert version
     assert copied.tracker.model_id_of(version) == done.identity.model_id

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from acronis_pipeline import embedding
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.settings import ModelSettings
+from acronis_pipeline import encoders
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.settings import ModelSettings
+from acronis_pipeline.encoders import Embedder
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 
@@ -47,10 +47,10 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(tiny_folder: Path) -> Embedder:
     """Random weights, with prompts on both sides."""
-    identity = embedding.describe(
+    identity = encoders.describe(
         tiny_folder, base="tiny", max_seq_length=32, query_prompt="query: ", document_prompt="passage: "
     )
-    return embedding.load(tiny_folder, identity, device="cpu")
+    return encoders.load(tiny_folder, identity, device="cpu")
 
 
 @pytest.fixture(scope="session")
@@ -66,10 +66,10 @@ def adapted(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Embe
     router = Router.for_query_document(query_modules=[*modules, adapter, Normalize()], document_modules=modules)
     folder = tmp_path_factory.mktemp("adapted") / "model"
     SentenceTransformer(modules=[router], device="cpu").save_pretrained(str(folder), create_model_card=False)
-    base = embedding.describe(tiny_folder, base="tiny", max_seq_length=64)
-    identity = embedding.with_adapted_queries(base, "adapter")
-    (folder / embedding.IDENTITY_FILE).write_text(identity.to_json())
-    return embedding.load(folder, identity, device="cpu")
+    base = encoders.describe(tiny_folder, base="tiny", max_seq_length=64)
+    identity = encoders.with_adapted_queries(base, "adapter")
+    (folder / encoders.IDENTITY_FILE).write_text(identity.to_json())
+    return encoders.load(folder, identity, device="cpu")
 
 
 @pytest.fixture

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding import Embedder, in_precision
-from acronis_pipeline.encoders import choosing, engine, running
+from acronis_pipeline import encoders
+from acronis_pipeline.core.errors import IdentityMismatchError, ModelError, SettingsError
+from acronis_pipeline.core.settings import ModelSettings, load_settings
+from acronis_pipeline.encoders import Embedder, choosing, in_precision, openvino_engine, running
 from acronis_pipeline.encoders.choosing import ChoosingEmbedder, Verdict, decide
-from acronis_pipeline.encoders.converted import ConvertedEmbedder
-from acronis_pipeline.errors import IdentityMismatchError, ModelError, SettingsError
-from acronis_pipeline.settings import ModelSettings, load_settings
+from acronis_pipeline.encoders.openvino_engine import ConvertedEmbedder
 from acronis_pipeline_tests.encoders.conftest import TEXTS, Shifted
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 
@@ -51,7 +50,7 @@ def test_many_texts_are_probed_once_and_the_verdict_is_remembered(tiny, tiny_fol
     def refuse(*_args, **_kwargs):
         raise AssertionError("torch was loaded")
 
-    monkeypatch.setattr(embedding, "load", refuse)
+    monkeypatch.setattr(encoders, "load", refuse)
     again = running(tiny_folder, tiny.identity, settings)
     assert np.allclose(again.encode_queries(["Falcon"]), tiny.encode_queries(["Falcon"]), atol=5e-6)
 
@@ -113,7 +112,7 @@ def test_settings_name_the_engine(tiny, tiny_folder, settings):
 
 
 def test_the_identity_names_the_precision_whatever_the_settings_say(tiny, tiny_folder, settings):
-    if not engine.has_bfloat16():
+    if not openvino_engine.has_bfloat16():
         pytest.skip("this processor has no bfloat16")
     reduced = in_precision(tiny.identity, "bfloat16")
     runs = running(tiny_folder, reduced, settings.model_copy(update={"backend": "torch"}))
@@ -127,12 +126,12 @@ def test_an_accelerator_stays_with_torch(tiny, tiny_folder, settings):
 
 
 def test_without_the_extra_everything_runs_in_torch(tiny, tiny_folder, settings, monkeypatch):
-    monkeypatch.setattr(engine, "is_installed", lambda: False)
+    monkeypatch.setattr(openvino_engine, "is_installed", lambda: False)
     assert type(running(tiny_folder, tiny.identity, settings)) is Embedder
-    engine.openvino.cache_clear()
+    openvino_engine.openvino.cache_clear()
     with pytest.raises(ModelError, match=r"acronis-pipeline\[export\]"):
         running(tiny_folder, tiny.identity, settings.model_copy(update={"backend": "openvino"}))
-    engine.openvino.cache_clear()
+    openvino_engine.openvino.cache_clear()
 
 
 def test_converted_models_are_kept_in_the_data_folder(tmp_path, tiny, tiny_folder):
@@ -144,7 +143,7 @@ def test_converted_models_are_kept_in_the_data_folder(tmp_path, tiny, tiny_folde
 
 def test_a_folder_that_holds_another_model_by_now_is_refused(tmp_path, settings):
     folder = write_encoder(tmp_path / "mine")
-    identity = embedding.describe(folder, base=str(folder))
+    identity = encoders.describe(folder, base=str(folder))
     weights = folder / "model.safetensors"
     running(folder, identity, settings)
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
@@ -160,13 +159,13 @@ def test_a_missing_extra_is_named_where_it_was_never_installed(asked, tiny, tiny
     def unknown(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(engine, "is_installed", lambda: False)
+    monkeypatch.setattr(openvino_engine, "is_installed", lambda: False)
     monkeypatch.setattr(choosing, "version", unknown)
-    engine.openvino.cache_clear()
+    openvino_engine.openvino.cache_clear()
     identity = in_precision(tiny.identity, asked.get("precision", "float32"))
     with pytest.raises(ModelError, match=r"acronis-pipeline\[export\]"):
         running(tiny_folder, identity, settings.model_copy(update=asked))
-    engine.openvino.cache_clear()
+    openvino_engine.openvino.cache_clear()
 
 
 def test_what_was_found_for_one_device_does_not_hold_for_another(tiny, tiny_folder, settings, eager):

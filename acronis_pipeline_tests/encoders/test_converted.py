@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acronis_pipeline.embedding import Embedder, ModelIdentity, in_precision
-from acronis_pipeline.encoders import engine
+from acronis_pipeline.core.errors import ModelError
+from acronis_pipeline.encoders import Embedder, ModelIdentity, in_precision, openvino_engine
 from acronis_pipeline.encoders.conversion import write_openvino
-from acronis_pipeline.encoders.converted import MANIFEST, ConvertedEmbedder, make_once
-from acronis_pipeline.errors import ModelError
+from acronis_pipeline.encoders.openvino_engine import MANIFEST, ConvertedEmbedder, make_once
 from acronis_pipeline_tests.encoders.conftest import TEXTS
 from acronis_pipeline_tests.encoders.test_torch import decoder
 
@@ -54,9 +53,9 @@ def test_a_model_that_openvino_computes_wrongly_is_not_converted(tmp_path):
 
 
 def test_bfloat16_is_near_and_another_model(tiny, tmp_path):
-    if not engine.has_bfloat16():
+    if not openvino_engine.has_bfloat16():
         with pytest.raises(ModelError, match="no bfloat16"):
-            engine.compiled(None, "bfloat16")
+            openvino_engine.compiled(None, "bfloat16")
         return
     converted(tiny, tmp_path / "copy")
     identity = in_precision(tiny.identity, "bfloat16")
@@ -120,5 +119,5 @@ def test_those_who_convert_at_the_same_time_agree(tmp_path):
 
 
 def test_importing_the_engine_reports_to_nobody():
-    engine.openvino()
+    openvino_engine.openvino()
     assert sys.modules.get("openvino_telemetry") is None

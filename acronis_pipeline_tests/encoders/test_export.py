@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acronis_pipeline import embedding
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import Embedder, Windows
-from acronis_pipeline.encoders import running
-from acronis_pipeline.errors import DatasetError, ModelError, OutputError
+from acronis_pipeline import encoders
+from acronis_pipeline.champion.record import Contender
+from acronis_pipeline.champion.servable import model_of
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.errors import DatasetError, ModelError, OutputError
+from acronis_pipeline.encoders import Embedder, Windows, running
 from acronis_pipeline.evaluate.arms import base_arm, require_model, tuned_arm
-from acronis_pipeline.evaluate.champion import Contender
-from acronis_pipeline.evaluate.servable import model_of
-from acronis_pipeline.finetune import ModelRecord, model_named, records
-from acronis_pipeline.model_export import Exported, export, exporting, restore, serve
+from acronis_pipeline.export import Exported, export, exporting, restore, serve
+from acronis_pipeline.models import records
+from acronis_pipeline.models.records import ModelRecord, model_named
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.encoders.conftest import TEXTS
@@ -89,7 +89,7 @@ def test_int8_is_near_and_another_model(int8, tiny, settings):
     assert (runs.encode_passages(texts) * tiny.encode_passages(texts)).sum(axis=1).min() > 0.9
     assert int8.identity.precision == "int8"
     assert int8.identity.model_id != tiny.identity.model_id
-    assert embedding.describe(int8.folder, base="", max_seq_length=1) == int8.identity
+    assert encoders.describe(int8.folder, base="", max_seq_length=1) == int8.identity
     assert b'"i8"' in (int8.folder / "model.xml").read_bytes()
 
 

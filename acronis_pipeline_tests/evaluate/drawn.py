@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from acronis_pipeline import schemas
+from acronis_pipeline.champion.record import Champion
 from acronis_pipeline.evaluate import Report, SystemScore
-from acronis_pipeline.evaluate.champion import Champion
 from acronis_pipeline.retrieve import System
+from acronis_pipeline.store import schemas
 from acronis_pipeline_tests.index.corpora import WordEmbedder
 
 IDENTITY = WordEmbedder().identity

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from acronis_pipeline.core.settings import EmbeddingEndpoint
 from acronis_pipeline.sample_site.server import LoopbackServer
-from acronis_pipeline.settings import EmbeddingEndpoint
 from acronis_pipeline_tests.index.corpora import WordEmbedder
 
 KEY = "sk-very-secret"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from acronis_pipeline import index, schemas
-from acronis_pipeline.embedding import IDENTITY_FILE, ModelIdentity
-from acronis_pipeline.evaluate.champion import Champion, Contender, Move, crown, reigning
+from acronis_pipeline import index
+from acronis_pipeline.champion.record import Champion, Contender, Move, crown, reigning
+from acronis_pipeline.core.settings import Settings, load_settings
+from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.settings import Settings, load_settings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
 
 RECIPE = "words"

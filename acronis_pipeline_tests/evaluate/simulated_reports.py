@@ -11,9 +11,9 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
-from acronis_pipeline import schemas
 from acronis_pipeline.evaluate import Report, SystemScore
 from acronis_pipeline.retrieve import System
+from acronis_pipeline.store import schemas
 
 OPPONENT = "bm25"
 CANDIDATES = ("fine_tuned", "hybrid", "hybrid_base")

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from acronis_pipeline.errors import ChampionError
-from acronis_pipeline.evaluate.champion import Champion, Contender, crown, history, reigning
+from acronis_pipeline.champion.record import Champion, Contender, crown, history, reigning
+from acronis_pipeline.core.errors import ChampionError
 from acronis_pipeline.evaluate.report import Comparison
 from acronis_pipeline.evaluate.significance import Difference
 from acronis_pipeline.retrieve import System
@@ -78,7 +78,7 @@ def test_decision_about_a_champion_that_no_longer_reigns_is_void(store: Store) -
 
 def test_row_written_by_a_machine_whose_clock_is_slow_reigns_all_the_same(store: Store, monkeypatch) -> None:
     ahead = datetime.now(UTC) + timedelta(hours=1)
-    monkeypatch.setattr("acronis_pipeline.evaluate.champion._after", lambda _: ahead)
+    monkeypatch.setattr("acronis_pipeline.champion.record._after", lambda _: ahead)
     one = first(store)
     monkeypatch.undo()
     now = second(store, one)

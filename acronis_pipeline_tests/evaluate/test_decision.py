@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
-from acronis_pipeline.errors import ChampionError
+from acronis_pipeline.champion.decision import decide, needs_standing
+from acronis_pipeline.champion.record import Contender
+from acronis_pipeline.core.errors import ChampionError
 from acronis_pipeline.evaluate import Report, SystemScore
-from acronis_pipeline.evaluate.champion import Contender
-from acronis_pipeline.evaluate.decision import decide, needs_standing
 from acronis_pipeline.evaluate.report import Forgetting
 from acronis_pipeline.evaluate.significance import Difference, Interval
 from acronis_pipeline.retrieve import System
+from acronis_pipeline.store import schemas
 from acronis_pipeline_tests.evaluate.drawn import (
     BETTER,
     EQUAL,

@@ -4,12 +4,13 @@ from dataclasses import replace
 import pytest
 
 from acronis_pipeline import index
-from acronis_pipeline.dataset import Question
-from acronis_pipeline.errors import DatasetError, IdentityMismatchError
-from acronis_pipeline.evaluate import Arena, Arm, Evaluation, Report, evaluate, evaluate_alone, plots, table
+from acronis_pipeline.core.dataset import Question
+from acronis_pipeline.core.errors import DatasetError, IdentityMismatchError
+from acronis_pipeline.core.settings import RetrievalSettings
+from acronis_pipeline.evaluate import Arena, Arm, Evaluation, Report, evaluate, evaluate_alone
 from acronis_pipeline.evaluate.metrics import METRICS
+from acronis_pipeline.reporting import plots, table
 from acronis_pipeline.retrieve import Retriever
-from acronis_pipeline.settings import RetrievalSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build, question
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks

@@ -7,15 +7,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from acronis_pipeline.evaluate import Arena, Arm, EvalResult, Report, checks, evaluate, refresh, table
+from acronis_pipeline.champion.decision import decide, needs_standing
+from acronis_pipeline.champion.record import Champion, Contender
+from acronis_pipeline.core.gold import GoldQuestion
+from acronis_pipeline.core.settings import EmbeddingEndpoint, EvaluationSettings, RetrievalSettings, Settings
+from acronis_pipeline.evaluate import Arena, Arm, EvalResult, Report, checks, evaluate, refresh
 from acronis_pipeline.evaluate.arena import systems
-from acronis_pipeline.evaluate.champion import Champion, Contender
-from acronis_pipeline.evaluate.decision import decide, needs_standing
 from acronis_pipeline.evaluate.guests import Guests, invite
 from acronis_pipeline.evaluate.stored import question_results
-from acronis_pipeline.gold import GoldQuestion
+from acronis_pipeline.reporting import table
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.settings import EmbeddingEndpoint, EvaluationSettings, RetrievalSettings, Settings
 from acronis_pipeline_tests.evaluate import reigning_world, worlds
 from acronis_pipeline_tests.evaluate.fake_embeddings import KEY, Script, serving
 from acronis_pipeline_tests.evaluate.reigning_world import World

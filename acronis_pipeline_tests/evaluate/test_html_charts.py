@@ -1,11 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.evaluate.html.charts import Estimate, Line, curves, whiskers, win_loss
-from acronis_pipeline.evaluate.html.names import N_OTHER_STYLES, styles
-from acronis_pipeline.evaluate.html.rendering import difference, p_value, percent, size, web_address
-from acronis_pipeline.evaluate.html.scales import axis, round_steps
 from acronis_pipeline.evaluate.significance import Difference, Interval
+from acronis_pipeline.reporting.charts import Estimate, Line, axis, curves, round_steps, whiskers, win_loss
+from acronis_pipeline.reporting.rendering import N_OTHER_STYLES, difference, p_value, percent, size, styles, web_address
 
 values = st.floats(-1, 1, allow_nan=False)
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.evaluate.html.passages import Span, excerpt
+from acronis_pipeline.reporting.questions import Span, excerpt
 
 
 def said(spans: tuple[Span, ...]) -> str:

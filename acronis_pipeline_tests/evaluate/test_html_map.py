@@ -1,6 +1,6 @@
 import numpy as np
 
-from acronis_pipeline.evaluate.html.embedding_map import Placed, _pictures
+from acronis_pipeline.reporting.embedding_map import Placed, _pictures
 
 _RNG = np.random.default_rng(7)
 

@@ -9,12 +9,12 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from acronis_pipeline import evaluate as evaluation
-from acronis_pipeline import index, schemas
-from acronis_pipeline.evaluate import Arm, Report, html
+from acronis_pipeline import index, reporting
+from acronis_pipeline.evaluate import Arm, Report
 from acronis_pipeline.evaluate.report import Correlation, Forgetting
 from acronis_pipeline.evaluate.significance import Difference, Interval
 from acronis_pipeline.evaluate.stored import RESULTS_TABLE
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, arm, build, question
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
 
@@ -41,10 +41,10 @@ def page(world: World, report: Report) -> LexborHTMLParser:
     return parsed(world, report)
 
 
-def parsed(world: World, report: Report, links: html.Links | None = None) -> LexborHTMLParser:
+def parsed(world: World, report: Report, links: reporting.Links | None = None) -> LexborHTMLParser:
     store, base, tuned = world
     return LexborHTMLParser(
-        html.render(store, report, base=base.embedder, fine_tuned=tuned.embedder, links=links or html.Links())
+        reporting.render(store, report, base=base.embedder, fine_tuned=tuned.embedder, links=links or reporting.Links())
     )
 
 
@@ -129,18 +129,18 @@ def test_questions_that_could_not_be_scored_are_listed(page: LexborHTMLParser) -
 
 
 def test_links_lead_to_mlflow_and_dagster_where_they_are_known(world: World, report: Report) -> None:
-    links = html.Links(mlflow="http://mlflow.test/#/runs/1", dagster="http://dagster.test/runs/2")
+    links = reporting.Links(mlflow="http://mlflow.test/#/runs/1", dagster="http://dagster.test/runs/2")
     addresses = {node.attributes["href"] for node in parsed(world, report, links).css("header a")}
     assert {links.mlflow, links.dagster} <= addresses
 
 
 def test_without_models_there_is_no_map(world: World, report: Report) -> None:
-    assert LexborHTMLParser(html.render(world[0], report)).css_first("#map") is None
+    assert LexborHTMLParser(reporting.render(world[0], report)).css_first("#map") is None
 
 
 def test_model_of_another_report_draws_no_map(world: World, report: Report) -> None:
     other = WordEmbedder("another")
-    page = html.render(world[0], report, base=other, fine_tuned=other)
+    page = reporting.render(world[0], report, base=other, fine_tuned=other)
     assert LexborHTMLParser(page).css_first("#map") is None
 
 
@@ -197,16 +197,18 @@ def test_page_stays_small_however_many_questions_there_are(world: World, report:
         for n in range(200)
     ]
     store.upsert(RESULTS_TABLE, schemas.QUESTION_RESULTS, pa.Table.from_pylist(many, schema=schemas.QUESTION_RESULTS))
-    page = html.render(store, replace(report, report_id="many"), base=world[1].embedder, fine_tuned=world[2].embedder)
+    page = reporting.render(
+        store, replace(report, report_id="many"), base=world[1].embedder, fine_tuned=world[2].embedder
+    )
     assert len({row["question_id"] for row in many}) == 5_000
     assert len(page.encode()) < _MOST_BYTES
 
 
 def test_page_is_kept_as_a_file_and_goes_with_its_report(world: World, report: Report, tmp_path: Path) -> None:
-    stale = html.report_file(tmp_path, "gone")
+    stale = reporting.report_file(tmp_path, "gone")
     stale.write_text("a report that the store dropped")
-    page = html.publish(tmp_path, world[0], report)
-    assert html.report_file(tmp_path, report.report_id).read_text("utf-8") == page
+    page = reporting.publish(tmp_path, world[0], report)
+    assert reporting.report_file(tmp_path, report.report_id).read_text("utf-8") == page
     assert not stale.exists()
 
 
@@ -223,7 +225,7 @@ def test_report_without_a_tuned_model_has_its_page(tmp_path: Path) -> None:
     store, base, _ = build(tmp_path)
     done = evaluation.evaluate(store, "words", evaluation.Arena(DATASET.test, base), evaluation.Arena((), base))
     store.upsert(RESULTS_TABLE, schemas.QUESTION_RESULTS, done.results)
-    page = LexborHTMLParser(html.render(store, done.report, base=base.embedder))
+    page = LexborHTMLParser(reporting.render(store, done.report, base=base.embedder))
     assert page.css_first(".verdict") is not None
     assert len(page.css("#map ~ .row svg")) >= 1
 

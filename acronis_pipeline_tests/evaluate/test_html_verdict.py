@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from acronis_pipeline.champion.record import Contender, crown
 from acronis_pipeline.evaluate import question_results
-from acronis_pipeline.evaluate.champion import Contender, crown
-from acronis_pipeline.evaluate.html import Verdict, verdict
 from acronis_pipeline.evaluate.scoring import compare
+from acronis_pipeline.reporting import Verdict, verdict
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.records.kept import keep, questions

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ir_measures import AP, RR, P, R, Success, nDCG
 
-from acronis_pipeline import schemas
 from acronis_pipeline.evaluate.metrics import (
     METRICS,
     all_metrics,
@@ -16,6 +15,7 @@ from acronis_pipeline.evaluate.metrics import (
     precision_at,
     recall_at,
 )
+from acronis_pipeline.store import schemas
 
 UNITS = [f"u{n}" for n in range(25)]
 rankings = st.permutations(UNITS).flatmap(lambda units: st.integers(0, 25).map(lambda n: units[:n]))

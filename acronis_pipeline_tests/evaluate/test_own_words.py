@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.evaluate.own_words import as_customers_would
+from acronis_pipeline.evaluate.questions import as_customers_would
 
 
 def test_a_fixed_share_of_the_content_words_is_gone_and_function_words_stay() -> None:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from acronis_pipeline.embedding import in_precision
-from acronis_pipeline.embedding.identity import BFLOAT16
-from acronis_pipeline.evaluate import pointer
-from acronis_pipeline.evaluate.champion import history, reigning
-from acronis_pipeline.evaluate.rollback import roll_back
+from acronis_pipeline.champion import servable
+from acronis_pipeline.champion.record import history, reigning
+from acronis_pipeline.champion.rollback import roll_back
+from acronis_pipeline.encoders import in_precision
+from acronis_pipeline.encoders.identity import BFLOAT16
 from acronis_pipeline_tests.evaluate.reigning_world import CHUNKS, MemoryRegistry, World, build
 from acronis_pipeline_tests.index.corpora import WordEmbedder, write_chunks
 
@@ -29,13 +29,13 @@ def registry() -> MemoryRegistry:
 def problems(world: World, registry: MemoryRegistry) -> str:
     now = reigning(world.store)
     assert now
-    return "; ".join(pointer.disagreements(world.store, registry, now))
+    return "; ".join(servable.disagreements(world.store, registry, now))
 
 
 def follow(world: World, registry: MemoryRegistry) -> None:
     now = reigning(world.store)
     assert now
-    pointer.follow(world.store, registry, now)
+    servable.follow(world.store, registry, now)
 
 
 def enter_a(world: World) -> None:
@@ -88,7 +88,7 @@ def test_tag_follows_a_refresh_of_the_champions_table(world: World, registry: Me
     assert "its tag champion at" in problems(world, registry)
     now = reigning(world.store)
     assert now
-    pointer.mark(world.store, now)
+    servable.mark(world.store, now)
     assert problems(world, registry) == ""
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import pytest
 
 from acronis_pipeline import evaluate as evaluation
-from acronis_pipeline.dataset import Passage, Question, RetrievalDataset
-from acronis_pipeline.errors import ChampionError
+from acronis_pipeline.champion.promotion import Promotion, settle
+from acronis_pipeline.champion.record import reigning
+from acronis_pipeline.champion.rollback import promote_by_hand, roll_back
+from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
+from acronis_pipeline.core.errors import ChampionError
 from acronis_pipeline.evaluate.arms import require_model
-from acronis_pipeline.evaluate.champion import reigning
-from acronis_pipeline.evaluate.promotion import Promotion, settle
 from acronis_pipeline.evaluate.report import Forgetting
-from acronis_pipeline.evaluate.rollback import promote_by_hand, roll_back
 from acronis_pipeline.evaluate.significance import Difference, Interval
 from acronis_pipeline.evaluate.stored import latest_report, latest_reports
 from acronis_pipeline_tests.evaluate import reigning_world, worlds
@@ -176,7 +176,7 @@ def test_model_that_forgot_is_promoted_with_a_warning_unless_the_setting_forbids
     report = latest_report(world.store, RECIPE)
     assert report
     flagged = replace(report, forgetting=(probe,))
-    monkeypatch.setattr("acronis_pipeline.evaluate.promotion.latest_reports", lambda _: [flagged])
+    monkeypatch.setattr("acronis_pipeline.champion.promotion.latest_reports", lambda _: [flagged])
     evaluation_settings = world.settings.evaluation.model_copy(update={"forgetting_blocks": blocks})
     world.settings = world.settings.model_copy(update={"evaluation": evaluation_settings})
     promotion = site.settle()

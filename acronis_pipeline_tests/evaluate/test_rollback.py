@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from acronis_pipeline import index
-from acronis_pipeline.errors import ChampionError, NoChampionError
-from acronis_pipeline.evaluate import rollback
-from acronis_pipeline.evaluate.champion import history, reigning
-from acronis_pipeline.evaluate.rollback import promote_by_hand, roll_back, rolled_back
+from acronis_pipeline.champion import rollback
+from acronis_pipeline.champion.record import history, reigning
+from acronis_pipeline.champion.rollback import promote_by_hand, roll_back, rolled_back
+from acronis_pipeline.core.errors import ChampionError, NoChampionError
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline_tests.evaluate.reigning_world import CHUNKS, World, build, reweighted
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, identity_of_another_model, write_chunks

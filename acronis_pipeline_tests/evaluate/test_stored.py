@@ -5,11 +5,12 @@ import pyarrow as pa
 import pytest
 
 from acronis_pipeline import evaluate as evaluation
-from acronis_pipeline import index, schemas
+from acronis_pipeline import index
+from acronis_pipeline.champion.record import Contender, crown
+from acronis_pipeline.core.gold import GoldQuestion
 from acronis_pipeline.evaluate import stored
-from acronis_pipeline.evaluate.champion import Contender, crown
-from acronis_pipeline.gold import GoldQuestion
 from acronis_pipeline.retrieve import System
+from acronis_pipeline.store import schemas
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build
 from acronis_pipeline_tests.index.corpora import chunk, write_chunks
 

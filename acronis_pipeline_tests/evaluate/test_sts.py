@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from acronis_pipeline.errors import DatasetError
+from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.evaluate import sts
 from acronis_pipeline_tests.index.corpora import WordEmbedder
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from acronis_pipeline import embedding
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.finetune import ModelResult, Recipe, refresh
+from acronis_pipeline import encoders
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.finetune import Recipe
 from acronis_pipeline.finetune.recipe import parse_recipe
+from acronis_pipeline.models.records import ModelResult, refresh
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world
@@ -43,7 +44,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def base() -> Embedder:
-    return embedding.load_base(embedding.PACKAGED_BASE, max_seq_length=64)
+    return encoders.load_base(encoders.PACKAGED_BASE, max_seq_length=64)
 
 
 @pytest.fixture(scope="session")

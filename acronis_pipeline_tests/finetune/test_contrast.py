@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from acronis_pipeline.finetune.contrast import info_nce
-from acronis_pipeline.finetune.interpolate import between, choose_share
-from acronis_pipeline.finetune.schedule import Schedule
+from acronis_pipeline.finetune.encoder_training import between, choose_share
+from acronis_pipeline.finetune.parameters import Schedule
 
 
 def test_with_one_answer_it_is_cross_entropy() -> None:

@@ -8,16 +8,14 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from acronis_pipeline import cross_encoder, schemas
-from acronis_pipeline.embedding import PassageVectors
-from acronis_pipeline.errors import RecipeError
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.encoders import PassageVectors, cross_encoder
 from acronis_pipeline.finetune import TrainedModel, train
-from acronis_pipeline.finetune.distill import lists, listwise_kl
 from acronis_pipeline.finetune.examples import Questions
+from acronis_pipeline.finetune.methods.distill import TABLE, lists, listwise_kl, teacher_scores
 from acronis_pipeline.finetune.recipe import parse_recipe
-from acronis_pipeline.finetune.records import training_key
-from acronis_pipeline.finetune.teacher_scores import TABLE, teacher_scores
-from acronis_pipeline.store import Store
+from acronis_pipeline.models.records import training_key
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 from acronis_pipeline_tests.retrieve.cross_encoders import write_cross_encoder
 
@@ -111,7 +109,7 @@ def test_a_cross_encoder_is_asked_once_for_every_pair(
 
 
 def test_a_kill_costs_no_more_than_the_last_slice(teacher: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from acronis_pipeline.finetune import teacher_scores as module
+    from acronis_pipeline.finetune.methods import distill as module
 
     monkeypatch.setattr(module, "_SLICE", 2)
     scored, score = [], module._score

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acronis_pipeline import embedding, index
-from acronis_pipeline.endpoint_embedding import EndpointEmbedder
-from acronis_pipeline.errors import ModelError, RecipeError
-from acronis_pipeline.evaluate import Arena, Arm, evaluate, servable
+from acronis_pipeline import encoders, index
+from acronis_pipeline.champion import servable
+from acronis_pipeline.champion.record import Contender
+from acronis_pipeline.core.errors import ModelError, RecipeError
+from acronis_pipeline.core.settings import EmbeddingEndpoint, ModelSettings
+from acronis_pipeline.encoders.endpoint import EndpointEmbedder
+from acronis_pipeline.evaluate import Arena, Arm, evaluate
 from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
-from acronis_pipeline.evaluate.champion import Contender
-from acronis_pipeline.finetune import ModelRecord, Recipe, find, refresh
+from acronis_pipeline.finetune import Recipe
 from acronis_pipeline.finetune.recipe import parse_recipe
+from acronis_pipeline.models.records import ModelRecord, find, refresh
 from acronis_pipeline.retrieve import Retriever, System
-from acronis_pipeline.settings import EmbeddingEndpoint, ModelSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker, log_model, prune_models
 from acronis_pipeline_tests.evaluate.fake_embeddings import KEY, Script, serving
@@ -125,13 +127,13 @@ def test_either_side_can_be_champion(site: Site, name: str) -> None:
     assert identity
     assert identity == arm.embedder.identity
     assert servable.problem(site.store, system, folder, identity) is None
-    loaded = embedding.load(Path(folder or ""), identity, endpoints=(site.endpoint,))
+    loaded = encoders.load(Path(folder or ""), identity, endpoints=(site.endpoint,))
     np.testing.assert_array_equal(loaded.encode_queries(["Falcon"]), arm.embedder.encode_queries(["Falcon"]))
 
 
 def test_a_published_folder_needs_no_settings_but_a_key(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "another key")
-    loaded = embedding.load(site.record.folder, site.record.identity)
+    loaded = encoders.load(site.record.folder, site.record.identity)
     assert isinstance(loaded, EndpointEmbedder)
     loaded.encode_queries(["Falcon"])
     assert site.script.headers[-1]["authorization"] == "Bearer another key"
@@ -167,7 +169,7 @@ def test_prompts_of_the_recipe_go_before_those_of_the_endpoint(tmp_path: Path) -
         made = refresh(
             store, recipe(text), DATASET, tmp_path / "models", running=ModelSettings(endpoints=(prompted,))
         ).record
-        embedding.load(made.folder, made.identity, endpoints=(prompted,)).encode_queries(["last"])
+        encoders.load(made.folder, made.identity, endpoints=(prompted,)).encode_queries(["last"])
     assert script.texts[-1] == "ask: last"
     assert sum(text.startswith("d: ") for text in script.texts) == len(TEXTS)
 
@@ -175,7 +177,7 @@ def test_prompts_of_the_recipe_go_before_those_of_the_endpoint(tmp_path: Path) -
 def test_a_damaged_folder_is_a_clear_error(site: Site, tmp_path: Path) -> None:
     (tmp_path / "endpoint.json").write_text('{"model": "m", "base_url"', "utf-8")
     with pytest.raises(ModelError, match=r"does not load .*; train it again"):
-        embedding.load(tmp_path, site.record.identity)
+        encoders.load(tmp_path, site.record.identity)
 
 
 @dataclass

@@ -9,12 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.finetune.contrast import contrastive_loss, lay_out
 from acronis_pipeline.finetune.contrastive_training import turn_dropout_off
-from acronis_pipeline.finetune.encoding import encoder_of, mini_batches
-from acronis_pipeline.finetune.gradient_step import add_gradients
-from acronis_pipeline.finetune.matryoshka import at_every_dimension, cut_to
+from acronis_pipeline.finetune.gradient_step import add_gradients, at_every_dimension, cut_to, encoder_of, mini_batches
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.contrastive_tasks import task_of
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder

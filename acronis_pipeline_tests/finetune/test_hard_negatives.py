@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from acronis_pipeline.dataset import Passage, Question, RetrievalDataset
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
+from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.finetune.contrast import contrastive_loss, lay_out
 from acronis_pipeline.finetune.examples import Questions, digest_of, prepare
 

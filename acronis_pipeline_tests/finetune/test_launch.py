@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import AcronisPipelineError, DatasetError, ModelError, RecipeError
+from acronis_pipeline import encoders
+from acronis_pipeline.core.errors import AcronisPipelineError, DatasetError, ModelError, RecipeError
+from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.finetune import launch, train
 from acronis_pipeline.finetune.method import Fitted, Task
 from acronis_pipeline.finetune.methods import METHODS
@@ -39,7 +39,7 @@ import os
 
 print("a library prints", flush=True)
 if os.environ.get("RANK") == "1":
-    from acronis_pipeline.embedding import Embedder
+    from acronis_pipeline.encoders import Embedder
     from acronis_pipeline.finetune import contrast, negatives
 
     def refuse(*_, **__):
@@ -78,7 +78,7 @@ def test_two_processes_train_the_model_of_one(tiny: Path, tmp_path: Path, capfd:
             report=reported.append,
         )
         assert trained.chosen != "step 0"
-        vectors.append(embedding.load(trained.folder, trained.identity).encode_passages(TEXTS))
+        vectors.append(encoders.load(trained.folder, trained.identity).encode_passages(TEXTS))
     assert vectors[0].shape == (30, 16)
     assert alike(*vectors)
     half = len(reported) // 2

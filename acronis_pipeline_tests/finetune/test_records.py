@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from acronis_pipeline.core.errors import DatasetError, IdentityMismatchError
+from acronis_pipeline.core.settings import ModelSettings
 from acronis_pipeline.encoders import running
-from acronis_pipeline.errors import DatasetError, IdentityMismatchError
-from acronis_pipeline.finetune import annotate, current_model, refresh
-from acronis_pipeline.finetune.publish import staged
 from acronis_pipeline.finetune.recipe import parse_recipe
-from acronis_pipeline.finetune.records import TABLE, training_key
-from acronis_pipeline.settings import ModelSettings
+from acronis_pipeline.finetune.training import staged
+from acronis_pipeline.models.records import TABLE, annotate, current_model, refresh, training_key
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.conftest import ADAPTER, Trained
 

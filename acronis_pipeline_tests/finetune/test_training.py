@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline import encoders
+from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders.vector_cache import embed_passages, table_name
 from acronis_pipeline.finetune import TrainedModel, train
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.store import Store
-from acronis_pipeline.vectors import embed_passages, table_name
 from acronis_pipeline_tests.finetune.conftest import Trained
 from acronis_pipeline_tests.finetune.worlds import CODENAMES, codename_world, passages, solved_world
 
@@ -82,7 +82,7 @@ def test_history_tells_loss_rate_and_validation(full: TrainedModel) -> None:
 
 @pytest.mark.parametrize("side", ["encode_query", "encode_document"])
 def test_plain_sentence_transformer_gives_the_published_vectors(full: TrainedModel, side: str) -> None:
-    ours = embedding.load(full.folder, full.identity)
+    ours = encoders.load(full.folder, full.identity)
     encode = ours.encode_queries if side == "encode_query" else ours.encode_passages
     plain = SentenceTransformer(str(full.folder))
     assert plain.max_seq_length == 64
@@ -90,7 +90,7 @@ def test_plain_sentence_transformer_gives_the_published_vectors(full: TrainedMod
 
 
 def test_published_folder_says_who_it_is(full: TrainedModel) -> None:
-    assert embedding.describe(full.folder, base="", max_seq_length=1) == full.identity
+    assert encoders.describe(full.folder, base="", max_seq_length=1) == full.identity
 
 
 def test_length_limit_and_prompts_travel_with_the_model(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_length_limit_and_prompts_travel_with_the_model(tmp_path: Path) -> None:
     assert plain.prompts["query"] == "query: "
     assert plain.max_seq_length == 16
     assert np.array_equal(plain.encode_document([long]), plain.encode_document([long + long]))
-    ours = embedding.load(model.folder, model.identity)
+    ours = encoders.load(model.folder, model.identity)
     assert np.array_equal(plain.encode_query(["Falcon"], normalize_embeddings=True), ours.encode_queries(["Falcon"]))
 
 
@@ -121,8 +121,8 @@ def test_vectors_of_the_published_model_are_ready_for_the_index(
     trained: Trained, caplog: pytest.LogCaptureFixture
 ) -> None:
     record = trained.result.record
-    caplog.set_level("INFO", "acronis_pipeline.vectors")
-    embed_passages(trained.store, embedding.load(record.folder, record.identity), TEXTS)
+    caplog.set_level("INFO", "acronis_pipeline.encoders.vector_cache")
+    embed_passages(trained.store, encoders.load(record.folder, record.identity), TEXTS)
     assert "embedded" not in caplog.text
 
 

@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from acronis_pipeline import schemas
-from acronis_pipeline.embedding import Embedder, ModelIdentity, Windows
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.encoders import Embedder, ModelIdentity, Windows
+from acronis_pipeline.store import Store, schemas
 
 DIMENSION = 64
 

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from acronis_pipeline import index
-from acronis_pipeline.dataset import singletons
+from acronis_pipeline.core.dataset import singletons
+from acronis_pipeline.core.settings import IndexSettings
 from acronis_pipeline.index import excerpts, passage_rows
-from acronis_pipeline.settings import IndexSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.index.corpora import WordEmbedder
 

@@ -7,13 +7,12 @@ import pyarrow as pa
 import pytest
 
 from acronis_pipeline import index
-from acronis_pipeline.dataset import singletons
-from acronis_pipeline.embedding import Embedder, ModelIdentity, Windows
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.core.dataset import singletons
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.settings import IndexSettings
+from acronis_pipeline.encoders import Embedder, ModelIdentity, Windows
 from acronis_pipeline.index import ann, passage_rows
-from acronis_pipeline.index.ann import vector_index
-from acronis_pipeline.index.search_options import EXACT, SearchOptions, write_search_options
-from acronis_pipeline.settings import IndexSettings
+from acronis_pipeline.index.ann import EXACT, SearchOptions, vector_index, write_search_options
 from acronis_pipeline.store import Store
 
 TABLE = "passages_spread"

@@ -2,8 +2,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.index.difference import difference
 from acronis_pipeline.index.rows import CONTENT
+from acronis_pipeline.index.table import difference
 
 TEXT = st.one_of(st.none(), st.sampled_from(["", "a", "b", "a\x1fb"]))
 ROW = st.fixed_dictionaries(

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline import index, schemas
+from acronis_pipeline import index
 from acronis_pipeline.index import excerpts
 from acronis_pipeline.retrieve import Retriever, System, lexical, open_checked
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
 
 TABLE = "passages_words"

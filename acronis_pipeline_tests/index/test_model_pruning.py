@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from acronis_pipeline import index
-from acronis_pipeline.embedding import IDENTITY_FILE, ModelIdentity, in_precision
-from acronis_pipeline.errors import ModelError
-from acronis_pipeline.evaluate import servable
-from acronis_pipeline.evaluate.champion import Contender
-from acronis_pipeline.finetune import ModelRecord, current_model, folders, model_named
-from acronis_pipeline.finetune.folders import DroppedFolder
-from acronis_pipeline.finetune.records import write
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.champion import servable
+from acronis_pipeline.champion.record import Contender
+from acronis_pipeline.core.errors import ModelError
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity, in_precision
+from acronis_pipeline.models import pruning, records
+from acronis_pipeline.models.records import DroppedFolder, ModelRecord, current_model, model_named, write
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 
@@ -41,7 +40,7 @@ class Site:
             record_id=name,
             recipe=recipe,
             training_key=key,
-            folder=folders.model_folder(self.models_dir, recipe, key),
+            folder=records.model_folder(self.models_dir, recipe, key),
             identity=identity or replace(BASE, query_fingerprint=digest(name)),
             base_identity=base,
             metrics={},
@@ -55,7 +54,7 @@ class Site:
         return record
 
     def prune(self, *tables: str, promoted: tuple[Path, ...] = ()) -> list[DroppedFolder]:
-        return index.prune_model_folders(self.store, self.models_dir, tables=tables, promoted=promoted)
+        return pruning.prune_model_folders(self.store, self.models_dir, tables=tables, promoted=promoted)
 
     def names_left(self) -> list[str]:
         return [record.record_id for record in self.trained if record.is_there]
@@ -152,13 +151,13 @@ def test_what_killed_trainings_left_goes_once_a_newer_training_is_done(site):
     before, after = record.created_at - timedelta(hours=1), record.created_at + timedelta(hours=1)
     old = [
         left_behind(record.folder.with_name(f".{key[:16]}.partial"), when=before),
-        left_behind(folders.work_folder(site.models_dir, "full", key), when=before),
+        left_behind(records.work_folder(site.models_dir, "full", key), when=before),
         left_behind(record.folder.with_name(f".{digest('half gone')[:16]}.dropped"), when=after),
     ]
     under_way = [
         left_behind(record.folder.with_name(f".{digest('under way')[:16]}.partial"), when=after),
-        left_behind(folders.work_folder(site.models_dir, "full", digest("under way")), when=after),
-        left_behind(folders.work_folder(site.models_dir, "never trained", key), when=before),
+        left_behind(records.work_folder(site.models_dir, "full", digest("under way")), when=after),
+        left_behind(records.work_folder(site.models_dir, "never trained", key), when=before),
         left_behind(record.folder.with_name(".of-a-person"), when=before),
     ]
     dropped = site.prune()

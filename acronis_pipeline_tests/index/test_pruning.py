@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline import index, vectors
-from acronis_pipeline.embedding import ModelIdentity
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline import index
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.encoders import ModelIdentity, vector_cache
 from acronis_pipeline.index import excerpts, pruning
 from acronis_pipeline.index.rows import CONTENT
 from acronis_pipeline.store import Store
@@ -34,7 +34,7 @@ def refresh(store: Store, model: WordEmbedder, table: str) -> None:
 
 
 def cache(model: WordEmbedder) -> str:
-    return vectors.table_name(model.identity.document_fingerprint)
+    return vector_cache.table_name(model.identity.document_fingerprint)
 
 
 def test_the_tables_of_current_models_and_of_the_last_promotions_stay() -> None:

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline import index, schemas
-from acronis_pipeline.dataset import singletons
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import EmptyCorpusError, IdentityMismatchError
-from acronis_pipeline.store import Store
+from acronis_pipeline import index
+from acronis_pipeline.core.dataset import singletons
+from acronis_pipeline.core.errors import EmptyCorpusError, IdentityMismatchError
+from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, identity_of_another_model, write_chunks
 
 CORPUS = [chunk(f"c{n}", f"Passage number{n} about restoring backups") for n in range(30)]

@@ -3,7 +3,7 @@
 import pytest
 
 from acronis_pipeline import index
-from acronis_pipeline.index.text_language import full_text_options, main_language
+from acronis_pipeline.index.lance_indexes import full_text_options, main_language
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks

@@ -5,10 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from acronis_pipeline import schemas
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.pairs.generator import Chunk
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 
 
 def chunk(

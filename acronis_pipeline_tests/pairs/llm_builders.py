@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from acronis_pipeline.core.settings import LlmSettings
+from acronis_pipeline.llm.session import LlmSession
 from acronis_pipeline.pairs.generator import Chunk, Generation, LlmUsage
-from acronis_pipeline.pairs.llm import LlmGenerator
-from acronis_pipeline.pairs.llm_session import LlmSession
-from acronis_pipeline.settings import LlmSettings
+from acronis_pipeline.pairs.generators.language_model import LlmGenerator
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.pairs import fake_openai as fake
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from acronis_pipeline.errors import DatasetError, OutputError
+from acronis_pipeline.core.errors import DatasetError, OutputError
 from acronis_pipeline.pairs import beir, llama_index
 from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery
 from acronis_pipeline.pairs.labelled_datasets import read

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.errors import DatasetError
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.pairs import beir
 from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery
 from acronis_pipeline.pairs.labelled_datasets import load, read

@@ -1,9 +1,9 @@
 import pyarrow as pa
 
-from acronis_pipeline import pairs, schemas
-from acronis_pipeline.pairs import link_texts
-from acronis_pipeline.settings import LlmSettings, PairSettings
-from acronis_pipeline.store import Store, quoted
+from acronis_pipeline import pairs
+from acronis_pipeline.core.settings import LlmSettings, PairSettings
+from acronis_pipeline.pairs.generators import link_texts
+from acronis_pipeline.store import Store, quoted, schemas
 from acronis_pipeline_tests.pairs.builders import site, write_chunks
 
 OPTIONS = PairSettings()  # pyright: ignore[reportCallIssue]

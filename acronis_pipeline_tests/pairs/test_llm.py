@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from acronis_pipeline import pairs, schemas
-from acronis_pipeline.pairs.llm import prompt_hash
-from acronis_pipeline.settings import LlmSettings, PairSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline import pairs
+from acronis_pipeline.core.settings import LlmSettings, PairSettings
+from acronis_pipeline.pairs.generators.language_model import prompt_hash
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.pairs import fake_openai as fake
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
 from acronis_pipeline_tests.pairs.llm_builders import ask_about_node, generate, number_of, settings

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from acronis_pipeline import schemas
-from acronis_pipeline.errors import GeneratorError
-from acronis_pipeline.pairs import llm_batch
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.errors import GeneratorError
+from acronis_pipeline.llm import batch
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.pairs import fake_openai as fake
 from acronis_pipeline_tests.pairs.builders import site
 from acronis_pipeline_tests.pairs.llm_builders import KEY, ask_about_node, generate, number_of
@@ -54,9 +53,9 @@ def test_a_batch_of_a_killed_run_is_found_again(store: Store, monkeypatch: pytes
         server.looks_until_done = 2
         with monkeypatch.context() as patched:
             if moment == "while waiting":
-                patched.setattr(llm_batch.time, "sleep", die)
+                patched.setattr(batch.time, "sleep", die)
             else:
-                patched.setattr(llm_batch.BatchRun, "_remember", die)
+                patched.setattr(batch.BatchRun, "_remember", die)
             with pytest.raises(Killed):
                 generate(store, chunks, server.url, **BATCH)
         generation, usage = generate(store, chunks, server.url, **BATCH)
@@ -72,7 +71,7 @@ def test_a_submission_that_never_arrived_is_made_again(store: Store, monkeypatch
 
     with fake.serving(ask_about_node) as server:
         with monkeypatch.context() as patched:
-            patched.setattr(llm_batch.json, "dumps", die)
+            patched.setattr(batch.json, "dumps", die)
             with pytest.raises(Killed):
                 generate(store, site(2, chunks_per_page=1), server.url, **BATCH)
         generation, _ = generate(store, site(2, chunks_per_page=1), server.url, **BATCH)

@@ -4,12 +4,12 @@ import json
 import re
 from typing import Any
 
-from acronis_pipeline import pairs, schemas
+from acronis_pipeline import pairs
+from acronis_pipeline.core.settings import PairSettings
+from acronis_pipeline.llm.session import LlmSession
 from acronis_pipeline.pairs.generator import Candidate
-from acronis_pipeline.pairs.llm_judge import Judgement, judge
-from acronis_pipeline.pairs.llm_session import LlmSession
-from acronis_pipeline.settings import PairSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.pairs.judge import Judgement, judge
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.pairs import fake_openai as fake
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
 from acronis_pipeline_tests.pairs.llm_builders import settings

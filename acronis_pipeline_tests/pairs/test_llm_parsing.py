@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.pairs.llm_briefs import spread
-from acronis_pipeline.pairs.llm_parsing import entries
-from acronis_pipeline.pairs.llm_prompt import Question
+from acronis_pipeline.llm.response import entries
+from acronis_pipeline.pairs.generators.prompts import Question, spread
 
 
 def texts(content: str) -> list[str] | None:

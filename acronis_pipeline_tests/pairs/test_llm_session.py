@@ -13,13 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from acronis_pipeline import schemas
-from acronis_pipeline.errors import GeneratorError
-from acronis_pipeline.pairs.llm_budget import Pace
-from acronis_pipeline.pairs.llm_endpoint import name_of
-from acronis_pipeline.pairs.llm_session import LlmSession
-from acronis_pipeline.settings import LlmSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.errors import GeneratorError
+from acronis_pipeline.core.settings import LlmSettings
+from acronis_pipeline.llm.budget import Pace
+from acronis_pipeline.llm.endpoint import name_of
+from acronis_pipeline.llm.session import LlmSession
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.pairs import fake_openai as fake
 from acronis_pipeline_tests.pairs.builders import site
 from acronis_pipeline_tests.pairs.llm_builders import KEY, ask_about_node, generate, number_of

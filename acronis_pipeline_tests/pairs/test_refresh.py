@@ -2,11 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from acronis_pipeline import gold, pairs, schemas
-from acronis_pipeline.errors import EmptyCorpusError
+from acronis_pipeline import pairs
+from acronis_pipeline.core import gold
+from acronis_pipeline.core.errors import EmptyCorpusError
+from acronis_pipeline.core.settings import LlmSettings, PairSettings
 from acronis_pipeline.pairs import filters, splits
-from acronis_pipeline.settings import LlmSettings, PairSettings
-from acronis_pipeline.store import Store, quoted
+from acronis_pipeline.store import Store, quoted, schemas
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
 
 OPTIONS = PairSettings()  # pyright: ignore[reportCallIssue]

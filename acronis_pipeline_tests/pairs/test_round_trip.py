@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline import pairs, schemas
+from acronis_pipeline import pairs
+from acronis_pipeline.core.settings import LlmSettings, PairSettings
 from acronis_pipeline.pairs.round_trip import LOST, ranks
-from acronis_pipeline.settings import LlmSettings, PairSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.pairs.builders import site, write_chunks
 
 

@@ -4,10 +4,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline import schemas
+from acronis_pipeline.core.settings import PairSettings
 from acronis_pipeline.pairs import splits
-from acronis_pipeline.settings import PairSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.pairs.builders import site, write_chunks
 
 OPTIONS = PairSettings()  # pyright: ignore[reportCallIssue]

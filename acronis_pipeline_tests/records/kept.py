@@ -7,18 +7,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from acronis_pipeline import schemas
-from acronis_pipeline.embedding import ModelIdentity
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.encoders import ModelIdentity
 from acronis_pipeline.evaluate import Report
 from acronis_pipeline.evaluate.metrics import all_metrics
 from acronis_pipeline.evaluate.report import Correlation, Forgetting, Latency, SliceScore
 from acronis_pipeline.evaluate.scoring import Row, as_table, compare, summarize
 from acronis_pipeline.evaluate.significance import Difference, Interval
 from acronis_pipeline.evaluate.stored import REPORTS_TABLE, RESULTS_TABLE
-from acronis_pipeline.finetune import ModelRecord
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.index.corpora import chunk, write_chunks
 
 SYSTEMS = {

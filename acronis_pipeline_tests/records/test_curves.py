@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from acronis_pipeline.errors import ModelError
-from acronis_pipeline.finetune import ModelRecord, Report
-from acronis_pipeline.records import curves as curves_module
-from acronis_pipeline.records import ensure_registered, record_training, training
-from acronis_pipeline.records.curves import Curves
+from acronis_pipeline.core.errors import ModelError
+from acronis_pipeline.finetune import Report
+from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.store import Store
-from acronis_pipeline.tracking import Point, Run, RunSummary, Tracker
+from acronis_pipeline.tracking import Point, Run, RunSummary, Tracker, ensure_registered, record_training, training
+from acronis_pipeline.tracking import training as curves_module
+from acronis_pipeline.tracking.training import Curves
 from acronis_pipeline_tests.records.test_training import DATASET, METRICS, RECIPE, trained
 
 HISTORY = METRICS["history"]

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.dataset import Passage, Question, RetrievalDataset
-from acronis_pipeline.embedding import ModelIdentity
-from acronis_pipeline.finetune import ModelRecord, Report, load_recipe
-from acronis_pipeline.finetune.records import write
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.records import ensure_registered, record_training, training
+from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.encoders import ModelIdentity
+from acronis_pipeline.finetune import Report, load_recipe
+from acronis_pipeline.models.records import ModelRecord, write
 from acronis_pipeline.store import Store
-from acronis_pipeline.tracking import Run, Tracker, flatten, prune_models
+from acronis_pipeline.tracking import Run, Tracker, ensure_registered, flatten, prune_models, record_training, training
 from acronis_pipeline.tracking.models import register
 from acronis_pipeline_tests.records.kept import model_record
 

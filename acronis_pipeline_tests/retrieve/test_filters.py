@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acronis_pipeline import index
-from acronis_pipeline.crawl.judge.urls import canonical
-from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.core.errors import SettingsError
+from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.retrieve import Filters, Retriever, System
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks

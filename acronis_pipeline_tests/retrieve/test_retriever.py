@@ -3,14 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from acronis_pipeline import index, schemas
-from acronis_pipeline.embedding import PACKAGED_BASE, describe, find_base, load_base
-from acronis_pipeline.errors import IdentityMismatchError
-from acronis_pipeline.index.identity import marked
+from acronis_pipeline import index
+from acronis_pipeline.core.errors import IdentityMismatchError
+from acronis_pipeline.core.settings import IndexSettings
+from acronis_pipeline.encoders import PACKAGED_BASE, deferred, describe, find_base, load_base
+from acronis_pipeline.index.rows import marked
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.retrieve.ranking import first_of_each
-from acronis_pipeline.settings import IndexSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.index.corpora import (
     WindowedWordEmbedder,
     WordEmbedder,
@@ -185,7 +185,7 @@ def test_hybrid_answers_by_vectors_where_no_word_matches(store: Store) -> None:
 
 
 def test_model_of_other_vectors_is_refused(store: Store) -> None:
-    stranger = index.DeferredEmbedder(identity_of_another_model(), WordEmbedder)
+    stranger = deferred.DeferredEmbedder(identity_of_another_model(), WordEmbedder)
     with pytest.raises(IdentityMismatchError, match=TABLE):
         Retriever(store, SYSTEMS[1], stranger)
     with pytest.raises(IdentityMismatchError, match="got none"):

@@ -3,9 +3,9 @@ import subprocess
 import pytest
 from dagster import DagsterExecutionInterruptedError
 
-from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.core.errors import SettingsError
 from acronis_pipeline.tracking import Dataset, Tracker, flatten, metric_name, sqlite_file
-from acronis_pipeline.tracking import git as git_module
+from acronis_pipeline.tracking import run as git_module
 
 
 @pytest.fixture(scope="module")

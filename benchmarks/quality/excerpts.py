@@ -19,9 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from acronis_pipeline import embedding, index
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline import encoders, index
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.evaluate import scoring
 from acronis_pipeline.evaluate.questions import Corpus, from_pairs
 from acronis_pipeline.evaluate.scoring import Row
@@ -111,7 +111,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     recipe, results = load_recipe("query_adapter"), {}
-    base = embedding.load(embedding.find_base(recipe.base_model), describe_base(recipe), device="cpu")
+    base = encoders.load(encoders.find_base(recipe.base_model), describe_base(recipe), device="cpu")
     with ExitStack() as stack:
         folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         store = Store(str(folder / "lancedb"))

@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 
 from acronis_pipeline import index
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, ModelIdentity, find_base
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.encoders import PACKAGED_BASE, Embedder, ModelIdentity, find_base
 from acronis_pipeline.evaluate import Report
 from acronis_pipeline.evaluate.arena import Arena, Arm, Rankings, read_corpus
 from acronis_pipeline.evaluate.evaluation import questions_id
@@ -34,7 +35,6 @@ from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.questions import EvalQuestion, from_pairs, ranked_units
 from acronis_pipeline.evaluate.scoring import Row, score_questions, summarize
 from acronis_pipeline.evaluate.weights import GRID
-from acronis_pipeline.fingerprint import digest
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.retrieve.fusion import Pool
 from acronis_pipeline.store import Store

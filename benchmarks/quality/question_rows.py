@@ -1,13 +1,13 @@
 """Each question's result of each system of a report, which the report itself does not hold: for comparing reports."""
 
-from acronis_pipeline import finetune
-from acronis_pipeline.dataset import RetrievalDataset
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.evaluate import Arena, Arm, Report, scoring
 from acronis_pipeline.evaluate.arena import Rankings, read_corpus
 from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
 from acronis_pipeline.evaluate.questions import from_pairs
 from acronis_pipeline.evaluate.scoring import Row
-from acronis_pipeline.settings import Settings
+from acronis_pipeline.models import records
 from acronis_pipeline.store import Store
 
 Rows = dict[str, list[Row]]
@@ -16,7 +16,7 @@ Rows = dict[str, list[Row]]
 
 def rows_of(report: Report, asked: RetrievalDataset, store: Store, settings: Settings) -> Rows:
     """Read from the tables and the model that the report's evaluation left in the store."""
-    model = finetune.current_model(store, report.recipe)
+    model = records.current_model(store, report.recipe)
     assert model is not None  # the benchmark has just trained or found it
     table_of = {system.name: system.table for system in report.systems}
     base, tuned = base_arm(model, settings.model), tuned_arm(model, settings.model)

@@ -25,15 +25,17 @@ from typing import Any
 import pyarrow as pa
 from question_rows import Rows, rows_of
 
-from acronis_pipeline import evaluate, finetune, index, pairs, schemas
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.evaluate import Arena, Report, scoring, table
+from acronis_pipeline import evaluate, index, pairs
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.settings import Settings, load_settings
+from acronis_pipeline.evaluate import Arena, Report, scoring
 from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
-from acronis_pipeline.evaluate.own_words import as_customers_would
+from acronis_pipeline.evaluate.questions import as_customers_would
 from acronis_pipeline.finetune.recipe import load_recipe
+from acronis_pipeline.models import records
 from acronis_pipeline.pairs import labelled_datasets
-from acronis_pipeline.settings import Settings, load_settings
-from acronis_pipeline.store import Store
+from acronis_pipeline.reporting import table
+from acronis_pipeline.store import Store, schemas
 
 _SPAN = re.compile(r"^(.+?)[-_]\d+-\d+(?:-\d+-\d+)?$")
 _TITLE_WORDS = 16
@@ -87,7 +89,7 @@ def measure(path: Path, recipes: list[str], settings: Settings, folder: Path) ->
     learning = pairs.load_dataset(store)
     reports, rows_by_recipe, training = [], {}, {}
     for name in recipes:
-        model = finetune.refresh(
+        model = records.refresh(
             store, load_recipe(name, settings.recipes_dir), learning, folder / "models", running=settings.model
         ).record
         base, tuned = base_arm(model, settings.model), tuned_arm(model, settings.model)

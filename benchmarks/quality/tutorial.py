@@ -29,9 +29,10 @@ import peers
 from question_rows import Rows, rows_of
 
 from acronis_pipeline.bench import BenchResult, bench
-from acronis_pipeline.evaluate import Report, scoring, table
+from acronis_pipeline.core.settings import load_settings
+from acronis_pipeline.evaluate import Report, scoring
 from acronis_pipeline.pairs import labelled_datasets
-from acronis_pipeline.settings import load_settings
+from acronis_pipeline.reporting import table
 from acronis_pipeline.store import Store
 
 _AGAINST = (("fine_tuned", "fine_tuned"), ("hybrid", "hybrid"), ("hybrid", "hybrid_best"), ("hybrid", "fine_tuned"))

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from acronis_pipeline import embedding
-from acronis_pipeline.dataset import RetrievalDataset, gold_clusters
-from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, PassageVectors, Windows
-from acronis_pipeline.embedding.windows import mixed
+from acronis_pipeline import encoders
+from acronis_pipeline.core.dataset import RetrievalDataset, gold_clusters
+from acronis_pipeline.encoders import PACKAGED_BASE, Embedder, PassageVectors, Windows
+from acronis_pipeline.encoders.windows import mixed
 from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.significance import mean_interval, paired_difference
 from acronis_pipeline.finetune import load_recipe
@@ -37,9 +37,9 @@ _log = logging.getLogger(__name__)
 
 
 def embedder_with(windows: Windows | None) -> Embedder:
-    folder = embedding.find_base(PACKAGED_BASE)
-    identity = embedding.describe(folder, base=PACKAGED_BASE, max_seq_length=512, windows=windows)
-    return embedding.load(folder, identity, device="cpu")
+    folder = encoders.find_base(PACKAGED_BASE)
+    identity = encoders.describe(folder, base=PACKAGED_BASE, max_seq_length=512, windows=windows)
+    return encoders.load(folder, identity, device="cpu")
 
 
 def ndcg(vectors: PassageVectors, queries: np.ndarray, dataset: RetrievalDataset) -> list[float]:

@@ -21,11 +21,12 @@ from pathlib import Path
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, PassageVectors
-from acronis_pipeline.finetune import load_recipe, query_adapter
+from acronis_pipeline import encoders
+from acronis_pipeline.encoders import PACKAGED_BASE, Embedder, PassageVectors
+from acronis_pipeline.finetune import load_recipe
 from acronis_pipeline.finetune.examples import Examples, Questions
 from acronis_pipeline.finetune.method import Task
+from acronis_pipeline.finetune.methods import query_adapter
 from acronis_pipeline.store import Store
 
 _MEANINGS = 32
@@ -91,7 +92,7 @@ def made_up(base: Embedder, store: Store, n_pairs: int, pairs_each: int, seed: i
 
 def measure(n_pairs: int, pairs_each: int, seed: int) -> Result:
     """Train once, publish, compare."""
-    base = embedding.load_base(PACKAGED_BASE, max_seq_length=256, device="cpu")
+    base = encoders.load_base(PACKAGED_BASE, max_seq_length=256, device="cpu")
     before = base.encode_passages(_TEXTS)
     with tempfile.TemporaryDirectory() as folder:
         task = made_up(base, Store(f"{folder}/lancedb"), n_pairs, pairs_each, seed)

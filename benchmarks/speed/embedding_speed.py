@@ -31,7 +31,7 @@ def passages(folder: Path, n: int) -> list[str]:
     """About 128 tokens each, shuffled."""
     import semchunk
 
-    from acronis_pipeline.embedding import PACKAGED_BASE, TokenCounter, find_base
+    from acronis_pipeline.encoders import PACKAGED_BASE, TokenCounter, find_base
 
     chunk = semchunk.chunkerify(TokenCounter(find_base(PACKAGED_BASE)).count, _TOKENS)
     texts: list[str] = []
@@ -48,15 +48,15 @@ def ways(work: Path, calibration: Path) -> tuple[dict[str, Any], Callable[[list[
     import torch
     from sentence_transformers import SentenceTransformer
 
-    from acronis_pipeline import embedding
+    from acronis_pipeline import encoders
+    from acronis_pipeline.core.settings import ModelSettings
     from acronis_pipeline.encoders import running
-    from acronis_pipeline.model_export import export
+    from acronis_pipeline.export import export
     from acronis_pipeline.pairs import labelled_datasets
-    from acronis_pipeline.settings import ModelSettings
 
-    folder = embedding.find_base(embedding.PACKAGED_BASE)
-    identity = embedding.describe(folder, base=embedding.PACKAGED_BASE, max_seq_length=256)
-    exact = embedding.load(folder, identity, device="cpu")
+    folder = encoders.find_base(encoders.PACKAGED_BASE)
+    identity = encoders.describe(folder, base=encoders.PACKAGED_BASE, max_seq_length=256)
+    exact = encoders.load(folder, identity, device="cpu")
     openvino = ModelSettings.model_validate({"backend": "openvino", "cache_dir": work / "encoders"})
     _, dataset = labelled_datasets.load(None, calibration)
     int8 = export(exact, dataset, work / "int8", "openvino-int8", max_loss=1.0)
@@ -67,7 +67,7 @@ def ways(work: Path, calibration: Path) -> tuple[dict[str, Any], Callable[[list[
     }
     if "avx512_bf16" in Path("/proc/cpuinfo").read_text("utf-8"):
         for name, precision in (("torch bfloat16", "bfloat16 in torch"), ("OpenVINO bfloat16", "bfloat16")):
-            found[name] = running(folder, embedding.in_precision(identity, precision), openvino)
+            found[name] = running(folder, encoders.in_precision(identity, precision), openvino)
     plain = SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
     plain.max_seq_length = 256
 
@@ -124,7 +124,7 @@ def _ratios(plain: list[float], other: list[float]) -> dict[str, float]:
 def losses(embedders: dict[str, Any], questions: Path) -> list[dict[str, Any]]:
     """nDCG@10 of every way on a set of questions, and the paired difference from torch's float32."""
     from acronis_pipeline.evaluate.significance import paired_difference
-    from acronis_pipeline.model_export.judging import ndcg_by_question
+    from acronis_pipeline.export.exporting import ndcg_by_question
     from acronis_pipeline.pairs import labelled_datasets
 
     _, dataset = labelled_datasets.load(None, questions)

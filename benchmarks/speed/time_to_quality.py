@@ -38,16 +38,16 @@ sys.path.append(str(Path(__file__).parents[1] / "quality"))
 
 import peers
 
-from acronis_pipeline import embedding, finetune
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.finetune.contrastive_parameters import ContrastiveParameters, batches_of, schedule_of
+from acronis_pipeline import encoders, finetune
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.settings import Settings, load_settings
+from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.export.exporting import ndcg_by_question
 from acronis_pipeline.finetune.method import Task
+from acronis_pipeline.finetune.parameters import ContrastiveParameters, batches_of, schedule_of
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline.finetune.validation import CHOOSES
-from acronis_pipeline.model_export.judging import ndcg_by_question
 from acronis_pipeline.pairs import labelled_datasets
-from acronis_pipeline.settings import Settings, load_settings
 from acronis_pipeline.store import Store
 
 ENGINE = "full"
@@ -146,7 +146,7 @@ def measure(
             work=folder / "work",
         )
     seconds = watch.seconds
-    published = embedding.load(trained.folder, trained.identity, device=model.device, batch_size=model.batch_size)
+    published = encoders.load(trained.folder, trained.identity, device=model.device, batch_size=model.batch_size)
     value = float(np.mean(ndcg_by_question(published, testing, [passage.text for passage in testing.passages])))
     watch.curve.append({"at": "published", "seconds": round(seconds, 1), CHOOSES: round(value, 4)})
     return {

@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.embedding.identity import FLOAT32
-from acronis_pipeline.finetune.closest_windows import Shown
-from acronis_pipeline.finetune.contrast import Contrast, contrastive_loss, lay_out
-from acronis_pipeline.finetune.contrastive_parameters import ContrastiveParameters
+from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders.identity import FLOAT32
+from acronis_pipeline.finetune.contrast import Contrast, Shown, contrastive_loss, lay_out
 from acronis_pipeline.finetune.contrastive_training import turn_dropout_off
-from acronis_pipeline.finetune.encoding import encoder_of
 from acronis_pipeline.finetune.examples import Examples
-from acronis_pipeline.finetune.gradient_step import add_gradients
+from acronis_pipeline.finetune.gradient_step import add_gradients, encoder_of
+from acronis_pipeline.finetune.parameters import ContrastiveParameters
 
 _ONE_BATCH = 10**9
 

@@ -1,24 +1,101 @@
-"""What a crawl learns about each address, turned into table rows; and what it may build on from earlier ones."""
+"""What was known of every address before a crawl, in some hundred bytes each.
+
+What a crawl learns about each address, turned into table rows; and what it may build on from earlier ones.
+"""
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
-from acronis_pipeline import content, schemas
+import pyarrow as pa
+
+from acronis_pipeline import content
 from acronis_pipeline.content import Content
-from acronis_pipeline.crawl.judge.page import Reading
-from acronis_pipeline.crawl.judge.verdict import Verdict
-from acronis_pipeline.crawl.memory import page_versions, rows
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.crawl.fetching.fetch import Answer
+from acronis_pipeline.crawl.judging.verdict import Reading, Verdict
+from acronis_pipeline.crawl.memory import tables
 from acronis_pipeline.crawl.memory.journal import Journal, Run
-from acronis_pipeline.crawl.memory.known import Known
-from acronis_pipeline.crawl.memory.tables import CHANGES, LINK_LISTS, PAGES, VERSIONS, VISITS, Record, Row, write
-from acronis_pipeline.crawl.site.fetch import Answer
-from acronis_pipeline.crawl.walk.frontier import Target
-from acronis_pipeline.crawl.walk.lastmod import vouches
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store, is_in, timestamp
+from acronis_pipeline.crawl.memory.plan import vouches
+from acronis_pipeline.crawl.memory.tables import (
+    CHANGES,
+    LINK_LISTS,
+    PAGES,
+    VERSIONS,
+    VISITS,
+    Record,
+    Row,
+    Target,
+    write,
+)
+from acronis_pipeline.store import Store, is_in, primary_key, schemas, timestamp
+
+
+class KeyedRows:
+    """Rows by key: Arrow columns and one dictionary, where a dictionary per row would take ten times as much."""
+
+    def __init__(self, store: Store, table: str, schema: pa.Schema) -> None:
+        rows = store.read(table, schema).combine_chunks()
+        self._columns = {name: rows.column(name) for name in rows.column_names}
+        self._index = {key: index for index, key in enumerate(rows.column(primary_key(schema)).to_pylist())}
+
+    def get(self, key: str) -> Row | None:
+        index = self._index.get(key)
+        return None if index is None else {name: column[index].as_py() for name, column in self._columns.items()}
+
+    def value(self, key: str, column: str) -> object:
+        """One value of a known key."""
+        return self._columns[column][self._index[key]].as_py()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._index
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+
+class Known:
+    """Pages (tombstoned ones too) and visits as they were when it was made."""
+
+    def __init__(self, store: Store) -> None:
+        self.pages = KeyedRows(store, PAGES, schemas.PAGES)
+        self.visits = KeyedRows(store, VISITS, schemas.VISITS)
+        self.n_live = len(self.live())
+
+    def page(self, url: str) -> Row | None:
+        """A page that exists as far as we know."""
+        return self.pages.get(url) if self.is_live(url) else None
+
+    def is_live(self, url: str) -> bool:
+        return url in self.pages and self.pages.value(url, "gone_at") is None
+
+    def live(self) -> list[str]:
+        return [url for url in self.pages if self.is_live(url)]
+
+    def depth(self, url: str) -> int:
+        """Of a known page."""
+        return cast(int | None, self.pages.value(url, "depth")) or 0
+
+    def content_hash(self, url: str) -> str:
+        """Of a known page."""
+        return cast(str, self.pages.value(url, "content_hash"))
+
+    def title(self, url: str) -> str | None:
+        """Of a known page."""
+        return cast(str | None, self.pages.value(url, "title"))
+
+    def validators(self, url: str) -> dict[str, str]:
+        """Headers that ask for an address only if it changed since the last visit."""
+        visit = self.visits.get(url) or {}
+        headers = {"If-None-Match": visit.get("etag"), "If-Modified-Since": visit.get("last_modified")}
+        return {name: value for name, value in headers.items() if value}
+
 
 BATCH_VISITS = 1_000
 BATCH_CHARS = 8_000_000
@@ -151,7 +228,7 @@ class Archive:
         before = self.known.page(url)
         if before is None or before["extractor"] == self._extractor or before["content_hash"] == reading.content_hash:
             return False
-        stored = page_versions.html_of(self._store, {url: before["content_hash"]}).get(url)
+        stored = tables.html_of(self._store, {url: before["content_hash"]}).get(url)
         if stored is None:
             return False
         return extracting(stored, url=url, selector=self._selector).content_hash == reading.content_hash
@@ -163,8 +240,8 @@ class Archive:
         record: Record = {VISITS: [self._visit(url, recorded, answer)]}
         before = self.known.pages.get(url)
         if recorded.outcome == "page" and before:
-            row = {**before, **rows.found(target, before), **rows.validators(answer, before)}
-            record[PAGES] = [{**row, "status": recorded.status, "fetched_at": rows.now()}]
+            row = {**before, **tables.found(target, before), **tables.validators(answer, before)}
+            record[PAGES] = [{**row, "status": recorded.status, "fetched_at": tables.now()}]
         self._journal.add(record)
 
     def page(self, target: Target, answer: Answer, reading: Reading, *, same: bool) -> Record:
@@ -175,7 +252,7 @@ class Archive:
         same
             It says what it said, although its hash differs.
         """
-        url, now = answer.url, rows.now()
+        url, now = answer.url, tables.now()
         before = self.known.pages.get(url)
         identical = before is not None and before["content_hash"] == reading.content_hash
         row: Row = {
@@ -183,14 +260,14 @@ class Archive:
             "final_url": url,
             "status": answer.status,
             "media_type": reading.media_type,
-            **rows.validators(answer, {}),
+            **tables.validators(answer, {}),
             "fetched_at": now,
             "changed_at": before["changed_at"] if before and (same or identical) else now,
             "content_hash": reading.content_hash,
             "extractor": self._extractor,
             "title": reading.title,
             "language": reading.language,
-            **rows.found(target, before or {}),
+            **tables.found(target, before or {}),
         }
         record: Record = {
             **self._link_list(url, reading.links),
@@ -198,7 +275,7 @@ class Archive:
             VISITS: [self._visit(url, Verdict("page", status=answer.status), answer, reading.links)],
         }
         if not identical:
-            record[VERSIONS] = [rows.content_version(row, reading.html)]
+            record[VERSIONS] = [tables.content_version(row, reading.html)]
         if before is None:
             what = "new"
         elif before["gone_at"] is not None:
@@ -206,7 +283,7 @@ class Archive:
         else:
             what = "unchanged" if same or identical else "changed"
         if what != "unchanged":
-            record[CHANGES] = [rows.change(url, now, what, reading.content_hash)]
+            record[CHANGES] = [tables.change(url, now, what, reading.content_hash)]
         return record
 
     def keep(self, url: str, record: Record) -> None:
@@ -222,7 +299,7 @@ class Archive:
         before = self.known.visits.get(url) or {}
         asked: Row = {
             "url": url,
-            "asked_at": rows.now(),
+            "asked_at": tables.now(),
             "outcome": verdict.outcome,
             "reason": verdict.reason,
             "status": verdict.status,
@@ -231,17 +308,17 @@ class Archive:
         if verdict.outcome == "failed" and self.known.is_live(url) and before.get("outcome") in {"page", "failed"}:
             # What is held of the page is still what these belong to.
             return {**before, **asked}
-        held = before if answer is not None and answer.status == 304 else {"links_id": rows.links_id(links)}
+        held = before if answer is not None and answer.status == 304 else {"links_id": tables.links_id(links)}
         return {
             **asked,
-            **(rows.validators(answer, before) if answer and verdict.outcome != "failed" else {}),
+            **(tables.validators(answer, before) if answer and verdict.outcome != "failed" else {}),
             "lastmod": self._lastmods.get(url),
             "links_id": held["links_id"],
             "extractor": self._extractor,
         }
 
     def _link_list(self, url: str, links: tuple[str, ...]) -> Record:
-        links_id = rows.links_id(links)
+        links_id = tables.links_id(links)
         if links_id is None or (url in self.known.visits and self.known.visits.value(url, "links_id") == links_id):
             return {}
         return {LINK_LISTS: [{"links_id": links_id, "links": list(links)}]}

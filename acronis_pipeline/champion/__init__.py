@@ -1,0 +1,1 @@
+"""Who answers questions, and why: record, decision, promotion, rollback."""

@@ -1,0 +1,136 @@
+"""The promotion: today's reports against the reigning champion, and the pointer that moves or stays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from acronis_pipeline import index
+from acronis_pipeline.champion import servable
+from acronis_pipeline.champion.decision import (
+    Barred,
+    Decision,
+    asked,
+    decide,
+    forgotten,
+    lost,
+    needs_standing,
+    same_questions,
+)
+from acronis_pipeline.champion.record import Champion, Contender, crown, history
+from acronis_pipeline.champion.rollback import rolled_back
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.errors import ChampionError, ModelError
+from acronis_pipeline.core.gold import GoldQuestion
+from acronis_pipeline.core.settings import Settings
+from acronis_pipeline.evaluate import leak
+from acronis_pipeline.evaluate.arena import Arena
+from acronis_pipeline.evaluate.evaluation import Canonical, Evaluation, evaluate_alone
+from acronis_pipeline.evaluate.report import Report
+from acronis_pipeline.evaluate.stored import latest_reports, question_results
+from acronis_pipeline.store import Store
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """The decision, who reigns after it, and whether that is somebody else than before."""
+
+    decision: Decision
+    champion: Champion
+    changed: bool
+
+
+def settle(
+    store: Store,
+    recipes: Sequence[str],
+    dataset: RetrievalDataset,
+    gold: Sequence[GoldQuestion],
+    settings: Settings,
+    *,
+    canonical: Canonical = str,
+) -> Promotion:
+    """Decide on the newest report of each of `recipes`, and move the pointer if the decision says so.
+
+    Systems whose model or table is gone are passed over, and so are those that a person took back (`rollback`), for as
+    long as the questions are the same. A model that forgot (`Report.forgetting`) is promoted with a warning, or
+    passed over if the setting `evaluation.forgetting_blocks` says so.
+
+    Raises
+    ------
+    ChampionError
+        If no recipe has a report, the newest one is no longer about today's passages and the champion must be asked
+        anew or cannot be, or somebody moved the pointer meanwhile.
+    """
+    past = history(store)
+    before = past[-1] if past else None
+    reports = [report for report in latest_reports(store) if report.recipe in recipes]
+    comparable = same_questions(reports)
+    standing = None
+    if before and needs_standing(reports, before):
+        standing = _ask_again(store, before, dataset, gold, settings, canonical)
+    results = question_results(store, [report.report_id for report in comparable])
+    if standing:
+        results = pa.concat_tables([results, standing.results])
+    questions = asked(results, comparable[0])
+    if before:
+        results = leak.fair(store, before.recipe, before.model_id, dataset, gold, results)
+    strict = settings.evaluation.forgetting_blocks
+    barred = _barred(store, comparable, past, questions, forgetting_blocks=strict)
+    decision = decide(reports, results, before, standing.report if standing else None, barred=barred)
+    if before and not decision.promote:
+        return Promotion(decision, before, False)
+    folder, identity = servable.model_of(store, decision.winner)
+    now = crown(
+        store,
+        decision.winner,
+        move="promotion" if before else "first",
+        reason=decision.reason,
+        previous=before,
+        model_folder=folder,
+        identity=identity,
+        evidence=decision.evidence,
+        asked=questions,
+    )
+    return Promotion(decision, now, True)
+
+
+def _barred(
+    store: Store, reports: Sequence[Report], past: Sequence[Champion], questions: str, *, forgetting_blocks: bool
+) -> Barred:
+    """Why a contender of these reports may not be promoted."""
+
+    def why(contender: Contender) -> str | None:
+        if taken_back := rolled_back(past, contender, questions):
+            day = f"{taken_back.promoted_at:%Y-%m-%d}"
+            return f"rolled back on {day}, and neither its model nor the questions have changed: {taken_back.reason}"
+        if forgetting_blocks and (probe := forgotten(reports, contender)):
+            return lost(probe)
+        try:
+            folder, identity = servable.model_of(store, contender)
+        except ModelError as error:
+            return str(error)
+        return servable.problem(store, contender.system, folder, identity)
+
+    return why
+
+
+def _ask_again(
+    store: Store,
+    champion: Champion,
+    dataset: RetrievalDataset,
+    gold: Sequence[GoldQuestion],
+    settings: Settings,
+    canonical: Canonical,
+) -> Evaluation:
+    """The champion on today's corpus and questions, after bringing its index up to date."""
+    if unfit := servable.problem(store, champion.system, champion.model_folder, champion.identity):
+        raise ChampionError(
+            f"champion {champion.contender} can neither answer nor be compared: {unfit}; let another one reign with "
+            "`acronis-pipeline champion rollback` or `champion promote`"
+        )
+    arm = servable.serving_arm(store, champion, settings.model)
+    index.refresh(store, arm.table, lambda: arm.embedder, arm.embedder.identity, settings.index)
+    arena, candidates = Arena(dataset.test, arm, device=settings.model.device), settings.retrieval.candidates
+    return evaluate_alone(
+        store, champion.recipe, champion.system, arena, gold, candidates=candidates, canonical=canonical
+    )

@@ -1,0 +1,223 @@
+"""`acronis-pipeline champion …`: who answers questions and why, back to who did before, or to whom a person wants."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from acronis_pipeline.cli.options import DataOption, JsonOption, print_json
+from acronis_pipeline.core.errors import ChampionError, NoChampionError
+from acronis_pipeline.core.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from acronis_pipeline.champion.history import Reign
+    from acronis_pipeline.champion.record import Contender
+    from acronis_pipeline.champion.rollback import Moved
+    from acronis_pipeline.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="Who answers questions and why; back to an earlier one in seconds.")
+
+ReasonOption = Annotated[str, typer.Option("--reason", help="For the history.", show_default=False)]
+NoRefreshOption = Annotated[
+    bool,
+    typer.Option("--no-refresh", help="Move at once; its index catches up with today's passages at the next refresh."),
+]
+
+
+@app.callback()
+def of_a_person(context: typer.Context) -> None:
+    """Somebody waits for each of these commands: an MLflow that is down is given up within seconds."""
+    from acronis_pipeline.tracking import impatient
+
+    context.with_resource(impatient())
+
+
+@app.command()
+def show(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Show who reigns, since when and why, and whether MLflow's alias and LanceDB's tag agree."""
+    from acronis_pipeline.champion import history, servable
+    from acronis_pipeline.tracking import Tracker
+
+    settings = load_settings(data)
+    store = _opened(settings)
+    reign = history.current(store)
+    if reign is None:
+        raise _nobody(settings)
+    tracker = Tracker.of(settings)
+    problems = servable.disagreements(store, tracker, reign.champion)
+    version = tracker.champion_version()
+    if as_json:
+        print_json(history.as_json(reign) | {"registry_version": version, "problems": problems})
+        return
+    for name, value in _shown(store, reign, version).items():
+        typer.echo(f"{name:<12} {value}")
+    for problem in problems:
+        typer.echo(f"disagrees    {problem}")
+    typer.echo(
+        "Alias and tag follow with `acronis-pipeline champion repair`; put back what is gone, or let another reign "
+        "with `acronis-pipeline champion rollback`."
+        if problems
+        else "MLflow's alias and LanceDB's tag agree."
+    )
+
+
+@app.command(name="history")
+def show_history(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List every promotion and rollback, newest first."""
+    from acronis_pipeline.champion import history
+
+    settings = load_settings(data)
+    past = history.reigns(_opened(settings))
+    if as_json:
+        print_json([history.as_json(reign) for reign in reversed(past)])
+        return
+    if not past:
+        raise _nobody(settings)
+    for reign in reversed(past):
+        champion = reign.champion
+        back = f" (to {champion.restored_id})" if champion.restored_id else ""
+        typer.echo(
+            f"{reign.number:>3}  {champion.promotion_id}  {champion.promoted_at:%Y-%m-%d %H:%M} UTC  "
+            f"{champion.move}{back}: {champion.contender}\n     {champion.reason}"
+        )
+
+
+@app.command()
+def rollback(
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", help="Promotion id or number of `champion history`.", show_default="who reigned before this one"
+        ),
+    ] = None,
+    reason: ReasonOption = "rolled back by hand",
+    no_refresh: NoRefreshOption = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let an earlier champion answer questions again."""
+    from acronis_pipeline.champion.rollback import roll_back
+
+    settings = load_settings(data)
+    store = _opened(settings)
+    moved = roll_back(store, settings, to=to, reason=reason, refresh=not no_refresh)
+    _finish(store, settings, moved, as_json)
+
+
+@app.command()
+def promote(
+    recipe: Annotated[str, typer.Argument(help="Recipe whose newest report has the system.")],
+    system: Annotated[str, typer.Argument(help="As the report calls it, for example hybrid.")],
+    reason: ReasonOption,
+    no_refresh: NoRefreshOption = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a system of a report answer questions, whatever the evidence says."""
+    from acronis_pipeline.champion.rollback import promote_by_hand
+
+    settings = load_settings(data)
+    store = _opened(settings)
+    moved = promote_by_hand(store, settings, recipe, system, reason=reason, refresh=not no_refresh)
+    _finish(store, settings, moved, as_json)
+
+
+@app.command()
+def repair(data: DataOption = None) -> None:
+    """Let MLflow's alias, LanceDB's tag and Dagster show who reigns, should a killed run have left them behind."""
+    from acronis_pipeline.champion import servable
+    from acronis_pipeline.champion.record import reigning
+    from acronis_pipeline.defs.assets.champion import report_move
+    from acronis_pipeline.tracking import Tracker
+
+    settings = load_settings(data)
+    store = _opened(settings)
+    now = reigning(store)
+    if now is None:
+        raise _nobody(settings)
+    tracker = Tracker.of(settings)
+    servable.follow(store, tracker, now)
+    report_move(settings, store, tracker, now)
+    if problems := servable.disagreements(store, tracker, now):
+        raise ChampionError(
+            f"{now.contender} reigns, but {'; '.join(problems)}; roll back, or materialize what is gone"
+        )
+    typer.echo(f"{now.contender} reigns; MLflow's alias and LanceDB's tag agree.")
+
+
+def _finish(store: "Store", settings: Settings, moved: "Moved", as_json: bool) -> None:
+    """Let alias, tag and Dagster follow, and say what was done. The pointer has moved, whatever happens here."""
+    from acronis_pipeline.champion import history, servable
+    from acronis_pipeline.defs.assets.champion import report_move
+    from acronis_pipeline.tracking import Tracker
+
+    now, tracker = moved.champion, Tracker.of(settings)
+    try:
+        servable.follow(store, tracker, now)
+        report_move(settings, store, tracker, now)
+    except Exception as error:  # MLflow's and Dagster's have many roots: no server, no database, no such version
+        raise ChampionError(
+            f"{now.contender} answers questions now, but MLflow or Dagster did not follow "
+            f"({' '.join(str(error).split())[:200]}); run `acronis-pipeline champion repair` once they answer"
+        ) from error
+    if as_json:
+        reign = history.current(store)
+        assert reign  # it was just crowned
+        print_json(history.as_json(reign))
+        return
+    new, old = now.contender, moved.before.contender
+    typer.echo(f"{_apart(new, old)} answers questions now, instead of {_apart(old, new)}.")
+    if moved.refreshed:
+        index = moved.refreshed
+        typer.echo(
+            f"Its index was brought up to date: {index.added + index.updated} passages written, {index.removed} "
+            f"removed, {index.embedded} embedded in {index.duration_s:.1f} s."
+        )
+    typer.echo(
+        f"{moved.before.contender} is not promoted again before its model or the questions change, or you ask for it "
+        "with `acronis-pipeline champion promote`."
+        if now.restored_id
+        else "The next materialization of champion compares it with the reports as any other."
+    )
+
+
+def _apart(one: "Contender", other: "Contender") -> str:
+    """A contender's name, with its model where the other has the same name."""
+    return f"{one} (model {one.model_id})" if str(one) == str(other) else str(one)
+
+
+def _shown(store: "Store", reign: "Reign", version: str | None) -> dict[str, Any]:
+    from acronis_pipeline.champion import history
+
+    champion, system = reign.champion, reign.champion.system
+    settings = {
+        name: value
+        for name, value in vars(system).items()
+        if name not in ("name", "table") and value is not None and (name != "rerank_depth" or system.reranker)
+    }
+    asked = {name: history.figures(reign, name) for name in reign.scores}
+    return {
+        "champion": champion.contender,
+        "since": f"{champion.promoted_at:%Y-%m-%d %H:%M} UTC, {champion.move} {champion.promotion_id}",
+        "why": champion.reason,
+        **{f"on {name}": f"nDCG@10 {value}" for name, value in asked.items()},
+        "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
+        "model": f"{champion.model_id} in {champion.model_folder}" if champion.model_id else "none",
+        **({"passages": f"{champion.identity.windows}"} if champion.identity and champion.identity.windows else {}),
+        "registry": f"version {version}" if version else "no version: an untrained model, or none",
+        "table": f"{system.table}, version {store.version(system.table)}",
+    }
+
+
+def _opened(settings: Settings) -> "Store":
+    from acronis_pipeline.store import open_known
+
+    if store := open_known(settings):
+        return store
+    raise _nobody(settings)
+
+
+def _nobody(settings: Settings) -> NoChampionError:
+    return NoChampionError(
+        f"{settings.data_dir} has no champion; run `acronis-pipeline demo`, or `acronis-pipeline run --site URL`, or "
+        "name another folder with --data"
+    )

@@ -1,0 +1,154 @@
+"""lancedb_index: the passages of one model, searchable by vector and by word."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from acronis_pipeline import index
+from acronis_pipeline.champion import servable
+from acronis_pipeline.champion.record import history, reigning
+from acronis_pipeline.core.settings import Settings
+from acronis_pipeline.defs import display
+from acronis_pipeline.defs.assets.chunks import chunks
+from acronis_pipeline.defs.assets.fine_tuned_model import fine_tuned_model
+from acronis_pipeline.defs.resources import RECIPES, StoreResource, recipes_of
+from acronis_pipeline.evaluate.arms import arms_of, base_arm, tuned_arm
+from acronis_pipeline.models import pruning
+from acronis_pipeline.models.records import TABLE as MODELS_TABLE
+from acronis_pipeline.models.records import current_model
+from acronis_pipeline.store import Store, schemas
+
+
+@dg.asset(
+    deps=[chunks, fine_tuned_model],
+    partitions_def=RECIPES,
+    group_name="retrieval",
+    kinds={"lancedb"},
+    owners=display.OWNERS,
+    code_version=index.VERSION,
+    pool="lancedb_writer",
+    op_tags={"dagster/priority": "1"},  # before the questions, which no search needs
+)
+def lancedb_index(
+    context: dg.AssetExecutionContext, store: StoreResource, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult:
+    """Passages with vectors and a full-text index: of the recipe's model, of its base to compare with, of the champion.
+
+    Each model has a table of its own. Only passages that are new are embedded; readers see the old version or the new.
+    Tables and folders of models that no recipe has any more and no champion can be rolled back to are dropped.
+    """
+    opened = store.open()
+    results = [
+        index.refresh(opened, arm.table, lambda arm=arm: arm.embedder, arm.embedder.identity, settings.index)
+        for arm in arms_of(opened, context.partition_key, settings.model, reigning(opened))
+    ]
+    in_use = _in_use(opened, settings)
+    dropped = index.prune(opened, in_use)
+    promoted = _folders_of_champions(opened, in_use)
+    dropped_models = pruning.prune_model_folders(opened, settings.models_dir, tables=in_use, promoted=promoted)
+    if champion := reigning(opened):
+        servable.mark(opened, champion)
+    metadata = _metadata(results) | {
+        "dropped": display.table(vars(gone) for gone in dropped),
+        "dropped_models": display.table(vars(gone) for gone in dropped_models),
+        "dropped_models_bytes": sum(gone.size_bytes for gone in dropped_models),
+    }
+    return display.result(results[0].data_version, metadata, changed=any(result.changed for result in results))
+
+
+@dg.asset_check(asset=lancedb_index, blocking=True)
+def index_is_in_step(
+    context: dg.AssetCheckExecutionContext, store: StoreResource, settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
+    """Every table holds exactly the chunks, with vectors of the model that its name and the model record say."""
+    opened = store.open()
+    recipes = recipes_of(context, opened)
+    problems = dict.fromkeys(problem for recipe in recipes for problem in _out_of_step(opened, recipe, settings))
+    return display.check(bool(recipes) and not problems, f"{opened.count('chunks')} passages", list(problems))
+
+
+@dg.asset_check(asset=lancedb_index, blocking=True)
+def recall_is_high_enough(
+    context: dg.AssetCheckExecutionContext, store: StoreResource, settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
+    """Where vectors are searched by an approximate index, it finds at least 95 % of the ten nearest passages."""
+    opened = store.open()
+    tables = {
+        arm.table
+        for recipe in recipes_of(context, opened)
+        for arm in arms_of(opened, recipe, settings.model, reigning(opened))
+    }
+    recall_of = {table: index.search_options(opened.open(table)).recall_at_10 for table in sorted(tables)}
+    problems = [
+        f"{table}: recall@10 {recall:.3f}; set index.vectors to a larger kind, or raise index.ann_min_rows"
+        for table, recall in recall_of.items()
+        if recall < index.MIN_RECALL
+    ]
+    return display.check(not problems, f"recall@10 at least {min(recall_of.values(), default=1.0):.3f}", problems)
+
+
+def _in_use(store: Store, settings: Settings) -> set[str]:
+    # Every recipe on record, not only those whose files are here now: another process may know another folder.
+    recipes = set(store.read(MODELS_TABLE, schemas.MODELS, columns=["recipe"]).column("recipe").to_pylist())
+    models = [model for recipe in recipes if (model := current_model(store, recipe))]
+    current = [arm(model, settings.model).table for model in models for arm in (tuned_arm, base_arm)]
+    promoted = [champion.system.table for champion in history(store)]
+    return index.tables_in_use(current, promoted, settings.index.keep_models)
+
+
+def _folders_of_champions(store: Store, tables: set[str]) -> list[Path]:
+    """Of the models of all champions that answer from these tables, or could again."""
+    return [
+        Path(champion.model_folder)
+        for champion in history(store)
+        if champion.model_folder and champion.system.table in tables
+    ]
+
+
+def _metadata(results: list[index.IndexResult]) -> dict[str, object]:
+    tuned = results[0]
+    return {
+        "passages": tuned.n_passages,
+        "added": tuned.added,
+        "updated": tuned.updated,
+        "removed": tuned.removed,
+        "embedded": sum(result.embedded for result in results),
+        "size_bytes": sum(result.size_bytes for result in results),
+        "duration_s": round(sum(result.duration_s for result in results), 2),
+        "table": tuned.table,
+        "table_version": tuned.version,
+        "model_id": tuned.identity.model_id,
+        "vector_search": tuned.search.index_type or "exact",
+        "recall_at_10": tuned.search.recall_at_10,
+        "tables": display.table(_table_row(result) for result in results),
+    }
+
+
+def _table_row(result: index.IndexResult) -> dict[str, object]:
+    search = result.search
+    return {
+        "table": result.table,
+        "version": result.version,
+        "added": result.added,
+        "removed": result.removed,
+        "embedded": result.embedded,
+        "vector_search": search.index_type or "exact",
+        "recall_at_10": search.recall_at_10,
+        "nprobes": search.nprobes,
+        "re_ranked": search.n_refined,
+        "indexed": result.n_passages - result.n_unindexed,
+        "unindexed": result.n_unindexed,
+        "bytes": ", ".join(f"{part} {size}" for part, size in result.part_bytes.items()),
+    }
+
+
+def _out_of_step(store: Store, recipe: str, settings: Settings) -> list[str]:
+    expected = index.content_version(store)
+    problems = []
+    for arm in arms_of(store, recipe, settings.model, reigning(store)):
+        identity = index.read_identity(store, arm.table)
+        if identity.model_id != arm.embedder.identity.model_id:
+            problems.append(f"{arm.table}: vectors of {identity.model_id}")
+        if index.content_version(store, arm.table) != expected:
+            problems.append(f"{arm.table}: other passages than the chunks table")
+    return problems

@@ -1,0 +1,1 @@
+"""Every call of a language model: requests, retries, budget, cache, batches, and reading what came back."""

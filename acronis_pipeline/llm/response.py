@@ -1,0 +1,172 @@
+"""Reading an endpoint's response: an answer, a reason to try again, or the end of the matter.
+
+Reading what a language model wrote: JSON among chatter, cut off, or no JSON at all.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from acronis_pipeline.core.errors import GeneratorError
+from acronis_pipeline.core.retries import retry_after_s
+from acronis_pipeline.core.settings import ENV_PREFIX
+from acronis_pipeline.llm.request import Answer, Outcome
+
+REFUSED, TRUNCATED = "refused", "truncated answer"
+NO_COMPLETION = "no completion in the response"
+_TRANSIENT = {408, 409, 425, 429}
+_ABOUT_THE_REQUEST = {400, 422, 501}
+
+
+def read_body(text: str | bytes) -> Any:
+    """The JSON of a body, None if it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def of_success(body: Any) -> Outcome:
+    """What a response with status 200 amounts to. The raw answer is kept, usable or not: it was paid for."""
+    choices = body.get("choices") if isinstance(body, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        return Outcome(failure=NO_COMPLETION, retryable=True)
+    content = choice["message"].get("content")
+    finish = choice.get("finish_reason")
+    failure = TRUNCATED if finish == "length" else None
+    if choice["message"].get("refusal") or finish == "content_filter":
+        failure = REFUSED
+    usage = body.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    return Outcome(
+        Answer(
+            content if isinstance(content, str) else "",
+            failure,
+            int(usage.get("prompt_tokens") or 0),
+            int(usage.get("completion_tokens") or 0),
+        )
+    )
+
+
+def of_error(status: int, message: str, headers: Mapping[str, str], *, endpoint: str, model: str) -> Outcome:
+    """What any other status means.
+
+    Raises
+    ------
+    GeneratorError
+        If no other request can fare better: key refused, model unknown, account empty.
+    """
+    if status in {401, 403}:
+        raise GeneratorError(
+            f"{endpoint} refused the key (HTTP {status}); set {ENV_PREFIX}LLM__API_KEY or OPENAI_API_KEY"
+        )
+    if status == 404:
+        raise GeneratorError(
+            f"{endpoint} knows no model {model!r} (HTTP 404); set {ENV_PREFIX}LLM__MODEL or {ENV_PREFIX}LLM__BASE_URL"
+        )
+    if status == 429 and "insufficient_quota" in message:
+        raise GeneratorError(
+            f"{endpoint}: the account's quota is used up (HTTP 429); add to it and run again: answers so far are kept"
+        )
+    retryable = status in _TRANSIENT or (status >= 500 and status not in _ABOUT_THE_REQUEST)
+    return Outcome(
+        failure=f"HTTP {status}",
+        retryable=retryable,
+        retry_after_s=_retry_after_s(headers),
+        message=message if status in _ABOUT_THE_REQUEST else None,
+    )
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait as the server says, in any of the three forms in use; None if it does not say."""
+    try:
+        return max(0.0, float(headers["retry-after-ms"]) / 1000)
+    except (KeyError, ValueError):
+        return retry_after_s(headers.get("retry-after"))
+
+
+NO_CONTENT, REFUSED_IN_WORDS = "empty answer", "refused in words"
+_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_NUMBERED_LINE = re.compile(r"^\s*(\d{1,2})\s*[.):]\s+(\S.*)$", re.MULTILINE)
+_OPENING = re.compile(r"[{\[]")
+_SORRY = re.compile(
+    r"\W*(?:(?:i['’]m |i am )?(?:very |so )?(?:sorry|afraid|unable|not able)\b"
+    r"|i (?:can['’]t|cannot|can not|won['’]t|will not|must decline)\b|as an ai\b)",
+    re.IGNORECASE,
+)
+"""How an answer begins that declines in plain words."""
+
+Entry = TypeVar("Entry", bound=BaseModel)
+
+
+def entries(content: str, entry: type[Entry], *, text_field: str) -> list[Entry] | None:
+    """The entries of an answer that fit `entry`; None if the answer holds no list of entries.
+
+    Tolerates reasoning, fences and chatter around the JSON, a list without its object, plain strings, entries that do
+    not fit (left out one by one), a list that was cut off (its whole entries count), and a numbered list in plain text.
+    A missing `number` is the entry's position.
+
+    Parameters
+    ----------
+    text_field
+        The field of `entry` that a plain string or a numbered line stands for.
+    """
+    content = _THINKING.sub("", content)
+    loose: list[Any] = []
+    for value in _json_values(content):
+        if (found := _list_in(value)) is not None:
+            fitting = _fitting(found, entry, text_field)
+            return None if found and not fitting else fitting
+        loose.append(value)
+    lines = [{"number": int(number), text_field: text} for number, text in _NUMBERED_LINE.findall(content)]
+    return _fitting(loose, entry, text_field) or _fitting(lines, entry, text_field) or None
+
+
+def fault(answer: Answer, malformed: str) -> str:
+    """Why an answer without a usable entry has none; `malformed` if it is just not of the form asked for."""
+    if answer.failure:
+        return answer.failure
+    said = _THINKING.sub("", answer.content).strip()
+    if not said:
+        return NO_CONTENT
+    return REFUSED_IN_WORDS if _SORRY.match(said) else malformed
+
+
+def _json_values(content: str) -> Iterator[Any]:
+    """Every complete JSON object or array in a text that is not part of another."""
+    decoder = json.JSONDecoder()
+    start = 0
+    while match := _OPENING.search(content, start):
+        try:
+            value, start = decoder.raw_decode(content, match.start())
+        except json.JSONDecodeError:
+            start = match.start() + 1
+        else:
+            yield value
+
+
+def _list_in(value: Any) -> list[Any] | None:
+    if isinstance(value, list):
+        return value
+    return next((part for part in value.values() if isinstance(part, list)), None)
+
+
+def _fitting(values: list[Any], entry: type[Entry], text_field: str) -> list[Entry]:
+    read = (_read(value, entry, position, text_field) for position, value in enumerate(values, start=1))
+    return [value for value in read if value is not None]
+
+
+def _read(value: Any, entry: type[Entry], position: int, text_field: str) -> Entry | None:
+    if isinstance(value, str):
+        value = {text_field: value}
+    if not isinstance(value, dict):
+        return None
+    known = {name: value[name] for name in entry.model_fields if name in value}
+    try:
+        return entry.model_validate({"number": position} | known)
+    except ValidationError:
+        return None

@@ -1,0 +1,130 @@
+"""The whole page of one report: everything it shows, gathered from the store and handed to the template.
+
+Where pages are kept: a file a report, in one folder.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from acronis_pipeline.core import files
+from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.evaluate.report import Report
+from acronis_pipeline.evaluate.stored import REPORTS_TABLE, VERSION, question_results
+from acronis_pipeline.reporting import embedding_map, questions, rendering, sections
+from acronis_pipeline.reporting.rendering import fill
+from acronis_pipeline.reporting.verdict import verdict
+from acronis_pipeline.store import Store, schemas
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where else a report is to be found; None where it is not known."""
+
+    mlflow: str | None = None
+    dagster: str | None = None
+
+
+def render(
+    store: Store,
+    report: Report,
+    *,
+    base: Embedder | None = None,
+    fine_tuned: Embedder | None = None,
+    links: Links | None = None,
+) -> str:
+    """The report as one HTML page that needs nothing else: no network, no script, no file beside it.
+
+    Parameters
+    ----------
+    base, fine_tuned
+        The models of these systems, to place two dozen questions on the embedding map; without them there is none.
+    """
+    results = question_results(store, [report.report_id])
+    asked = questions.asked_questions(results)
+    judged = verdict(store, report, results)
+    systems = [system.name for system in report.systems]
+    table = report.systems[0].table
+    looked_at = [system for system in dict.fromkeys((judged.favoured, "hybrid", "fine_tuned")) if system in systems][:2]
+    arms = _arms(report, {"base": base, "fine_tuned": fine_tuned})
+    tuned = {"fine_tuned", "base"} <= set(systems)
+    return fill(
+        "report.html",
+        report=report,
+        created=datetime.fromisoformat(report.created_at),
+        links=links or Links(),
+        verdict=judged,
+        favoured=report.score(judged.favoured, judged.question_set),
+        systems=systems,
+        style_of=rendering.styles([*systems, "base", "fine_tuned"]),
+        tables=sections.set_tables(report),
+        metric_name=sections.metric_name,
+        systems_chart=sections.systems_chart(report),
+        differences=sections.differences_chart(report),
+        depth=sections.depth_panels(report),
+        slices=sections.slices(report),
+        sets=sections.SETS,
+        win_loss=sections.wins_and_losses(asked),
+        map=embedding_map.draw(store, asked, arms),
+        misses=questions.misses(store, table, asked, looked_at),
+        changes=questions.changes(store, table, asked, "fine_tuned", "base") if tuned else (),
+        forgetting=sections.forgetting_chart(report),
+        models=_models(report, arms),
+        version=VERSION,
+    )
+
+
+def _arms(report: Report, embedders: dict[str, Embedder | None]) -> dict[str, tuple[str, Embedder]]:
+    """Table and model of each system that has both; a model other than the report's would draw another report's map."""
+    return {
+        score.system.name: (score.system.table, embedder)
+        for score in report.scores
+        if (embedder := embedders.get(score.system.name)) and embedder.identity.model_id == score.model_id
+    }
+
+
+def _models(report: Report, arms: dict[str, tuple[str, Embedder]]) -> list[tuple[str, str, str | None]]:
+    """System, id and base (where it is known) of every model that was compared."""
+    base_of = {model.identity.model_id: model.identity.described for _, model in arms.values()}
+    first_with = {score.model_id: score.system.name for score in reversed(report.scores) if score.model_id}
+    return [(system, model_id, base_of.get(model_id)) for model_id, system in reversed(first_with.items())]
+
+
+_log = logging.getLogger(__name__)
+
+
+def report_file(folder: Path, report_id: str) -> Path:
+    """The page of a report, whether it is there or not."""
+    return folder / f"{report_id}.html"
+
+
+def publish(
+    folder: Path,
+    store: Store,
+    report: Report,
+    *,
+    base: Embedder | None = None,
+    fine_tuned: Embedder | None = None,
+    links: Links | None = None,
+) -> str:
+    """Write a report's page (arguments as for `render`), and drop the pages of reports that the store dropped.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to.
+    """
+    page = render(store, report, base=base, fine_tuned=fine_tuned, links=links)
+    file = report_file(folder, report.report_id)
+    files.write_text(file, page)
+    _log.info("report %s of recipe %s: %s", report.report_id, report.recipe, file)
+    _prune(folder, store)
+    return page
+
+
+def _prune(folder: Path, store: Store) -> None:
+    kept = set(store.read(REPORTS_TABLE, schemas.REPORTS, columns=["report_id"]).column("report_id").to_pylist())
+    for file in folder.glob("*.html"):
+        if file.stem not in kept:
+            file.unlink(missing_ok=True)
