@@ -8,7 +8,6 @@ from typing import Any
 from acronis_pipeline import answer, evaluate, finetune
 from acronis_pipeline.answer import Answer
 from acronis_pipeline.champion.record import Champion, reigning
-from acronis_pipeline.core import gold
 from acronis_pipeline.core.errors import NoChampionError
 from acronis_pipeline.core.settings import ENV_PREFIX, Settings
 from acronis_pipeline.core.settings.profile import remembering
@@ -16,6 +15,7 @@ from acronis_pipeline.evaluate import Report, checks
 from acronis_pipeline.evaluate.arms import base_arm, champion_arm, require_model
 from acronis_pipeline.finetune import load_recipe
 from acronis_pipeline.llm.endpoint import require_configured
+from acronis_pipeline.pairs import gold
 from acronis_pipeline.retrieve import Filters, Retriever
 from acronis_pipeline.store import open_known, open_store
 

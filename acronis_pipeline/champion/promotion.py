@@ -21,13 +21,13 @@ from acronis_pipeline.champion.record import Champion, Contender, crown, history
 from acronis_pipeline.champion.rollback import rolled_back
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.errors import ChampionError, ModelError
-from acronis_pipeline.core.gold import GoldQuestion
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.evaluate import leak
 from acronis_pipeline.evaluate.arena import Arena
 from acronis_pipeline.evaluate.evaluation import Canonical, Evaluation, evaluate_alone
 from acronis_pipeline.evaluate.report import Report
 from acronis_pipeline.evaluate.stored import latest_reports, question_results
+from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.store import Store
 
 

@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from acronis_pipeline import index
 from acronis_pipeline.core.errors import DatasetError
-from acronis_pipeline.core.gold import GoldQuestion
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import RetrievalSettings
 from acronis_pipeline.encoders import Embedder, vector_cache
@@ -31,6 +30,7 @@ from acronis_pipeline.evaluate.report import Comparison, Latency, Report, System
 from acronis_pipeline.evaluate.scoring import Row, as_table, compare, score_questions, slice_scores, summarize
 from acronis_pipeline.evaluate.weights import floors, learn_weight
 from acronis_pipeline.index.rows import content_version
+from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.retrieve import Ranking, Retriever, System
 from acronis_pipeline.store import Store, schemas
 

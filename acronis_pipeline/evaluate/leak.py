@@ -12,9 +12,9 @@ import pyarrow as pa
 from acronis_pipeline.chunk.near_duplicates import page_clusters
 from acronis_pipeline.core.dataset import Passage, RetrievalDataset
 from acronis_pipeline.core.errors import LeakError, counted
-from acronis_pipeline.core.gold import GoldQuestion
 from acronis_pipeline.models.records import model_named
 from acronis_pipeline.models.training_corpora import Seen, seen
+from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.store import Store
 
 _log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from acronis_pipeline.core.dataset import Question
-from acronis_pipeline.core.gold import GoldQuestion
+from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.pairs.words import CUSTOMERS_LACK, content_words, normalise, stem, thinned, words
 
 _NEARLY_ALL = 0.9

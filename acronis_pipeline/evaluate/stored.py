@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from acronis_pipeline.champion.record import history
 from acronis_pipeline.core.dataset import RetrievalDataset
-from acronis_pipeline.core.gold import GoldQuestion
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import EvaluationSettings, RetrievalSettings
 from acronis_pipeline.evaluate import checks, leak
@@ -19,6 +18,7 @@ from acronis_pipeline.evaluate.guests import Guests
 from acronis_pipeline.evaluate.questions import as_customers_would
 from acronis_pipeline.evaluate.report import Report
 from acronis_pipeline.index.rows import data_version
+from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.store import Store, is_in, quoted, schemas
 
 VERSION = "3"

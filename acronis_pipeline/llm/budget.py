@@ -1,11 +1,29 @@
 """What a run may use and how fast: tokens, money, requests a minute."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from acronis_pipeline.core.settings import LlmSettings
 from acronis_pipeline.llm.request import Answer, Prompt
-from acronis_pipeline.pairs.generator import LlmUsage
 
 BUDGET_SPENT = "not asked: the budget is spent"
 _MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class LlmUsage:
+    """What a run asked of a model and paid for; cached answers cost nothing, retries may have.
+
+    `failures` counts requests and answers that gave nothing, by reason.
+    """
+
+    requests: int = 0
+    cached: int = 0
+    retries: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+    failures: Mapping[str, int] = field(default_factory=dict)
 
 
 class Budget:

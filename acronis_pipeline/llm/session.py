@@ -16,11 +16,10 @@ import pyarrow as pa
 from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.settings import ENV_PREFIX, LlmSettings
 from acronis_pipeline.llm.batch import BatchRun
-from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget
+from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget, LlmUsage
 from acronis_pipeline.llm.endpoint import Dialect, name_of, require_configured
 from acronis_pipeline.llm.online import OnlineRun
 from acronis_pipeline.llm.request import Answer, Outcome, Prompt, Unanswered
-from acronis_pipeline.pairs.generator import LlmUsage
 from acronis_pipeline.store import Store, schemas
 
 _TABLE = "llm_answers"

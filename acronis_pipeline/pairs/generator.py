@@ -78,22 +78,6 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class LlmUsage:
-    """What a run asked of a model and paid for; cached answers cost nothing, retries may have.
-
-    `failures` counts requests and answers that gave nothing, by reason.
-    """
-
-    requests: int = 0
-    cached: int = 0
-    retries: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost_usd: float = 0.0
-    failures: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Generation:
     """Candidates of a set of chunks, and how many chunks gave none by reason."""
 

@@ -15,9 +15,10 @@ from acronis_pipeline.core.errors import EmptyCorpusError
 from acronis_pipeline.core.hashing import digest_rows
 from acronis_pipeline.core.settings import LlmSettings, ModelSettings, PairSettings
 from acronis_pipeline.encoders import Embedder, describe, find_base
+from acronis_pipeline.llm.budget import LlmUsage
 from acronis_pipeline.llm.session import LlmSession
 from acronis_pipeline.pairs import filters, interchange, judge, round_trip, splits
-from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Generator, LlmUsage, read_chunks
+from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Generator, read_chunks
 from acronis_pipeline.pairs.generators import link_texts
 from acronis_pipeline.pairs.generators.language_model import LlmGenerator
 from acronis_pipeline.pairs.generators.link_texts import LinkTextGenerator

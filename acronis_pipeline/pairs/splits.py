@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from acronis_pipeline.chunk.near_duplicates import page_clusters
-from acronis_pipeline.core import gold
 from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
 from acronis_pipeline.core.errors import EmptyCorpusError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import PairSettings
+from acronis_pipeline.pairs import gold
 from acronis_pipeline.pairs.generator import Chunk, read_chunks
 from acronis_pipeline.pairs.words import normalise
 from acronis_pipeline.store import Store, schemas

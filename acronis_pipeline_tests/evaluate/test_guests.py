@@ -9,12 +9,12 @@ import pytest
 
 from acronis_pipeline.champion.decision import decide, needs_standing
 from acronis_pipeline.champion.record import Champion, Contender
-from acronis_pipeline.core.gold import GoldQuestion
 from acronis_pipeline.core.settings import EmbeddingEndpoint, EvaluationSettings, RetrievalSettings, Settings
 from acronis_pipeline.evaluate import Arena, Arm, EvalResult, Report, checks, evaluate, refresh
 from acronis_pipeline.evaluate.arena import systems
 from acronis_pipeline.evaluate.guests import Guests, invite
 from acronis_pipeline.evaluate.stored import question_results
+from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.reporting import table
 from acronis_pipeline.retrieve import System
 from acronis_pipeline_tests.evaluate import reigning_world, worlds

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pyarrow as pa
 
 from acronis_pipeline.core.dataset import Question
-from acronis_pipeline.core.gold import GoldQuestion
 from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, from_gold, from_pairs, ranked_units
+from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.store import schemas
 from acronis_pipeline_tests.index.corpora import chunk
 

@@ -7,8 +7,8 @@ import pytest
 from acronis_pipeline import evaluate as evaluation
 from acronis_pipeline import index
 from acronis_pipeline.champion.record import Contender, crown
-from acronis_pipeline.core.gold import GoldQuestion
 from acronis_pipeline.evaluate import stored
+from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import schemas
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from acronis_pipeline import index
 from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
-from acronis_pipeline.core.gold import GoldQuestion
 from acronis_pipeline.evaluate import Arm
+from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
 

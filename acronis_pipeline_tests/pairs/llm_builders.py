@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from acronis_pipeline.core.settings import LlmSettings
 from acronis_pipeline.llm.session import LlmSession
-from acronis_pipeline.pairs.generator import Chunk, Generation, LlmUsage
+from acronis_pipeline.pairs.generator import Chunk, Generation
 from acronis_pipeline.pairs.generators.language_model import LlmGenerator
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.pairs import fake_openai as fake
@@ -20,7 +20,7 @@ def settings(url: str | None = None, **changes: Any) -> LlmSettings:
     return LlmSettings(**(values | changes))
 
 
-def generate(store: Store, chunks: list[Chunk], url: str, **changes: Any) -> tuple[Generation, LlmUsage]:
+def generate(store: Store, chunks: list[Chunk], url: str, **changes: Any) -> tuple[Generation]:
     session = LlmSession(settings(url, **changes), store)
     generation = LlmGenerator(session).generate(chunks)
     return generation, session.usage

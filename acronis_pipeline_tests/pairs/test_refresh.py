@@ -3,10 +3,9 @@ from dataclasses import replace
 import pytest
 
 from acronis_pipeline import pairs
-from acronis_pipeline.core import gold
 from acronis_pipeline.core.errors import EmptyCorpusError
 from acronis_pipeline.core.settings import LlmSettings, PairSettings
-from acronis_pipeline.pairs import filters, splits
+from acronis_pipeline.pairs import filters, gold, splits
 from acronis_pipeline.store import Store, quoted, schemas
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
 

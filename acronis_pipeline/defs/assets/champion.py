@@ -10,7 +10,6 @@ from acronis_pipeline import pairs
 from acronis_pipeline.champion import history, servable
 from acronis_pipeline.champion.promotion import settle
 from acronis_pipeline.champion.record import Champion, reigning
-from acronis_pipeline.core import gold
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.defs import display
@@ -18,6 +17,7 @@ from acronis_pipeline.defs.assets.eval_report import eval_report
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.defs.resources import RECIPES, StoreResource, TrackingResource
 from acronis_pipeline.evaluate.report import Comparison
+from acronis_pipeline.pairs import gold
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker
 

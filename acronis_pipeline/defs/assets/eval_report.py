@@ -9,7 +9,6 @@ import dagster as dg
 
 from acronis_pipeline import evaluate, pairs, reporting
 from acronis_pipeline.champion.record import reigning
-from acronis_pipeline.core import gold
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.defs import display
@@ -21,6 +20,7 @@ from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.evaluate import Comparison, Report
 from acronis_pipeline.evaluate.arms import base_arm, require_model, tuned_arm
 from acronis_pipeline.evaluate.guests import invite
+from acronis_pipeline.pairs import gold
 from acronis_pipeline.reporting import plots, table
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker, compared_with_previous, record_report

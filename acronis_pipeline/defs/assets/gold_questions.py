@@ -3,12 +3,12 @@
 import dagster as dg
 
 from acronis_pipeline import sample_site
-from acronis_pipeline.core import gold
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.crawl import live_pages
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.assets.raw_pages import raw_pages
 from acronis_pipeline.defs.resources import StoreResource
+from acronis_pipeline.pairs import gold
 from acronis_pipeline.pairs.words import normalise
 
 
