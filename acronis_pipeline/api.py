@@ -8,13 +8,14 @@ from typing import Any
 from acronis_pipeline import answer, evaluate, finetune
 from acronis_pipeline.answer import Answer
 from acronis_pipeline.champion.record import Champion, reigning
+from acronis_pipeline.champion.serving import champion_model
 from acronis_pipeline.core.errors import NoChampionError
 from acronis_pipeline.core.settings import ENV_PREFIX, Settings
 from acronis_pipeline.core.settings.profile import remembering
 from acronis_pipeline.evaluate import Report, checks
-from acronis_pipeline.evaluate.arms import base_arm, champion_arm, require_model
 from acronis_pipeline.finetune import load_recipe
 from acronis_pipeline.llm.endpoint import require_configured
+from acronis_pipeline.models.indexed import indexed_base, require_model
 from acronis_pipeline.pairs import gold
 from acronis_pipeline.retrieve import Filters, Retriever
 from acronis_pipeline.store import open_known, open_store
@@ -92,16 +93,16 @@ class Respondent:
                 f"{settings.data_dir} has no champion to answer from; run `acronis-pipeline demo`, "
                 "or `acronis-pipeline run --site URL`, or name another folder with --data"
             )
-        arm = champion_arm(champion, settings.model)
+        indexed = champion_model(champion, settings.model)
         self._llm = settings.llm if settings.llm.model is not None else None
         self._retriever = Retriever(
             store,
             champion.system,
-            arm.embedder if arm else None,
+            indexed.embedder if indexed else None,
             settings.retrieval.candidates,
             device=settings.model.device,
         )
-        self._quoting = (arm or base_arm(require_model(store, champion.recipe), settings.model)).embedder
+        self._quoting = (indexed or indexed_base(require_model(store, champion.recipe), settings.model)).embedder
 
     def ask(self, question: str, *, k: int, where: Filters | None = None, extractive: bool = False) -> Answer:
         """Answer from the `k` best passages that meet `where`; `extractive` quotes even if an LLM is configured."""

@@ -11,15 +11,14 @@ from typing import Any
 from acronis_pipeline import index
 from acronis_pipeline.core.dataset import Question, RetrievalDataset
 from acronis_pipeline.core.settings import Settings
-from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.evaluate import checks, leak
-from acronis_pipeline.evaluate.arena import Arena, Arm
-from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
 from acronis_pipeline.evaluate.evaluation import evaluate
-from acronis_pipeline.evaluate.guests import endpoint_models
 from acronis_pipeline.evaluate.report import Report
+from acronis_pipeline.evaluate.setup import EvaluationSetup, endpoint_models
 from acronis_pipeline.finetune.recipe import load_recipe
+from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.models import records
+from acronis_pipeline.models.indexed import indexed_base, indexed_model
 from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.pairs import labelled_datasets
 from acronis_pipeline.reporting import table
@@ -97,40 +96,35 @@ def bench(
 def _evaluate(
     store: Store, model: ModelRecord, learning: RetrievalDataset, testing: RetrievalDataset, settings: Settings
 ) -> Report:
-    arms = [base_arm(model, settings.model), tuned_arm(model, settings.model)]
+    indexed_models = [indexed_base(model, settings.model), indexed_model(model, settings.model)]
     device = settings.model.device
-    validation = _arena(store, learning, learning.validation, arms, "learning", device)
-    test = _arena(store, testing, testing.test, arms, "testing", device)
-    guests = endpoint_models(store, test.base, settings.evaluation.external)
+    validation = _setup(store, learning, learning.validation, indexed_models, "learning", device)
+    test = _setup(store, testing, testing.test, indexed_models, "testing", device)
+    compared = endpoint_models(store, test.base, settings.evaluation.external)
     report = evaluate(
         store,
         model.recipe,
-        replace(test, guests=guests.systems),
+        replace(test, others=compared.systems),
         validation,
         retrieval=settings.retrieval,
         checks=checks.read(settings.evaluation),
-        remarks=guests.remarks,
+        remarks=compared.remarks,
     ).report
     leaked = leak.overlap_note(learning, testing)
     return replace(report, notes=(leaked, *report.notes)) if leaked else report
 
 
-def _arena(
+def _setup(
     store: Store,
     dataset: RetrievalDataset,
     questions: tuple[Question, ...],
-    arms: Sequence[Arm],
+    indexed_models: Sequence[IndexedModel],
     suffix: str,
     device: str | None,
-) -> Arena:
+) -> EvaluationSetup:
     """The questions and their corpus, indexed by base and tuned model in tables of their own."""
     rows = index.passage_rows(dataset.passages)
-    base, tuned = (Arm(f"{arm.table}_{suffix}", arm.embedder) for arm in arms)
-    for arm in (base, tuned):
-        embedder = arm.embedder
-
-        def load(embedder: Embedder = embedder) -> Embedder:
-            return embedder
-
-        index.refresh_from(store, arm.table, rows, load, embedder.identity)
-    return Arena(questions, base, tuned, device=device)
+    base, tuned = (IndexedModel(f"{indexed.table}_{suffix}", indexed.embedder) for indexed in indexed_models)
+    for indexed in (base, tuned):
+        index.refresh_from(store, indexed, rows)
+    return EvaluationSetup(questions, base, tuned, device=device)

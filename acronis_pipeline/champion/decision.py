@@ -15,10 +15,10 @@ import pyarrow as pa
 from acronis_pipeline.champion.record import Champion, Contender
 from acronis_pipeline.core.errors import ChampionError, counted
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.evaluate.arena import BASELINES, CHAMPION
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.report import Comparison, Forgetting, Report
 from acronis_pipeline.evaluate.scoring import Row, compare
+from acronis_pipeline.evaluate.setup import BASELINES, CHAMPION
 from acronis_pipeline.evaluate.significance import Difference
 from acronis_pipeline.retrieve import System
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from acronis_pipeline import index
-from acronis_pipeline.champion import servable
+from acronis_pipeline.champion import serving
 from acronis_pipeline.champion.decision import (
     Barred,
     Decision,
@@ -23,9 +23,9 @@ from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.errors import ChampionError, ModelError
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.evaluate import leak
-from acronis_pipeline.evaluate.arena import Arena
 from acronis_pipeline.evaluate.evaluation import Canonical, Evaluation, evaluate_alone
 from acronis_pipeline.evaluate.report import Report
+from acronis_pipeline.evaluate.setup import EvaluationSetup
 from acronis_pipeline.evaluate.stored import latest_reports, question_results
 from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.store import Store
@@ -79,7 +79,7 @@ def settle(
     decision = decide(reports, results, before, standing.report if standing else None, barred=barred)
     if before and not decision.promote:
         return Promotion(decision, before, False)
-    folder, identity = servable.model_of(store, decision.winner)
+    folder, identity = serving.model_of(store, decision.winner)
     now = crown(
         store,
         decision.winner,
@@ -106,10 +106,10 @@ def _barred(
         if forgetting_blocks and (probe := forgotten(reports, contender)):
             return lost(probe)
         try:
-            folder, identity = servable.model_of(store, contender)
+            folder, identity = serving.model_of(store, contender)
         except ModelError as error:
             return str(error)
-        return servable.problem(store, contender.system, folder, identity)
+        return serving.problem(store, contender.system, folder, identity)
 
     return why
 
@@ -123,14 +123,17 @@ def _ask_again(
     canonical: Canonical,
 ) -> Evaluation:
     """The champion on today's corpus and questions, after bringing its index up to date."""
-    if unfit := servable.problem(store, champion.system, champion.model_folder, champion.identity):
+    if unfit := serving.problem(store, champion.system, champion.model_folder, champion.identity):
         raise ChampionError(
             f"champion {champion.contender} can neither answer nor be compared: {unfit}; let another one reign with "
             "`acronis-pipeline champion rollback` or `champion promote`"
         )
-    arm = servable.serving_arm(store, champion, settings.model)
-    index.refresh(store, arm.table, lambda: arm.embedder, arm.embedder.identity, settings.index)
-    arena, candidates = Arena(dataset.test, arm, device=settings.model.device), settings.retrieval.candidates
+    indexed = serving.serving_model(store, champion, settings.model)
+    index.refresh(store, indexed, settings.index)
+    setup, candidates = (
+        EvaluationSetup(dataset.test, indexed, device=settings.model.device),
+        settings.retrieval.candidates,
+    )
     return evaluate_alone(
-        store, champion.recipe, champion.system, arena, gold, candidates=candidates, canonical=canonical
+        store, champion.recipe, champion.system, setup, gold, candidates=candidates, canonical=canonical
     )

@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 
 from acronis_pipeline.core.errors import ChampionError
 from acronis_pipeline.encoders import ModelIdentity
-from acronis_pipeline.evaluate.arena import BASELINES
 from acronis_pipeline.evaluate.report import Behaviour, Comparison, behaviour
+from acronis_pipeline.evaluate.setup import BASELINES
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store, schemas
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from acronis_pipeline import index
-from acronis_pipeline.champion import servable
+from acronis_pipeline.champion import serving
 from acronis_pipeline.champion.decision import asked, may_reign
 from acronis_pipeline.champion.record import Champion, Contender, crown, history
 from acronis_pipeline.core.errors import ChampionError, NoChampionError
@@ -81,7 +81,7 @@ def promote_by_hand(
     contender = Contender(recipe, found, model_id, report.report_id)
     if now.contender.behaviour == contender.behaviour:
         raise ChampionError(f"{contender} reigns already, by promotion {now.promotion_id}")
-    folder, identity = servable.model_of(store, contender)
+    folder, identity = serving.model_of(store, contender)
     target = replace(
         now,
         recipe=recipe,
@@ -122,7 +122,7 @@ def _move(
     refresh: bool,
     restored_id: str | None = None,
 ) -> Moved:
-    if unfit := servable.problem(store, target.system, target.model_folder, target.identity):
+    if unfit := serving.problem(store, target.system, target.model_folder, target.identity):
         raise ChampionError(f"{target.contender} cannot answer questions: {unfit}; {now.contender} still reigns")
     refreshed = _in_step(store, target, settings) if refresh else None
     champion = crown(
@@ -145,8 +145,8 @@ def _in_step(store: Store, champion: Champion, settings: Settings) -> IndexResul
     if index.content_version(store) == index.content_version(store, table):
         return None
     _log.info("table %s is older than today's passages: brought up to date before it answers", table)
-    arm = servable.serving_arm(store, champion, settings.model)
-    return index.refresh(store, table, lambda: arm.embedder, arm.embedder.identity, settings.index)
+    indexed = serving.serving_model(store, champion, settings.model)
+    return index.refresh(store, indexed, settings.index)
 
 
 def _questions_now(store: Store) -> str:

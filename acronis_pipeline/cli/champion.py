@@ -34,7 +34,7 @@ def of_a_person(context: typer.Context) -> None:
 @app.command()
 def show(data: DataOption = None, as_json: JsonOption = False) -> None:
     """Show who reigns, since when and why, and whether MLflow's alias and LanceDB's tag agree."""
-    from acronis_pipeline.champion import history, servable
+    from acronis_pipeline.champion import history, pointer
     from acronis_pipeline.tracking import Tracker
 
     settings = load_settings(data)
@@ -43,7 +43,7 @@ def show(data: DataOption = None, as_json: JsonOption = False) -> None:
     if reign is None:
         raise _nobody(settings)
     tracker = Tracker.of(settings)
-    problems = servable.disagreements(store, tracker, reign.champion)
+    problems = pointer.disagreements(store, tracker, reign.champion)
     version = tracker.champion_version()
     if as_json:
         print_json(history.as_json(reign) | {"registry_version": version, "problems": problems})
@@ -124,7 +124,7 @@ def promote(
 @app.command()
 def repair(data: DataOption = None) -> None:
     """Let MLflow's alias, LanceDB's tag and Dagster show who reigns, should a killed run have left them behind."""
-    from acronis_pipeline.champion import servable
+    from acronis_pipeline.champion import pointer
     from acronis_pipeline.champion.record import reigning
     from acronis_pipeline.defs.assets.champion import report_move
     from acronis_pipeline.tracking import Tracker
@@ -135,9 +135,9 @@ def repair(data: DataOption = None) -> None:
     if now is None:
         raise _nobody(settings)
     tracker = Tracker.of(settings)
-    servable.follow(store, tracker, now)
+    pointer.follow(store, tracker, now)
     report_move(settings, store, tracker, now)
-    if problems := servable.disagreements(store, tracker, now):
+    if problems := pointer.disagreements(store, tracker, now):
         raise ChampionError(
             f"{now.contender} reigns, but {'; '.join(problems)}; roll back, or materialize what is gone"
         )
@@ -146,13 +146,13 @@ def repair(data: DataOption = None) -> None:
 
 def _finish(store: "Store", settings: Settings, moved: "Moved", as_json: bool) -> None:
     """Let alias, tag and Dagster follow, and say what was done. The pointer has moved, whatever happens here."""
-    from acronis_pipeline.champion import history, servable
+    from acronis_pipeline.champion import history, pointer
     from acronis_pipeline.defs.assets.champion import report_move
     from acronis_pipeline.tracking import Tracker
 
     now, tracker = moved.champion, Tracker.of(settings)
     try:
-        servable.follow(store, tracker, now)
+        pointer.follow(store, tracker, now)
         report_move(settings, store, tracker, now)
     except Exception as error:  # MLflow's and Dagster's have many roots: no server, no database, no such version
         raise ChampionError(

@@ -96,8 +96,8 @@ def _folder(model: str, settings: Settings) -> Path:
 
 def _record(model: str, settings: Settings, *, needed: bool) -> "ModelRecord | None":
     """The recipe's trained model; None if `model` is no recipe, but a folder or a base model."""
-    from acronis_pipeline.evaluate.arms import require_model
     from acronis_pipeline.finetune.recipe import recipe_names
+    from acronis_pipeline.models.indexed import require_model
 
     if model not in recipe_names(settings.recipes_dir):
         if needed:

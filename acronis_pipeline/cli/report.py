@@ -67,15 +67,18 @@ def _nothing(recipe: str | None, settings: Settings) -> UnknownRunError:
 
 def _make(store: "Store", report: "Report", settings: Settings) -> str:
     """The page of a report that has none, such as one whose file was deleted; the models are loaded for its map."""
-    from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
+    from acronis_pipeline.models.indexed import indexed_base, indexed_model
     from acronis_pipeline.models.records import current_model
     from acronis_pipeline.reporting import publish
 
     record = current_model(store, report.recipe)
     models = {}
     if record and record.folder.is_dir():
-        arms = {"base": base_arm(record, settings.model), "fine_tuned": tuned_arm(record, settings.model)}
-        models = {name: arm.embedder for name, arm in arms.items()}
+        indexed_models = {
+            "base": indexed_base(record, settings.model),
+            "fine_tuned": indexed_model(record, settings.model),
+        }
+        models = {name: indexed.embedder for name, indexed in indexed_models.items()}
     return publish(settings.reports_dir, store, report, **models, links=_links(store, report, settings))
 
 

@@ -3,9 +3,9 @@
 `evaluate` compares, `refresh` keeps reports in the store, `champion` decides and remembers, `table` and `plots` show.
 """
 
-from acronis_pipeline.evaluate.arena import Arena, Arm
 from acronis_pipeline.evaluate.evaluation import Evaluation, evaluate, evaluate_alone
 from acronis_pipeline.evaluate.report import Comparison, Report, SliceScore, SystemScore
+from acronis_pipeline.evaluate.setup import EvaluationSetup
 from acronis_pipeline.evaluate.stored import (
     VERSION,
     EvalResult,
@@ -21,11 +21,10 @@ from acronis_pipeline.evaluate.stored import (
 
 __all__ = [
     "VERSION",
-    "Arena",
-    "Arm",
     "Comparison",
     "EvalResult",
     "Evaluation",
+    "EvaluationSetup",
     "Report",
     "SliceScore",
     "StoredReport",

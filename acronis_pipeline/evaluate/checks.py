@@ -16,9 +16,9 @@ from acronis_pipeline.core.dataset import Question, RetrievalDataset, singletons
 from acronis_pipeline.core.hashing import digest, digest_rows
 from acronis_pipeline.core.settings import EvaluationSettings
 from acronis_pipeline.evaluate import sts
-from acronis_pipeline.evaluate.arena import Arena
 from acronis_pipeline.evaluate.forgetting import compare, load
 from acronis_pipeline.evaluate.report import Correlation, Forgetting
+from acronis_pipeline.evaluate.setup import EvaluationSetup
 from acronis_pipeline.store import Store
 
 _OWNER = "zeta-alpha-ai"
@@ -105,22 +105,22 @@ class Checks:
         parts = [digest_rows(rows) for rows in (asked, searched, pairs)]
         return digest(str(self.forgetting_tolerance), *parts, *self.remarks)
 
-    def forgetting(self, store: Store, arena: Arena) -> tuple[Forgetting, ...]:
-        """The arena's fine-tuned model against its base on every probe."""
-        if arena.fine_tuned is None:
+    def forgetting(self, store: Store, setup: EvaluationSetup) -> tuple[Forgetting, ...]:
+        """The setup's fine-tuned model against its base on every probe."""
+        if setup.fine_tuned is None:
             return ()
-        models = (arena.base.embedder, arena.fine_tuned.embedder)
+        models = (setup.base.embedder, setup.fine_tuned.embedder)
         return tuple(
             compare(store, name, dataset, *models, self.forgetting_tolerance) for name, dataset in self.probes.items()
         )
 
-    def correlations(self, arena: Arena) -> tuple[Correlation, ...]:
+    def correlations(self, setup: EvaluationSetup) -> tuple[Correlation, ...]:
         """Base and fine-tuned model against the labels of every file."""
-        arms = {"base": arena.base} | ({"fine_tuned": arena.fine_tuned} if arena.fine_tuned else {})
+        indexed_models = {"base": setup.base} | ({"fine_tuned": setup.fine_tuned} if setup.fine_tuned else {})
         return tuple(
-            sts.correlation(name, system, arm.embedder, pairs)
+            sts.correlation(name, system, indexed.embedder, pairs)
             for name, pairs in self.labelled_pairs.items()
-            for system, arm in arms.items()
+            for system, indexed in indexed_models.items()
         )
 
 

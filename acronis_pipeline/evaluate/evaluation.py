@@ -20,14 +20,14 @@ from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import RetrievalSettings
 from acronis_pipeline.encoders import Embedder, vector_cache
-from acronis_pipeline.evaluate import arena as arenas
-from acronis_pipeline.evaluate.arena import CHAMPION, Arena, Rankings
+from acronis_pipeline.evaluate import setup as arenas
 from acronis_pipeline.evaluate.caveats import notes
 from acronis_pipeline.evaluate.checks import Checks
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, GoldSet, from_gold, from_pairs
 from acronis_pipeline.evaluate.report import Comparison, Latency, Report, SystemScore
 from acronis_pipeline.evaluate.scoring import Row, as_table, compare, score_questions, slice_scores, summarize
+from acronis_pipeline.evaluate.setup import CHAMPION, EvaluationSetup, Rankings
 from acronis_pipeline.evaluate.weights import floors, learn_weight
 from acronis_pipeline.index.rows import content_version
 from acronis_pipeline.pairs.gold import GoldQuestion
@@ -90,8 +90,8 @@ class Evaluation:
 def evaluate(
     store: Store,
     recipe: str,
-    test: Arena,
-    validation: Arena,
+    test: EvaluationSetup,
+    validation: EvaluationSetup,
     gold: Sequence[GoldQuestion] = (),
     *,
     retrieval: RetrievalSettings = RETRIEVAL,
@@ -101,7 +101,7 @@ def evaluate(
     report_id: str | None = None,
     remarks: Sequence[str] = (),
 ) -> Evaluation:
-    """Compare BM25, the untouched base, the recipe's model, their hybrids and the arena's guests on the same questions.
+    """Compare BM25, the untouched base, the recipe's model, their hybrids and `test.others` on the same questions.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def evaluate(
         _log.info("%s: asked %d questions of %s", recipe, len(asked), system.name)
     embedder_of = {system: test.embedder(system) for system in rows}
     scores = _scores(store, rows, embedder_of, asked, retrieval.candidates, test.device)
-    champion = next((test.as_in(rows, guest.system) for guest in test.guests if guest.system.name == CHAMPION), None)
+    champion = next((test.as_in(rows, other.system) for other in test.others if other.system.name == CHAMPION), None)
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     report = Report(
         report_id=report_id or digest(recipe, created_at, str(time.monotonic_ns()))[:16],
@@ -168,7 +168,7 @@ def evaluate_alone(
     store: Store,
     recipe: str,
     system: System,
-    test: Arena,
+    test: EvaluationSetup,
     gold: Sequence[GoldQuestion] = (),
     *,
     candidates: int = 200,
@@ -202,7 +202,7 @@ def evaluate_alone(
     return Evaluation(report, as_table(report.report_id, recipe, rows[system]))
 
 
-def questions_id(store: Store, test: Arena, gold: Sequence[GoldQuestion]) -> str:
+def questions_id(store: Store, test: EvaluationSetup, gold: Sequence[GoldQuestion]) -> str:
     """Digest of the corpus and of everything asked of it: reports that share it can be compared."""
     synthetic = sorted(digest(q.question_id, q.query, q.group, *sorted(q.chunk_ids)) for q in test.questions)
     human = sorted(digest(q.question, q.anchor or "", q.text or "", *q.expected_urls) for q in gold)
@@ -210,7 +210,7 @@ def questions_id(store: Store, test: Arena, gold: Sequence[GoldQuestion]) -> str
 
 
 def _questions(
-    corpus: Corpus, test: Arena, gold: Sequence[GoldQuestion], canonical: Canonical
+    corpus: Corpus, test: EvaluationSetup, gold: Sequence[GoldQuestion], canonical: Canonical
 ) -> tuple[list[EvalQuestion], GoldSet]:
     gold_set = from_gold(gold, corpus, canonical)
     asked = [*from_pairs(test.questions, corpus), *gold_set.questions]
@@ -232,15 +232,15 @@ class _Learned:
     floor_of: dict[str, float]
 
 
-def _validate(store: Store, validation: Arena, retrieval: RetrievalSettings) -> _Learned:
+def _validate(store: Store, validation: EvaluationSetup, retrieval: RetrievalSettings) -> _Learned:
     queries = [question.query for question in validation.questions]
     rankings = Rankings(store, validation, queries, retrieval.candidates)
     corpus = arenas.read_corpus(store, validation)
     questions = from_pairs(validation.questions, corpus)
     learns = retrieval.fusion == "standard_score"
     learned = {
-        name: learn_weight(rankings.batch(arm).pools if questions else (), questions, corpus.cluster_of)
-        for name, arm in validation.hybrids.items()
+        name: learn_weight(rankings.batch(indexed).pools if questions else (), questions, corpus.cluster_of)
+        for name, indexed in validation.hybrids.items()
         if learns
     }
     weight_of = {name: weight.dense_weight for name, weight in learned.items()}

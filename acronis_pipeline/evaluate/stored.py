@@ -1,22 +1,21 @@
 """Reports kept in the store: an unchanged comparison is read, not computed again."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from acronis_pipeline.champion.record import history
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import EvaluationSettings, RetrievalSettings
 from acronis_pipeline.evaluate import checks, leak
-from acronis_pipeline.evaluate.arena import CHAMPION, Arena, Arm, Guest
 from acronis_pipeline.evaluate.evaluation import RETRIEVAL, Canonical, evaluate, questions_id
-from acronis_pipeline.evaluate.guests import Guests
 from acronis_pipeline.evaluate.questions import as_customers_would
 from acronis_pipeline.evaluate.report import Report
+from acronis_pipeline.evaluate.setup import CHAMPION, ComparedSystem, ComparedSystems, EvaluationSetup
+from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.index.rows import data_version
 from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.store import Store, is_in, quoted, schemas
@@ -27,7 +26,7 @@ KEPT_REPORTS = 20
 """Of each recipe."""
 REPORTS_TABLE = "reports"
 RESULTS_TABLE = "question_results"
-NOBODY = Guests()
+NOBODY = ComparedSystems()
 NOTHING_ELSE = EvaluationSettings(probes=())  # pyright: ignore[reportCallIssue]
 """No probes: the site's questions alone."""
 
@@ -56,21 +55,23 @@ def refresh(
     recipe: str,
     dataset: RetrievalDataset,
     gold: Sequence[GoldQuestion],
-    base: Arm,
-    fine_tuned: Arm,
+    base: IndexedModel,
+    fine_tuned: IndexedModel,
     *,
-    guests: Guests = NOBODY,
+    compared: ComparedSystems = NOBODY,
     retrieval: RetrievalSettings = RETRIEVAL,
     evaluation: EvaluationSettings = NOTHING_ELSE,
     canonical: Canonical = str,
     device: str | None = None,
+    in_use: Collection[str] = (),
 ) -> EvalResult:
     """The recipe's report on the current indexes and questions; computed and stored if it is not known yet.
 
-    Who reigns makes no new report where the champion's results on these questions are known: in the report itself or in
-    another recipe's newest one. Otherwise each coronation would cost every recipe a report, with the next one due.
+    Another champion makes no new report where its results on these questions are known: in the report itself or in
+    another recipe's newest one. Otherwise each promotion would cost every recipe a report, with the next one due.
 
-    The report's row is written last, so an interrupted evaluation leaves no report and is done again.
+    The report's row is written last, so an interrupted evaluation leaves no report and is done again. Old reports are
+    dropped, but none of those `in_use`.
 
     Raises
     ------
@@ -82,14 +83,14 @@ def refresh(
     leak.refuse(store, recipe, fine_tuned.embedder.identity.model_id, dataset, gold)
     reworded = tuple(as_customers_would(question.query) for question in dataset.validation)
     checked = checks.read(evaluation)
-    test = Arena(dataset.test, base, fine_tuned, guests=guests.systems, device=device)
-    validation = Arena(dataset.validation, base, fine_tuned, reworded, guests.systems, device)
+    test = EvaluationSetup(dataset.test, base, fine_tuned, others=compared.systems, device=device)
+    validation = EvaluationSetup(dataset.validation, base, fine_tuned, reworded, compared.systems, device)
     searched = retrieval.model_dump_json(exclude={"k", "editions"})
-    key = digest(_key(store, test, validation, gold), searched, checked.key, *guests.remarks)
-    if known := _standing(store, recipe, key, test, guests.champion):
+    key = digest(_key(store, test, validation, gold), searched, checked.key, *compared.remarks)
+    if known := _standing(store, recipe, key, test, compared.champion):
         _log.info("%s: indexes and questions are unchanged, report %s stands", recipe, known.report_id)
         return EvalResult(_made_newest(store, known), True, known.report_id)
-    champion = [str(test.behaviour(guests.champion.system))] if guests.champion else guests.champion_remarks
+    champion = [str(test.behaviour(compared.champion.system))] if compared.champion else compared.champion_remarks
     report_id = digest(recipe, key, *champion)[:16]
     done = evaluate(
         store,
@@ -101,24 +102,24 @@ def refresh(
         checks=checked,
         canonical=canonical,
         report_id=report_id,
-        remarks=(*guests.champion_remarks, *guests.remarks),
+        remarks=(*compared.champion_remarks, *compared.remarks),
     )
     store.sync(RESULTS_TABLE, schemas.QUESTION_RESULTS, done.results, scope=f"report_id = {quoted(report_id)}")
     store.upsert(REPORTS_TABLE, schemas.REPORTS, _row(done.report, key))
-    prune(store, recipe)
+    prune(store, recipe, in_use)
     return EvalResult(done.report, False, report_id)
 
 
-def prune(store: Store, recipe: str, keep: int = KEPT_REPORTS) -> int:
+def prune(store: Store, recipe: str, in_use: Collection[str] = (), keep: int = KEPT_REPORTS) -> int:
     """Drop a recipe's reports and results beyond the newest `keep`; returns how many reports went.
 
-    Those that a promotion rests on stay, whatever their age. MLflow has a copy of all.
+    Those `in_use`, by id, stay whatever their age: a promotion rests on them. MLflow has a copy of all.
     """
     reports = store.read(
         REPORTS_TABLE, schemas.REPORTS, columns=["report_id", "created_at"], where=f"recipe = {quoted(recipe)}"
     ).sort_by([("created_at", "descending")])
     newest_first = reports.column("report_id").to_pylist()
-    kept = {*newest_first[:keep], *(champion.report_id for champion in history(store))}
+    kept = {*newest_first[:keep], *in_use}
     gone = [report_id for report_id in newest_first if report_id not in kept]
     if gone:
         # The reports go first: one without its results could decide nothing, and would not be computed again.
@@ -173,16 +174,18 @@ def mlflow_run(store: Store, report_id: str) -> str | None:
     return next(iter(rows.column("mlflow_run_id").to_pylist()), None)
 
 
-def _key(store: Store, test: Arena, validation: Arena, gold: Sequence[GoldQuestion]) -> str:
+def _key(store: Store, test: EvaluationSetup, validation: EvaluationSetup, gold: Sequence[GoldQuestion]) -> str:
     """Digest of questions, indexes and systems, the champion's apart."""
-    compared = replace(test, guests=tuple(guest for guest in test.guests if guest.system.name != CHAMPION))
-    invited = [str(guest.system) for guest in compared.guests]
-    tables = [data_version(store, table) for table in compared.arms]
-    questions = [questions_id(store, arena, gold) for arena in (test, validation)]
-    return digest(VERSION, *tables, *invited, *questions)
+    compared = replace(test, others=tuple(other for other in test.others if other.system.name != CHAMPION))
+    others = [str(other.system) for other in compared.others]
+    tables = [data_version(store, table) for table in compared.indexed_models]
+    questions = [questions_id(store, setup, gold) for setup in (test, validation)]
+    return digest(VERSION, *tables, *others, *questions)
 
 
-def _standing(store: Store, recipe: str, key: str, test: Arena, champion: Guest | None) -> Report | None:
+def _standing(
+    store: Store, recipe: str, key: str, test: EvaluationSetup, champion: ComparedSystem | None
+) -> Report | None:
     """The recipe's newest report under a key if the champion, where one takes part, need not be asked again for it."""
     made = _read(store, f"recipe = {quoted(recipe)} AND report_key = {quoted(key)}")
     if champion is None or not made:

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acronis_pipeline.evaluate.arena import Arena, Rankings
 from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, ranked_units
+from acronis_pipeline.evaluate.setup import EvaluationSetup, Rankings
 from acronis_pipeline.retrieve.batch import Batch
 from acronis_pipeline.retrieve.fusion import Pool
 from acronis_pipeline.retrieve.ranking import Ranking
@@ -73,7 +73,7 @@ _log = logging.getLogger(__name__)
 
 
 def floors(
-    validation: Arena, rankings: Rankings, questions: Sequence[EvalQuestion], corpus: Corpus
+    validation: EvaluationSetup, rankings: Rankings, questions: Sequence[EvalQuestion], corpus: Corpus
 ) -> dict[str, float]:
     """Smallest cosine at which to answer, by passages table; none where there are too few questions to tell.
 
@@ -81,8 +81,8 @@ def floors(
     """
     hidden = [_pages(question, corpus) for question in questions]
     learned: dict[str, float] = {}
-    for table, arm in validation.arms.items():
-        floor = learn_floor(rankings.batch(arm), hidden)
+    for table, indexed in validation.indexed_models.items():
+        floor = learn_floor(rankings.batch(indexed), hidden)
         if floor is None:
             continue
         learned[table] = floor.min_similarity

@@ -14,13 +14,14 @@ from acronis_pipeline.index.rows import (
     read_content,
     read_identity,
 )
-from acronis_pipeline.index.table import IndexResult, part_bytes, refresh, refresh_from, table_name
+from acronis_pipeline.index.table import IndexedModel, IndexResult, part_bytes, refresh, refresh_from, table_name
 
 __all__ = [
     "MIN_RECALL",
     "VERSION",
     "Dropped",
     "IndexResult",
+    "IndexedModel",
     "SearchOptions",
     "content_version",
     "data_version",

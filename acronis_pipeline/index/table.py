@@ -7,7 +7,6 @@ Bringing a passages table in line with the chunks: only what is new or changed i
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,44 +96,42 @@ class IndexResult:
         return bool(self.added or self.updated or self.removed)
 
 
+@dataclass(frozen=True)
+class IndexedModel:
+    """An encoder and the table of the passages that it embedded."""
+
+    table: str
+    embedder: Embedder
+
+
 def table_name(recipe: str, model_id: str) -> str:
     """Name of the passages table of one model, for example `passages_query_adapter_1f0c5d2e9ab34c77`."""
     return f"{PREFIX}{recipe}_{model_id}"
 
 
-def refresh(
-    store: Store,
-    table: str,
-    load_embedder: Callable[[], Embedder],
-    identity: ModelIdentity,
-    settings: IndexSettings = _DEFAULTS,
-) -> IndexResult:
-    """Bring a passages table in line with the chunks table.
+def refresh(store: Store, indexed: IndexedModel, settings: IndexSettings = _DEFAULTS) -> IndexResult:
+    """Bring a model's passages table in line with the chunks table.
 
-    The change of content is one atomic version. The model is loaded only if a passage is in no cache yet.
+    The change of content is one atomic version. The model encodes only passages that are in no cache yet: a
+    `DeferredEmbedder` is loaded for nothing else.
 
     Raises
     ------
     EmptyCorpusError
         If there are no chunks; the table keeps its last version.
     IdentityMismatchError
-        If the table belongs to another model, or the loaded model is not the one that `identity` describes.
+        If the table belongs to another model, or a deferred model turns out to be another one when it is loaded.
     """
     rows = read_chunks(store)
     if rows.num_rows == 0:
         raise EmptyCorpusError(
             f"table {CHUNKS_TABLE} in {store.uri} is empty: nothing to index; crawl and chunk the site first"
         )
-    return refresh_from(store, table, rows, load_embedder, identity, settings)
+    return refresh_from(store, indexed, rows, settings)
 
 
 def refresh_from(
-    store: Store,
-    table: str,
-    rows: pa.Table,
-    load_embedder: Callable[[], Embedder],
-    identity: ModelIdentity,
-    settings: IndexSettings = _DEFAULTS,
+    store: Store, indexed: IndexedModel, rows: pa.Table, settings: IndexSettings = _DEFAULTS
 ) -> IndexResult:
     """`refresh` from content rows at hand (see `passage_rows`) instead of the chunks table.
 
@@ -145,13 +142,13 @@ def refresh_from(
     IdentityMismatchError
         As for `refresh`.
     """
-    started = time.monotonic()
+    started, table, identity = time.monotonic(), indexed.table, indexed.embedder.identity
     if rows.num_rows == 0:
         raise EmptyCorpusError(f"no passages to index into table {table}; the table was left as it is")
     if store.exists(table):
         require(read_identity(store, table), identity, table)
     changed, gone = difference(store.read(table, CONTENT), rows, "chunk_id")
-    embedder = DeferredEmbedder(identity, load_embedder)
+    embedder = DeferredEmbedder(identity, lambda: indexed.embedder)  # counts what it encodes
     excerpts.bring_in_step(store, table, rows)
     write = store.upsert(
         table,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from acronis_pipeline.core.errors import counted
-from acronis_pipeline.evaluate.arena import CHAMPION
 from acronis_pipeline.evaluate.report import Report, SystemScore
+from acronis_pipeline.evaluate.setup import CHAMPION
 
 _CUTOFFS = (1, 3, 5, 10)
 """Of the hit rates shown; the table must fit a terminal."""

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from acronis_pipeline.champion.decision import Decision, decide, needs_standing, veto_rule
 from acronis_pipeline.champion.record import reigning
-from acronis_pipeline.evaluate.arena import BASELINES
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.report import Report, SystemScore
+from acronis_pipeline.evaluate.setup import BASELINES
 from acronis_pipeline.evaluate.significance import Difference
 from acronis_pipeline.reporting.rendering import label, percent, signed
 from acronis_pipeline.store import Store

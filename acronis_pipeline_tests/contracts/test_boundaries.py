@@ -13,7 +13,7 @@ ROOT = Path(acronis_pipeline.__file__).parent.parent
 PACKAGE = ROOT / "acronis_pipeline"
 TIERS = [
     {"core"}, {"store"}, {"llm"}, {"encoders"}, {"content"}, {"crawl"}, {"chunk"}, {"pairs"}, {"finetune"}, {"index"},
-    {"models"}, {"retrieve"}, {"evaluate", "champion"}, {"reporting"}, {"tracking"}, {"export"}, {"answer"},
+    {"models"}, {"retrieve"}, {"evaluate"}, {"champion"}, {"reporting"}, {"tracking"}, {"export"}, {"answer"},
     {"sample_site"}, {"defs"}, {"api", "bench", "definitions"}, {"cli"},
 ]  # fmt: skip
 """Every package and loose module, each tier on those before it."""

@@ -24,7 +24,7 @@ from acronis_pipeline.defs.assets import (
     synthetic_pairs,
 )
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.evaluate.arms import require_model
+from acronis_pipeline.models.indexed import require_model
 from acronis_pipeline.store import schemas
 from acronis_pipeline_tests.defs.corpus import execute
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun

@@ -11,7 +11,7 @@ from acronis_pipeline import evaluate
 from acronis_pipeline.champion.record import reigning
 from acronis_pipeline.crawl import live_pages
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.evaluate.arms import require_model
+from acronis_pipeline.models.indexed import require_model
 from acronis_pipeline.store import schemas
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
 

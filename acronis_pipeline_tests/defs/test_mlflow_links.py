@@ -7,7 +7,7 @@ from acronis_pipeline import evaluate
 from acronis_pipeline.defs import instance as dagster_instance
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.defs.resources import TrackingResource
-from acronis_pipeline.evaluate.arms import require_model
+from acronis_pipeline.models.indexed import require_model
 from acronis_pipeline.tracking import DAGSTER_RUN, DAGSTER_URL, RunSummary
 from acronis_pipeline_tests.defs.test_refresh import data_versions
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun

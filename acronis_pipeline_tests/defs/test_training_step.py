@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 
 from acronis_pipeline import encoders, pairs
-from acronis_pipeline.champion import servable
+from acronis_pipeline.champion import pointer
 from acronis_pipeline.champion.record import reigning
 from acronis_pipeline.champion.rollback import promote_by_hand
 from acronis_pipeline.core.errors import RecipeError
 from acronis_pipeline.encoders import in_precision
 from acronis_pipeline.encoders.identity import INT8
 from acronis_pipeline.encoders.openvino_engine import read_sides, write_manifest
-from acronis_pipeline.evaluate.arms import require_model
 from acronis_pipeline.export import export, serve
 from acronis_pipeline.finetune import Recipe, base_model
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.finetune.method import Fitted, Task
 from acronis_pipeline.finetune.methods import query_adapter
+from acronis_pipeline.models.indexed import require_model
 from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.tracking import RunSummary
 from acronis_pipeline_tests.defs.corpus import execute
@@ -74,7 +74,7 @@ def test_a_model_that_was_trained_over_leaves_when_the_next_one_is_indexed(copie
     assert step.metadata["dropped_models_bytes"].value > 1_000_000
     serving = reigning(copied.store)
     assert serving
-    assert servable.problem(copied.store, serving.system, serving.model_folder, serving.identity) is None
+    assert serving.problem(copied.store, serving.system, serving.model_folder, serving.identity) is None
 
 
 def test_a_recipe_runs_on_its_export_through_the_whole_graph(copied: FinishedRun) -> None:
@@ -90,8 +90,8 @@ def test_a_recipe_runs_on_its_export_through_the_whole_graph(copied: FinishedRun
     assert require_model(copied.store, RECIPE).folder == out
     now = promote_by_hand(copied.store, copied.settings(), RECIPE, "fine_tuned", reason="to see it answer").champion
     assert now.model_id == done.identity.model_id
-    servable.follow(copied.store, copied.tracker, now)
-    assert servable.disagreements(copied.store, copied.tracker, now) == []
+    pointer.follow(copied.store, copied.tracker, now)
+    assert pointer.disagreements(copied.store, copied.tracker, now) == []
     version = copied.tracker.champion_version()
     assert version
     assert copied.tracker.model_id_of(version) == done.identity.model_id

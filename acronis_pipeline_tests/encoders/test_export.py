@@ -13,13 +13,13 @@ import pytest
 
 from acronis_pipeline import encoders
 from acronis_pipeline.champion.record import Contender
-from acronis_pipeline.champion.servable import model_of
+from acronis_pipeline.champion.serving import model_of
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.errors import DatasetError, ModelError, OutputError
 from acronis_pipeline.encoders import Embedder, Windows, running
-from acronis_pipeline.evaluate.arms import base_arm, require_model, tuned_arm
 from acronis_pipeline.export import Exported, export, exporting, restore, serve
 from acronis_pipeline.models import records
+from acronis_pipeline.models.indexed import indexed_base, indexed_model, require_model
 from acronis_pipeline.models.records import ModelRecord, model_named
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
@@ -140,13 +140,13 @@ def trained(tiny, tiny_folder, tmp_path) -> tuple[Store, ModelRecord]:
 def test_a_recipe_runs_on_its_export_until_it_is_restored(trained, int8, settings):
     store, record = trained
     serve(store, record, int8)
-    arm = tuned_arm(require_model(store, "full"), settings)
-    assert arm.embedder.identity == int8.identity
-    assert int8.identity.model_id in arm.table
-    assert arm.embedder.encode_queries(["Falcon"]).shape == (1, 32)
-    assert base_arm(require_model(store, "full"), settings).embedder.identity == record.identity
+    indexed = indexed_model(require_model(store, "full"), settings)
+    assert indexed.embedder.identity == int8.identity
+    assert int8.identity.model_id in indexed.table
+    assert indexed.embedder.encode_queries(["Falcon"]).shape == (1, 32)
+    assert indexed_base(require_model(store, "full"), settings).embedder.identity == record.identity
     assert restore(store, "full").folder == record.folder
-    assert tuned_arm(require_model(store, "full"), settings).embedder.identity == record.identity
+    assert indexed_model(require_model(store, "full"), settings).embedder.identity == record.identity
     with pytest.raises(ModelError, match="nothing to restore"):
         restore(store, "full")
 
@@ -154,12 +154,12 @@ def test_a_recipe_runs_on_its_export_until_it_is_restored(trained, int8, setting
 def test_an_export_stays_in_openvino_where_bfloat16_is_torchs(trained, int8, settings):
     store, record = trained
     asked = settings.model_copy(update={"precision": "bfloat16", "backend": "torch"})
-    in_torch = tuned_arm(record, asked).embedder.identity
+    in_torch = indexed_model(record, asked).embedder.identity
     assert in_torch.precision == "bfloat16 in torch"
     serve(store, record, replace(int8, identity=record.identity))
     taken = require_model(store, "full")
-    assert tuned_arm(taken, asked).embedder.identity == record.identity
-    assert base_arm(taken, asked).embedder.identity == in_torch
+    assert indexed_model(taken, asked).embedder.identity == record.identity
+    assert indexed_base(taken, asked).embedder.identity == in_torch
     named = model_named(store, "full", in_torch.model_id)
     assert named
     assert named.folder == record.folder
@@ -184,7 +184,7 @@ def test_an_export_with_the_same_vectors_is_the_same_model_to_the_registry(train
 
 def test_a_champion_on_bfloat16_finds_its_model(trained, settings):
     store, record = trained
-    reduced = tuned_arm(record, settings.model_copy(update={"precision": "bfloat16"})).embedder.identity
+    reduced = indexed_model(record, settings.model_copy(update={"precision": "bfloat16"})).embedder.identity
     assert reduced.model_id != record.identity.model_id
     found = model_named(store, "full", reduced.model_id)
     assert found

@@ -28,7 +28,7 @@ class World:
 
     def index(self, embedder: WordEmbedder, recipe: str = RECIPE) -> str:
         table = index.table_name(recipe, embedder.identity.model_id)
-        index.refresh(self.store, table, lambda: embedder, embedder.identity)
+        index.refresh(self.store, index.IndexedModel(table, embedder))
         return table
 
     def model_folder(self, identity: ModelIdentity) -> Path:

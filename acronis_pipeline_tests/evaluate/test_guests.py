@@ -9,11 +9,12 @@ import pytest
 
 from acronis_pipeline.champion.decision import decide, needs_standing
 from acronis_pipeline.champion.record import Champion, Contender
+from acronis_pipeline.champion.serving import compared_systems
 from acronis_pipeline.core.settings import EmbeddingEndpoint, EvaluationSettings, RetrievalSettings, Settings
-from acronis_pipeline.evaluate import Arena, Arm, EvalResult, Report, checks, evaluate, refresh
-from acronis_pipeline.evaluate.arena import systems
-from acronis_pipeline.evaluate.guests import Guests, invite
+from acronis_pipeline.evaluate import EvalResult, EvaluationSetup, Report, checks, evaluate, refresh
+from acronis_pipeline.evaluate.setup import ComparedSystems, systems
 from acronis_pipeline.evaluate.stored import question_results
+from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.reporting import table
 from acronis_pipeline.retrieve import System
@@ -31,8 +32,8 @@ class Site:
     """A world with a base and a tuned model, and an older one that half knows what questions mean."""
 
     world: World
-    base: Arm
-    tuned: Arm
+    base: IndexedModel
+    tuned: IndexedModel
     older: WordEmbedder
 
     def enter(self, system: System, model_id: str | None, embedder: WordEmbedder | None = None) -> Champion:
@@ -44,18 +45,18 @@ class Site:
 
     def evaluate_older(self, gold: Sequence[GoldQuestion] = GOLD) -> Report:
         """The older model's own report, as another recipe's."""
-        arm = Arm(self.world.index(self.older, "older"), self.older)
-        return refresh(self.world.store, "older", DATASET, gold, self.base, arm).report
+        indexed = IndexedModel(self.world.index(self.older, "older"), self.older)
+        return refresh(self.world.store, "older", DATASET, gold, self.base, indexed).report
 
     def results(self, *reports: Report) -> pa.Table:
         return question_results(self.world.store, [report.report_id for report in reports])
 
-    def invite(self, champion: Champion | None = None, *endpoints: EmbeddingEndpoint) -> Guests:
+    def compared(self, champion: Champion | None = None, *endpoints: EmbeddingEndpoint) -> ComparedSystems:
         evaluation = self.world.settings.evaluation.model_copy(update={"external": endpoints})
-        return invite(self.world.store, self.base, champion, with_evaluation(self.world.settings, evaluation))
+        return compared_systems(self.world.store, self.base, champion, with_evaluation(self.world.settings, evaluation))
 
-    def refresh(self, guests: Guests, **options: object) -> EvalResult:
-        return refresh(self.world.store, "words", DATASET, GOLD, self.base, self.tuned, guests=guests, **options)  # pyright: ignore[reportArgumentType]
+    def refresh(self, compared: ComparedSystems, **options: object) -> EvalResult:
+        return refresh(self.world.store, "words", DATASET, GOLD, self.base, self.tuned, compared=compared, **options)  # pyright: ignore[reportArgumentType]
 
 
 def with_evaluation(settings: Settings, evaluation: EvaluationSettings) -> Settings:
@@ -70,7 +71,10 @@ def site(tmp_path: Path) -> Site:
 def build(folder: Path) -> Site:
     world = reigning_world.build(folder)
     write_chunks(world.store, CHUNKS)
-    base, tuned = worlds.arm(world.store, WordEmbedder()), worlds.arm(world.store, WordEmbedder("tuned", SYNONYMS))
+    base, tuned = (
+        worlds.indexed(world.store, WordEmbedder()),
+        worlds.indexed(world.store, WordEmbedder("tuned", SYNONYMS)),
+    )
     half = {question: topic for question, topic in SYNONYMS.items() if int(topic.removeprefix("topic")) % 2}
     older = WordEmbedder("older", half)
     model_folder = world.model_folder(older.identity)
@@ -79,13 +83,13 @@ def build(folder: Path) -> Site:
     return Site(world, base, tuned, older)
 
 
-def loaded(guests: Guests, embedder: WordEmbedder) -> Guests:
-    """The guests with an encoder that needs no weights in its folder."""
+def loaded(compared: ComparedSystems, embedder: WordEmbedder) -> ComparedSystems:
+    """The compared with an encoder that needs no weights in its folder."""
     systems = tuple(
-        replace(guest, arm=replace(guest.arm, embedder=embedder)) if guest.system.name == "champion" else guest
-        for guest in guests.systems
+        replace(one, indexed=replace(one.indexed, embedder=embedder)) if one.system.name == "champion" else one
+        for one in compared.systems
     )
-    return replace(guests, systems=systems)
+    return replace(compared, systems=systems)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +97,7 @@ def older_reigns(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, Champi
     """A site where the older model reigns, and a report on it."""
     site = build(tmp_path_factory.mktemp("older"))
     champion = site.enter_older()
-    return site, champion, site.refresh(loaded(site.invite(champion), site.older)).report
+    return site, champion, site.refresh(loaded(site.compared(champion), site.older)).report
 
 
 def test_older_model_that_reigns_is_a_system_of_the_report_and_everybody_is_compared_with_it(older_reigns) -> None:
@@ -117,7 +121,7 @@ def test_champion_in_the_report_is_the_opponent_of_a_promotion_and_no_candidate(
 
 def test_report_stands_while_the_same_champion_reigns(older_reigns) -> None:
     site, champion, report = older_reigns
-    again = site.refresh(loaded(site.invite(champion), site.older))
+    again = site.refresh(loaded(site.compared(champion), site.older))
     assert again.reused
     assert again.report == report
     assert again.data_version == report.report_id
@@ -127,15 +131,15 @@ def test_report_stands_while_the_same_champion_reigns(older_reigns) -> None:
 def test_champion_that_is_a_system_of_the_report_keeps_its_name_there(site: Site, mode: str) -> None:
     if mode == "bm25":
         champion = site.enter(System("bm25", "bm25", "a_table_that_is_gone"), None)
-        guests = site.invite(champion)
+        compared = site.compared(champion)
     else:
         tuned = WordEmbedder("tuned", SYNONYMS)
         folder = site.world.model_folder(tuned.identity)
         folder.mkdir()
         (folder / "acronis_pipeline.json").write_text(tuned.identity.to_json(), "utf-8")
         champion = site.enter(System("fine_tuned", "dense", site.tuned.table), tuned.identity.model_id, tuned)
-        guests = loaded(site.invite(champion), tuned)
-    report = site.refresh(guests).report
+        compared = loaded(site.compared(champion), tuned)
+    report = site.refresh(compared).report
     assert [system.name for system in report.systems] == OWN
     assert report.champion == {"bm25": "bm25", "dense": "fine_tuned"}[mode]
     assert report.comparison("hybrid", report.champion or "") is not None
@@ -145,35 +149,35 @@ def test_champion_whose_index_is_behind_is_left_out_with_a_remark_and_its_table_
     champion = site.enter_older()
     before = site.world.store.version(champion.system.table)
     write_chunks(site.world.store, [*CHUNKS, chunk("new", "A page of today")])
-    base, tuned = (worlds.arm(site.world.store, arm.embedder) for arm in (site.base, site.tuned))  # pyright: ignore[reportArgumentType]
-    guests = replace(site, base=base, tuned=tuned).invite(champion)
-    assert guests.systems == ()
-    assert "holds other passages" in guests.champion_remarks[0]
+    base, tuned = (worlds.indexed(site.world.store, indexed.embedder) for indexed in (site.base, site.tuned))  # pyright: ignore[reportArgumentType]
+    compared = replace(site, base=base, tuned=tuned).compared(champion)
+    assert compared.systems == ()
+    assert "holds other passages" in compared.champion_remarks[0]
     assert site.world.store.version(champion.system.table) == before
-    assert any("Not compared with the champion" in note for note in site.refresh(guests).report.notes)
+    assert any("Not compared with the champion" in note for note in site.refresh(compared).report.notes)
 
 
 def test_champion_whose_model_is_gone_costs_no_evaluation(site: Site) -> None:
     champion = site.enter_older()
     (site.world.model_folder(site.older.identity) / "acronis_pipeline.json").unlink()
     site.world.model_folder(site.older.identity).rmdir()
-    guests = site.invite(champion)
-    assert guests.systems == ()
-    assert "gone" in guests.champion_remarks[0]
+    compared = site.compared(champion)
+    assert compared.systems == ()
+    assert "gone" in compared.champion_remarks[0]
 
 
 def test_report_stands_after_one_of_its_own_systems_was_promoted(site: Site) -> None:
-    first = site.refresh(Guests())
+    first = site.refresh(ComparedSystems())
     champion = site.enter(System("bm25", "bm25", site.base.table), None)
-    assert site.refresh(site.invite(champion)).report == first.report
+    assert site.refresh(site.compared(champion)).report == first.report
 
 
 def test_report_stands_after_a_system_of_another_recipe_was_promoted(site: Site) -> None:
     """Of two recipes the one evaluated first knows nothing of the champion that the second one's report brings."""
-    first = site.refresh(Guests())
+    first = site.refresh(ComparedSystems())
     other = site.evaluate_older()
     champion = site.enter_older()
-    again = site.refresh(loaded(site.invite(champion), site.older))
+    again = site.refresh(loaded(site.compared(champion), site.older))
     assert again.reused
     assert (again.report, again.data_version) == (first.report, first.data_version)
     assert decide([again.report, other], site.results(again.report, other), champion).promote
@@ -182,18 +186,18 @@ def test_report_stands_after_a_system_of_another_recipe_was_promoted(site: Site)
 def test_report_with_the_champion_stands_after_its_own_recipe_was_evaluated_too(site: Site) -> None:
     """After a change of the site the champion is asked for the recipe that is evaluated first, and is known then."""
     champion = site.enter_older()
-    first = site.refresh(loaded(site.invite(champion), site.older))
+    first = site.refresh(loaded(site.compared(champion), site.older))
     site.evaluate_older()
-    again = site.refresh(loaded(site.invite(champion), site.older))
+    again = site.refresh(loaded(site.compared(champion), site.older))
     assert again.reused
     assert again.report == first.report
 
 
 def test_champion_that_no_report_on_these_questions_holds_is_asked(site: Site) -> None:
-    first = site.refresh(Guests())
+    first = site.refresh(ComparedSystems())
     site.evaluate_older(GOLD[:3])
     champion = site.enter_older()
-    with_it = site.refresh(loaded(site.invite(champion), site.older))
+    with_it = site.refresh(loaded(site.compared(champion), site.older))
     assert not with_it.reused
     assert with_it.report.report_id != first.report.report_id
     assert with_it.report.champion == "champion"
@@ -202,9 +206,9 @@ def test_champion_that_no_report_on_these_questions_holds_is_asked(site: Site) -
 def test_external_model_is_a_dense_system_whose_passages_are_sent_once_and_never_reigns(site: Site) -> None:
     script = Script()
     with serving(script) as endpoint:
-        done = site.refresh(site.invite(None, endpoint))
+        done = site.refresh(site.compared(None, endpoint))
         n_requests, texts = len(script.requests), script.texts
-        again = site.refresh(site.invite(None, endpoint))
+        again = site.refresh(site.compared(None, endpoint))
         assert len(script.requests) == n_requests
     assert again.reused
     assert all(texts.count(row["passage"]) == 1 for row in CHUNKS)
@@ -222,7 +226,7 @@ def test_external_model_is_a_dense_system_whose_passages_are_sent_once_and_never
 def test_endpoint_that_fails_is_a_remark_without_its_key_and_makes_a_new_report_when_it_is_back(site: Site) -> None:
     with serving(Script(failures=[(500, {"retry-after-ms": "1"})])) as endpoint:
         impatient = endpoint.model_copy(update={"max_retries": 0})
-        without, with_it = (site.refresh(site.invite(None, impatient)).report for _ in range(2))
+        without, with_it = (site.refresh(site.compared(None, impatient)).report for _ in range(2))
     assert [system.name for system in without.systems] == OWN
     assert "embedding model m at http://127.0.0.1" in without.notes[-1]
     assert "HTTP 500" in without.notes[-1]
@@ -232,7 +236,7 @@ def test_endpoint_that_fails_is_a_remark_without_its_key_and_makes_a_new_report_
 
 def test_configured_fusion_and_variety_make_up_the_hybrids(site: Site) -> None:
     configured = RetrievalSettings.model_validate({"fusion": "reciprocal_rank", "mmr": 0.7})
-    report = site.refresh(Guests(), retrieval=configured).report
+    report = site.refresh(ComparedSystems(), retrieval=configured).report
     *own, varied = report.systems
     assert [system.name for system in own] == OWN
     assert {(s.fusion, s.dense_weight) for s in own if s.mode == "hybrid"} == {("reciprocal_rank", None)}
@@ -244,7 +248,7 @@ def test_configured_fusion_and_variety_make_up_the_hybrids(site: Site) -> None:
 def test_reranked_hybrid_has_the_weight_of_the_hybrid_below(site: Site) -> None:
     learned = {"hybrid_base": 0.2, "hybrid": 0.7}
     configured = RetrievalSettings.model_validate({"reranker": "some/cross-encoder", "rerank_depth": 20})
-    *_, hybrid, reranked = systems(Arena((), site.base, site.tuned), configured, learned)
+    *_, hybrid, reranked = systems(EvaluationSetup((), site.base, site.tuned), configured, learned)
     assert reranked == replace(hybrid, name="hybrid_rerank", reranker="some/cross-encoder", rerank_depth=20)
     assert (hybrid.name, reranked.dense_weight) == ("hybrid", 0.7)
 
@@ -253,7 +257,7 @@ def test_report_says_what_the_model_forgot_and_how_it_agrees_with_people(site: S
     rows = "".join(f"question{n},topic{n} {'topic' if n % 2 else 'else'}{n},{n % 2}\n" for n in range(20))
     (tmp_path / "sts.csv").write_text(f"text1,text2,score\n{rows}")
     evaluation = EvaluationSettings.model_validate({"sts_file": str(tmp_path / "sts.csv")})
-    done = site.refresh(Guests(), evaluation=evaluation)
+    done = site.refresh(ComparedSystems(), evaluation=evaluation)
     assert [(probe.probe, probe.n > 150, probe.flagged) for probe in done.report.forgetting] == [
         ("general", True, False)
     ]
@@ -262,13 +266,17 @@ def test_report_says_what_the_model_forgot_and_how_it_agrees_with_people(site: S
     assert "words away from the site (general, " in shown
     assert "words, fine_tuned: Spearman " in shown
     tolerant = evaluation.model_copy(update={"forgetting_tolerance": 0.5})
-    assert site.refresh(Guests(), evaluation=evaluation).reused
-    assert not site.refresh(Guests(), evaluation=tolerant).reused
+    assert site.refresh(ComparedSystems(), evaluation=evaluation).reused
+    assert not site.refresh(ComparedSystems(), evaluation=tolerant).reused
 
 
 def test_evaluation_without_a_tuned_model_has_nothing_to_forget(site: Site) -> None:
     checked = checks.read(EvaluationSettings())  # pyright: ignore[reportCallIssue]
     report = evaluate(
-        site.world.store, "words", Arena(DATASET.test, site.base), Arena((), site.base), checks=checked
+        site.world.store,
+        "words",
+        EvaluationSetup(DATASET.test, site.base),
+        EvaluationSetup((), site.base),
+        checks=checked,
     ).report
     assert report.forgetting == ()

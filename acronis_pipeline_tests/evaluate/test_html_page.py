@@ -10,17 +10,18 @@ from selectolax.lexbor import LexborHTMLParser
 
 from acronis_pipeline import evaluate as evaluation
 from acronis_pipeline import index, reporting
-from acronis_pipeline.evaluate import Arm, Report
+from acronis_pipeline.evaluate import Report
 from acronis_pipeline.evaluate.report import Correlation, Forgetting
 from acronis_pipeline.evaluate.significance import Difference, Interval
 from acronis_pipeline.evaluate.stored import RESULTS_TABLE
+from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.store import Store, schemas
-from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, arm, build, question
+from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build, indexed, question
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
 
 SCRIPT = "<script>alert('x')</script>"
 _MOST_BYTES = 3_000_000
-World = tuple[Store, Arm, Arm]
+World = tuple[Store, IndexedModel, IndexedModel]
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +157,7 @@ def test_hostile_page_and_question_stay_text(tmp_path: Path) -> None:
         for row in CHUNKS
     ]
     write_chunks(store, hostile)
-    base, tuned = arm(store, WordEmbedder()), arm(store, WordEmbedder("tuned"))
+    base, tuned = indexed(store, WordEmbedder()), indexed(store, WordEmbedder("tuned"))
     dataset = replace(DATASET, test=tuple(replace(question(n), query=f"question{n} {SCRIPT}") for n in range(15, 40)))
     report = evaluation.refresh(store, "words", dataset, (), base, tuned).report
     page = parsed((store, base, tuned), replace(report, notes=(SCRIPT,), unanswerable=(SCRIPT,)))
@@ -223,7 +224,9 @@ def test_report_of_people_s_questions_alone_has_its_page(tmp_path: Path) -> None
 
 def test_report_without_a_tuned_model_has_its_page(tmp_path: Path) -> None:
     store, base, _ = build(tmp_path)
-    done = evaluation.evaluate(store, "words", evaluation.Arena(DATASET.test, base), evaluation.Arena((), base))
+    done = evaluation.evaluate(
+        store, "words", evaluation.EvaluationSetup(DATASET.test, base), evaluation.EvaluationSetup((), base)
+    )
     store.upsert(RESULTS_TABLE, schemas.QUESTION_RESULTS, done.results)
     page = LexborHTMLParser(reporting.render(store, done.report, base=base.embedder))
     assert page.css_first(".verdict") is not None
@@ -236,5 +239,5 @@ def test_page_after_the_index_moved_on_says_that_a_passage_is_gone(tmp_path: Pat
     report = evaluation.refresh(store, "words", far, (), base, tuned).report
     write_chunks(store, CHUNKS[:20])
     for one in (base, tuned):
-        index.refresh(store, one.table, lambda one=one: one.embedder, one.embedder.identity)
+        index.refresh(store, one)
     assert "no longer in the index" in text_of(parsed((store, base, tuned), report), "main")

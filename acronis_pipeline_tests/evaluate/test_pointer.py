@@ -2,7 +2,7 @@
 
 import pytest
 
-from acronis_pipeline.champion import servable
+from acronis_pipeline.champion import pointer
 from acronis_pipeline.champion.record import history, reigning
 from acronis_pipeline.champion.rollback import roll_back
 from acronis_pipeline.encoders import in_precision
@@ -29,13 +29,13 @@ def registry() -> MemoryRegistry:
 def problems(world: World, registry: MemoryRegistry) -> str:
     now = reigning(world.store)
     assert now
-    return "; ".join(servable.disagreements(world.store, registry, now))
+    return "; ".join(pointer.disagreements(world.store, registry, now))
 
 
 def follow(world: World, registry: MemoryRegistry) -> None:
     now = reigning(world.store)
     assert now
-    servable.follow(world.store, registry, now)
+    pointer.follow(world.store, registry, now)
 
 
 def enter_a(world: World) -> None:
@@ -88,7 +88,7 @@ def test_tag_follows_a_refresh_of_the_champions_table(world: World, registry: Me
     assert "its tag champion at" in problems(world, registry)
     now = reigning(world.store)
     assert now
-    servable.mark(world.store, now)
+    pointer.mark(world.store, now)
     assert problems(world, registry) == ""
 
 

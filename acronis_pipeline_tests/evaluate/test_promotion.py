@@ -10,10 +10,10 @@ from acronis_pipeline.champion.record import reigning
 from acronis_pipeline.champion.rollback import promote_by_hand, roll_back
 from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
 from acronis_pipeline.core.errors import ChampionError
-from acronis_pipeline.evaluate.arms import require_model
 from acronis_pipeline.evaluate.report import Forgetting
 from acronis_pipeline.evaluate.significance import Difference, Interval
 from acronis_pipeline.evaluate.stored import latest_report, latest_reports
+from acronis_pipeline.models.indexed import require_model
 from acronis_pipeline_tests.evaluate import reigning_world, worlds
 from acronis_pipeline_tests.evaluate.reigning_world import RECIPE, World
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, N_PAGES, SYNONYMS
@@ -31,7 +31,7 @@ class Site:
 
     def evaluate(self, recipe: str = RECIPE) -> evaluation.Report:
         """Index today's passages for base and model, and report on them; nothing is trained."""
-        base, tuned = worlds.arm(self.world.store, BASE), worlds.arm(self.world.store, TUNED)
+        base, tuned = worlds.indexed(self.world.store, BASE), worlds.indexed(self.world.store, TUNED)
         return evaluation.refresh(self.world.store, recipe, self.dataset, GOLD, base, tuned).report
 
     def settle(self) -> Promotion:

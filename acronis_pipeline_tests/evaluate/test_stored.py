@@ -7,6 +7,7 @@ import pytest
 from acronis_pipeline import evaluate as evaluation
 from acronis_pipeline import index
 from acronis_pipeline.champion.record import Contender, crown
+from acronis_pipeline.champion.serving import reports_in_use
 from acronis_pipeline.evaluate import stored
 from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.retrieve import System
@@ -46,8 +47,8 @@ def test_new_passage_makes_a_new_report(world) -> None:
     store, base, tuned = world
     first = refresh(world)
     write_chunks(store, [*CHUNKS, chunk("new", "A new page")])
-    index.refresh(store, base.table, lambda: base.embedder, base.embedder.identity)
-    index.refresh(store, tuned.table, lambda: tuned.embedder, tuned.embedder.identity)
+    index.refresh(store, base)
+    index.refresh(store, tuned)
     assert refresh(world).report.questions_id != first.report.questions_id
 
 
@@ -107,7 +108,7 @@ def test_reports_beyond_the_newest_go_with_their_results_unless_a_promotion_rest
         store.upsert("reports", schemas.REPORTS, pa.Table.from_pylist([row | {"created_at": moment}], schemas.REPORTS))
     crown(store, Contender("words", System("bm25", "bm25", "t"), None, ids[0]), move="first", reason="", previous=None)
     assert stored.prune(store, "another", keep=1) == 0
-    assert stored.prune(store, "words", keep=2) == 1
+    assert stored.prune(store, "words", reports_in_use(store), keep=2) == 1
     left = {stored_report.report.report_id for stored_report in evaluation.stored_reports(store)}
     assert left == {ids[0], ids[2], ids[3]}
     assert evaluation.question_results(store, [ids[1]]).num_rows == 0

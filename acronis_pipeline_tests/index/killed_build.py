@@ -108,7 +108,7 @@ def complete(uri: str, table: str, n: int, round_: int) -> bool:
 def refresh(store: Store, table: str, n: int, round_: int) -> None:
     """What is killed."""
     embedder = SlowEmbedder()
-    index.refresh_from(store, table, corpus(n, round_), lambda: embedder, embedder.identity, SETTINGS)
+    index.refresh_from(store, index.IndexedModel(table, embedder), corpus(n, round_), SETTINGS)
 
 
 def moments(count: int, span_s: float, seed: int) -> list[float]:

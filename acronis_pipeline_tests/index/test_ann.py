@@ -36,7 +36,7 @@ def rows(n: int, first: int = 0) -> pa.Table:
 
 def refresh(store: Store, content: pa.Table, settings: IndexSettings = APPROXIMATE) -> index.IndexResult:
     embedder = SpreadEmbedder()
-    return index.refresh_from(store, TABLE, content, lambda: embedder, embedder.identity, settings)
+    return index.refresh_from(store, index.IndexedModel(TABLE, embedder), content, settings)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ class TwoWindows(SpreadEmbedder):
 def test_windows_are_indexed_from_a_tenth_of_the_passages_on(store: Store, kind: Any) -> None:
     embedder, settings = TwoWindows(), replace_kind(kind).model_copy(update={"ann_min_rows": 6000})
     few, enough = (
-        index.refresh_from(store, TABLE, rows(n), lambda: embedder, embedder.identity, settings) for n in (599, 600)
+        index.refresh_from(store, index.IndexedModel(TABLE, embedder), rows(n), settings) for n in (599, 600)
     )
     assert few.search == EXACT
     assert enough.search.index_type == ann._INDEX_TYPES[kind]

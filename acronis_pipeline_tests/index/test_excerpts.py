@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Store:
 def refresh(store: Store, *chunks: dict) -> index.IndexResult:
     write_chunks(store, chunks)
     embedder = WordEmbedder()
-    return index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    return index.refresh(store, index.IndexedModel(TABLE, embedder))
 
 
 def texts(store: Store) -> dict[str, list[str]]:

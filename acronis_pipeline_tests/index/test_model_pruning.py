@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from acronis_pipeline import index
-from acronis_pipeline.champion import servable
+from acronis_pipeline.champion import serving
 from acronis_pipeline.champion.record import Contender
 from acronis_pipeline.core.errors import ModelError
 from acronis_pipeline.core.hashing import digest
@@ -209,7 +209,7 @@ def test_a_dropped_model_stays_on_record_but_is_not_taken_for_usable(site):
     assert not known.is_there
     contender = Contender("full", System("fine_tuned", "dense", "table"), old.identity.model_id, "report")
     with pytest.raises(ModelError, match=r"whose folder .* is gone; materialize"):
-        servable.model_of(site.store, contender)
+        serving.model_of(site.store, contender)
     current = current_model(site.store, "full")
     assert current
     assert current.record_id == "new"

@@ -8,7 +8,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from acronis_pipeline import index
-from acronis_pipeline.champion import servable
+from acronis_pipeline.champion import pointer
 from acronis_pipeline.champion.record import Contender, crown, reigning
 from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.retrieve import Retriever, System
@@ -49,7 +49,7 @@ def settings(server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
 
 def refresh(store: Store) -> index.IndexResult:
     embedder = WordEmbedder()
-    return index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    return index.refresh(store, index.IndexedModel(TABLE, embedder))
 
 
 def test_an_index_is_built_refreshed_and_searched_on_an_object_store(settings: Settings) -> None:
@@ -85,10 +85,10 @@ def test_the_champion_is_crowned_and_found_on_an_object_store(settings: Settings
     refresh(store)
     contender = Contender("query_adapter", System("bm25", "bm25", TABLE), None, "report")
     crowned = crown(store, contender, move="first", reason="the best", previous=None)
-    servable.mark(store, crowned)
+    pointer.mark(store, crowned)
     reader = open_store(settings)
     assert reigning(reader) == crowned
-    assert reader.tags(TABLE) == {servable.TAG: reader.version(TABLE)}
+    assert reader.tags(TABLE) == {pointer.TAG: reader.version(TABLE)}
 
 
 def test_two_writers_of_one_new_key_leave_one_row_on_an_object_store(settings: Settings) -> None:

@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def refresh(store: Store, model: WordEmbedder, table: str) -> None:
-    index.refresh(store, table, lambda: model, model.identity)
+    index.refresh(store, index.IndexedModel(table, model))
 
 
 def cache(model: WordEmbedder) -> str:

@@ -6,6 +6,7 @@ from acronis_pipeline import index
 from acronis_pipeline.core.dataset import singletons
 from acronis_pipeline.core.errors import EmptyCorpusError, IdentityMismatchError
 from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders.deferred import DeferredEmbedder
 from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, identity_of_another_model, write_chunks
 
@@ -20,7 +21,7 @@ def store(tmp_path: Path) -> Store:
 
 def refresh(store: Store, embedder: Embedder | None = None) -> index.IndexResult:
     embedder = embedder or WordEmbedder()
-    return index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    return index.refresh(store, index.IndexedModel(TABLE, embedder))
 
 
 def no_model() -> Embedder:
@@ -38,7 +39,7 @@ def test_first_refresh_indexes_every_chunk(store: Store) -> None:
 def test_unchanged_chunks_keep_the_version_and_load_no_model(store: Store) -> None:
     write_chunks(store, CORPUS)
     first = refresh(store)
-    second = index.refresh(store, TABLE, no_model, WordEmbedder().identity)
+    second = index.refresh(store, index.IndexedModel(TABLE, DeferredEmbedder(WordEmbedder().identity, no_model)))
     assert not second.changed
     assert (second.version, second.data_version) == (first.version, first.data_version)
 
@@ -57,7 +58,7 @@ def test_new_title_of_a_known_passage_is_written_without_embedding(store: Store)
     write_chunks(store, CORPUS)
     refresh(store)
     write_chunks(store, [CORPUS[0] | {"title": "Renamed"}, *CORPUS[1:]])
-    result = index.refresh(store, TABLE, no_model, WordEmbedder().identity)
+    result = index.refresh(store, index.IndexedModel(TABLE, DeferredEmbedder(WordEmbedder().identity, no_model)))
     assert result.updated == 1
     assert store.read(TABLE, index.read_content(store, TABLE).schema, where="title = 'Renamed'").num_rows == 1
 
@@ -66,7 +67,7 @@ def test_second_model_with_the_same_document_encoder_embeds_nothing(store: Store
     write_chunks(store, CORPUS)
     refresh(store)
     adapted = WordEmbedder("adapted")
-    result = index.refresh(store, "passages_adapted", no_model, adapted.identity)
+    result = index.refresh(store, index.IndexedModel("passages_adapted", DeferredEmbedder(adapted.identity, no_model)))
     assert (result.added, result.embedded) == (30, 0)
     assert index.read_identity(store, "passages_adapted") == adapted.identity
 
@@ -100,7 +101,7 @@ def test_build_interrupted_before_its_indexes_is_completed_by_the_next(
         with pytest.raises(KeyboardInterrupt):
             refresh(store)
     assert not index.is_finished(store, TABLE)
-    result = index.refresh(store, TABLE, no_model, WordEmbedder().identity)
+    result = index.refresh(store, index.IndexedModel(TABLE, DeferredEmbedder(WordEmbedder().identity, no_model)))
     assert not result.changed
     assert index.is_finished(store, TABLE)
 
@@ -138,13 +139,15 @@ def test_table_of_another_model_is_refused(store: Store) -> None:
     write_chunks(store, CORPUS)
     refresh(store)
     with pytest.raises(IdentityMismatchError, match="another"):
-        index.refresh(store, TABLE, no_model, identity_of_another_model())
+        index.refresh(store, index.IndexedModel(TABLE, DeferredEmbedder(identity_of_another_model(), no_model)))
 
 
 def test_loading_another_model_than_described_is_refused(store: Store) -> None:
     write_chunks(store, CORPUS)
     with pytest.raises(IdentityMismatchError, match="train it again"):
-        index.refresh(store, TABLE, lambda: WordEmbedder("other"), WordEmbedder().identity)
+        index.refresh(
+            store, index.IndexedModel(TABLE, DeferredEmbedder(WordEmbedder().identity, lambda: WordEmbedder("other")))
+        )
 
 
 def test_table_without_identity_is_named(store: Store) -> None:
@@ -158,6 +161,6 @@ def test_table_without_identity_is_named(store: Store) -> None:
 def test_corpus_of_a_file_is_indexed_without_a_chunks_table(store: Store) -> None:
     passages = singletons([("a", "First passage"), ("b", "Second passage"), ("copy", "First passage")])
     embedder = WordEmbedder()
-    index.refresh_from(store, TABLE, index.passage_rows(passages), lambda: embedder, embedder.identity)
+    index.refresh_from(store, index.IndexedModel(TABLE, embedder), index.passage_rows(passages))
     content = index.read_content(store, TABLE).to_pylist()
     assert {row["chunk_id"]: row["cluster_id"] for row in content} == {"a": "a", "b": "b", "copy": "a"}

@@ -34,7 +34,7 @@ def test_question_finds_the_passage_in_its_language(tmp_path, language: str, pas
     store = Store(str(tmp_path))
     write_chunks(store, [chunk("right", passage) | {"language": language}])
     embedder = WordEmbedder()
-    index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    index.refresh(store, index.IndexedModel(TABLE, embedder))
     assert Retriever(store, System("bm25", "bm25", TABLE), None).retrieve(question, 1)
 
 

@@ -34,7 +34,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     ]
     write_chunks(store, pages)
     embedder = WordEmbedder()
-    index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    index.refresh(store, index.IndexedModel(TABLE, embedder))
     return store
 
 
@@ -122,7 +122,7 @@ def test_k_passages_come_where_k_match_however_badly_they_rank(tmp_path, system:
     ]
     write_chunks(store, [*near, *far])
     embedder = WordEmbedder()
-    index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    index.refresh(store, index.IndexedModel(TABLE, embedder))
     retriever = Retriever(store, system, embedder, candidates=10)
     hits = retriever.retrieve("restore the backup", 5, where=Filters.named(["/far/"]))
     assert {hit.chunk_id for hit in hits} == {f"far{n}" for n in range(5)}

@@ -19,7 +19,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(str(tmp_path_factory.mktemp("lancedb")))
     write_chunks(store, [chunk(f"c{n}", f"Topic{n} agent{n} plan{n} restored backup.") for n in range(N)])
     embedder = WordEmbedder()
-    index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    index.refresh(store, index.IndexedModel(TABLE, embedder))
     return store
 
 

@@ -45,7 +45,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(str(tmp_path_factory.mktemp("lancedb")))
     write_chunks(store, CORPUS)
     embedder = WordEmbedder()
-    index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    index.refresh(store, index.IndexedModel(TABLE, embedder))
     return store
 
 
@@ -121,7 +121,7 @@ def windowed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Store]:
         write_chunks(stores[fewest], [chunk(f"long{n}", text) for n, text in enumerate(texts)])
         embedder = WindowedWordEmbedder()
         settings = IndexSettings(ann_min_rows=fewest, vectors="int4", recall=0.98, keep_models=3)
-        made = index.refresh(stores[fewest], TABLE, lambda embedder=embedder: embedder, embedder.identity, settings)
+        made = index.refresh(stores[fewest], index.IndexedModel(TABLE, embedder), settings)
         assert made.search.exact == (fewest == 100_000)
         assert made.search.recall_at_10 >= 0.98
     return stores
@@ -147,7 +147,7 @@ def test_more_clusters_are_read_until_k_are_found(tmp_path) -> None:
     copies = [chunk(f"copy{n:02}", "restore backup files quickly", cluster="same") for n in range(40)]
     write_chunks(store, [*copies, chunk("other", "restore something else")])
     embedder = WordEmbedder()
-    index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    index.refresh(store, index.IndexedModel(TABLE, embedder))
     hits = Retriever(store, SYSTEMS[0], None).retrieve("restore backup files quickly", 2)
     assert [hit.cluster_id for hit in hits] == ["same", "other"]
 
@@ -185,7 +185,7 @@ def test_hybrid_answers_by_vectors_where_no_word_matches(store: Store) -> None:
 
 
 def test_model_of_other_vectors_is_refused(store: Store) -> None:
-    stranger = deferred.DeferredEmbedder(identity_of_another_model(), WordEmbedder)
+    stranger = deferred.deferred.DeferredEmbedder(identity_of_another_model(), WordEmbedder)
     with pytest.raises(IdentityMismatchError, match=TABLE):
         Retriever(store, SYSTEMS[1], stranger)
     with pytest.raises(IdentityMismatchError, match="got none"):
@@ -209,10 +209,10 @@ def test_retriever_sees_passages_added_after_it_was_opened(tmp_path) -> None:
     store = Store(str(tmp_path))
     embedder = WordEmbedder()
     write_chunks(store, CORPUS)
-    index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    index.refresh(store, index.IndexedModel(TABLE, embedder))
     retriever = Retriever(store, SYSTEMS[2], embedder)
     write_chunks(store, [*CORPUS, chunk("new", "Quantum entanglement snapshots")])
-    index.refresh(Store(str(tmp_path)), TABLE, lambda: embedder, embedder.identity)
+    index.refresh(Store(str(tmp_path)), index.IndexedModel(TABLE, embedder))
     assert retriever.retrieve("quantum entanglement", 1)[0].chunk_id == "new"
 
 
@@ -233,6 +233,6 @@ def test_packaged_model_finds_a_paraphrase_that_shares_no_word(tmp_path) -> None
     )
     identity = describe(find_base(PACKAGED_BASE), base=PACKAGED_BASE, max_seq_length=128)
     embedder = load_base(PACKAGED_BASE, max_seq_length=128, device="cpu")
-    index.refresh(store, TABLE, lambda: embedder, identity)
+    index.refresh(store, index.IndexedModel(TABLE, deferred.DeferredEmbedder(identity, lambda: embedder)))
     hits = Retriever(store, SYSTEMS[1], embedder).retrieve("How fast do servers recover from a crisis?", 1)
     assert hits[0].chunk_id == "rto"

@@ -49,7 +49,7 @@ def ask(
 ) -> dict[str, Any]:
     """Scores and paired differences of one length of excerpts."""
     excerpts.WORDS = words
-    index.refresh_from(store, table, index.passage_rows(dataset.passages), lambda: base, base.identity)
+    index.refresh_from(store, index.IndexedModel(table, base), index.passage_rows(dataset.passages))
     hybrid, bm25 = System("hybrid", "hybrid", table, weight), System("bm25", "bm25", table)
     corpus = Corpus(index.read_content(store, table))
     questions = from_pairs(dataset.test, corpus)

@@ -29,12 +29,13 @@ from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.encoders import PACKAGED_BASE, Embedder, ModelIdentity, find_base
 from acronis_pipeline.evaluate import Report
-from acronis_pipeline.evaluate.arena import Arena, Arm, Rankings, read_corpus
 from acronis_pipeline.evaluate.evaluation import questions_id
 from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.questions import EvalQuestion, from_pairs, ranked_units
 from acronis_pipeline.evaluate.scoring import Row, score_questions, summarize
+from acronis_pipeline.evaluate.setup import EvaluationSetup, Rankings, read_corpus
 from acronis_pipeline.evaluate.weights import GRID
+from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.retrieve.fusion import Pool
 from acronis_pipeline.store import Store
@@ -115,20 +116,20 @@ def evaluate(
 ) -> tuple[Report, dict[str, list[Row]]]:
     """A report of an engine's systems, and the result of every question by system."""
     given = GivenVectors(f"llama_index {engine}", folder, files.evaluation)
-    arm = Arm(index.table_name(f"llama_index_{engine}", given.identity.model_id), given)
-    index.refresh_from(store, arm.table, index.passage_rows(testing.passages), lambda: given, given.identity)
-    arena = Arena(testing.test, arm)
-    corpus = read_corpus(store, arena)
+    indexed = IndexedModel(index.table_name(f"llama_index_{engine}", given.identity.model_id), given)
+    index.refresh_from(store, indexed, index.passage_rows(testing.passages))
+    setup = EvaluationSetup(testing.test, indexed)
+    corpus = read_corpus(store, setup)
     asked = from_pairs(testing.test, corpus)
-    batch = Rankings(store, arena, [question.query for question in asked], _DEPTH).batch(arm)
+    batch = Rankings(store, setup, [question.query for question in asked], _DEPTH).batch(indexed)
 
     def ask(system: System) -> list[Row]:
         return score_questions(system, asked, batch.rankings(system), corpus.cluster_of)
 
-    hybrid = System("hybrid", "hybrid", arm.table, 0.5)
+    hybrid = System("hybrid", "hybrid", indexed.table, 0.5)
     best = max(GRID, key=lambda weight: _mean_ndcg(batch.pools, weight, asked, corpus.cluster_of))
     systems = [
-        System("fine_tuned", "dense", arm.table),
+        System("fine_tuned", "dense", indexed.table),
         hybrid,
         replace(hybrid, name="hybrid_best", dense_weight=best),
     ]
@@ -136,7 +137,7 @@ def evaluate(
     scores = [summarize(system, given.identity.model_id, "synthetic", rows[system.name]) for system in systems]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     name = f"llama_index {engine}"
-    report = Report(digest(name, now)[:16], name, now, questions_id(store, arena, ()), tuple(scores))
+    report = Report(digest(name, now)[:16], name, now, questions_id(store, setup, ()), tuple(scores))
     return report, rows
 
 

@@ -28,11 +28,11 @@ from question_rows import Rows, rows_of
 from acronis_pipeline import evaluate, index, pairs
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.settings import Settings, load_settings
-from acronis_pipeline.evaluate import Arena, Report, scoring
-from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
+from acronis_pipeline.evaluate import EvaluationSetup, Report, scoring
 from acronis_pipeline.evaluate.questions import as_customers_would
 from acronis_pipeline.finetune.recipe import load_recipe
 from acronis_pipeline.models import records
+from acronis_pipeline.models.indexed import indexed_base, indexed_model
 from acronis_pipeline.pairs import labelled_datasets
 from acronis_pipeline.reporting import table
 from acronis_pipeline.store import Store, schemas
@@ -92,12 +92,15 @@ def measure(path: Path, recipes: list[str], settings: Settings, folder: Path) ->
         model = records.refresh(
             store, load_recipe(name, settings.recipes_dir), learning, folder / "models", running=settings.model
         ).record
-        base, tuned = base_arm(model, settings.model), tuned_arm(model, settings.model)
+        base, tuned = indexed_base(model, settings.model), indexed_model(model, settings.model)
         rows = index.passage_rows(asked.passages)
-        for arm in (base, tuned):
-            index.refresh_from(store, arm.table, rows, lambda arm=arm: arm.embedder, arm.embedder.identity)
+        for indexed in (base, tuned):
+            index.refresh_from(store, indexed, rows)
         reworded = tuple(as_customers_would(question.query) for question in learning.validation)
-        test, validation = Arena(asked.test, base, tuned), Arena(learning.validation, base, tuned, reworded)
+        test, validation = (
+            EvaluationSetup(asked.test, base, tuned),
+            EvaluationSetup(learning.validation, base, tuned, reworded),
+        )
         reports.append(evaluate.evaluate(store, name, test, validation).report)
         rows_by_recipe[name] = rows_of(reports[-1], asked, store, settings)
         training[name] = {"seconds": round(model.metrics["seconds"], 1), "chosen": model.metrics["chosen"]}

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from acronis_pipeline import pairs
-from acronis_pipeline.champion import history, servable
+from acronis_pipeline.champion import history, pointer
 from acronis_pipeline.champion.promotion import settle
 from acronis_pipeline.champion.record import Champion, reigning
 from acronis_pipeline.core.settings import Settings
@@ -51,7 +51,7 @@ def champion(
         canonical=lambda url: canonical(url) or url,
     )
     registry = tracking.open()
-    servable.follow(opened, registry, promotion.champion)
+    pointer.follow(opened, registry, promotion.champion)
     decision = promotion.decision
     metadata = _metadata(opened, registry, promotion.champion, decision.reason, decision.evidence)
     return display.result(promotion.champion.promotion_id, metadata, changed=promotion.changed)
@@ -130,7 +130,7 @@ def _agreement(instance: dg.DagsterInstance, store: Store, registry: Tracker) ->
     now = reigning(store)
     if now is None:
         return display.check(False, "nobody reigns")
-    problems = servable.disagreements(store, registry, now)
+    problems = pointer.disagreements(store, registry, now)
     shown = instance.get_latest_materialization_event(champion.key)
     materialization = shown.asset_materialization if shown else None
     if materialization and (materialization.tags or {}).get(DATA_VERSION_TAG) != now.promotion_id:

@@ -9,6 +9,7 @@ import dagster as dg
 
 from acronis_pipeline import evaluate, pairs, reporting
 from acronis_pipeline.champion.record import reigning
+from acronis_pipeline.champion.serving import compared_systems, reports_in_use
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.defs import display
@@ -18,8 +19,7 @@ from acronis_pipeline.defs.assets.synthetic_pairs import synthetic_pairs
 from acronis_pipeline.defs.resources import RECIPES, StoreResource, TrackingResource, recipes_of
 from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.evaluate import Comparison, Report
-from acronis_pipeline.evaluate.arms import base_arm, require_model, tuned_arm
-from acronis_pipeline.evaluate.guests import invite
+from acronis_pipeline.models.indexed import indexed_base, indexed_model, require_model
 from acronis_pipeline.pairs import gold
 from acronis_pipeline.reporting import plots, table
 from acronis_pipeline.store import Store
@@ -47,7 +47,7 @@ def eval_report(
     """
     opened, tracker = store.open(), tracking.open()
     record = require_model(opened, context.partition_key)
-    base, tuned = base_arm(record, settings.model), tuned_arm(record, settings.model)
+    base, tuned = indexed_base(record, settings.model), indexed_model(record, settings.model)
     result = evaluate.refresh(
         opened,
         context.partition_key,
@@ -55,7 +55,8 @@ def eval_report(
         gold.load(opened),
         base,
         tuned,
-        guests=invite(opened, base, reigning(opened), settings),
+        compared=compared_systems(opened, base, reigning(opened), settings),
+        in_use=reports_in_use(opened),
         retrieval=settings.retrieval,
         evaluation=settings.evaluation,
         canonical=lambda url: canonical(url) or url,

@@ -11,9 +11,9 @@ from acronis_pipeline.defs.assets.synthetic_pairs import synthetic_pairs
 from acronis_pipeline.defs.resources import RECIPES, StoreResource, TrackingResource, recipes_of
 from acronis_pipeline.encoders.endpoint import ENDPOINT_FILE, is_endpoint
 from acronis_pipeline.encoders.openvino_engine import MANIFEST
-from acronis_pipeline.evaluate.arms import require_model
 from acronis_pipeline.finetune import Recipe, Report, load_recipe
 from acronis_pipeline.models import records as model_records
+from acronis_pipeline.models.indexed import require_model
 from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.reporting.plots import learning_curves
 from acronis_pipeline.store import Store

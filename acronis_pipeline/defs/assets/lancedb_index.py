@@ -5,15 +5,16 @@ from pathlib import Path
 import dagster as dg
 
 from acronis_pipeline import index
-from acronis_pipeline.champion import servable
+from acronis_pipeline.champion import pointer
 from acronis_pipeline.champion.record import history, reigning
+from acronis_pipeline.champion.serving import models_to_index
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.assets.chunks import chunks
 from acronis_pipeline.defs.assets.fine_tuned_model import fine_tuned_model
 from acronis_pipeline.defs.resources import RECIPES, StoreResource, recipes_of
-from acronis_pipeline.evaluate.arms import arms_of, base_arm, tuned_arm
 from acronis_pipeline.models import pruning
+from acronis_pipeline.models.indexed import indexed_base, indexed_model
 from acronis_pipeline.models.records import TABLE as MODELS_TABLE
 from acronis_pipeline.models.records import current_model
 from acronis_pipeline.store import Store, schemas
@@ -39,15 +40,15 @@ def lancedb_index(
     """
     opened = store.open()
     results = [
-        index.refresh(opened, arm.table, lambda arm=arm: arm.embedder, arm.embedder.identity, settings.index)
-        for arm in arms_of(opened, context.partition_key, settings.model, reigning(opened))
+        index.refresh(opened, indexed, settings.index)
+        for indexed in models_to_index(opened, context.partition_key, settings.model, reigning(opened))
     ]
     in_use = _in_use(opened, settings)
     dropped = index.prune(opened, in_use)
     promoted = _folders_of_champions(opened, in_use)
     dropped_models = pruning.prune_model_folders(opened, settings.models_dir, tables=in_use, promoted=promoted)
     if champion := reigning(opened):
-        servable.mark(opened, champion)
+        pointer.mark(opened, champion)
     metadata = _metadata(results) | {
         "dropped": display.table(vars(gone) for gone in dropped),
         "dropped_models": display.table(vars(gone) for gone in dropped_models),
@@ -74,9 +75,9 @@ def recall_is_high_enough(
     """Where vectors are searched by an approximate index, it finds at least 95 % of the ten nearest passages."""
     opened = store.open()
     tables = {
-        arm.table
+        indexed.table
         for recipe in recipes_of(context, opened)
-        for arm in arms_of(opened, recipe, settings.model, reigning(opened))
+        for indexed in models_to_index(opened, recipe, settings.model, reigning(opened))
     }
     recall_of = {table: index.search_options(opened.open(table)).recall_at_10 for table in sorted(tables)}
     problems = [
@@ -91,7 +92,7 @@ def _in_use(store: Store, settings: Settings) -> set[str]:
     # Every recipe on record, not only those whose files are here now: another process may know another folder.
     recipes = set(store.read(MODELS_TABLE, schemas.MODELS, columns=["recipe"]).column("recipe").to_pylist())
     models = [model for recipe in recipes if (model := current_model(store, recipe))]
-    current = [arm(model, settings.model).table for model in models for arm in (tuned_arm, base_arm)]
+    current = [indexed(model, settings.model).table for model in models for indexed in (indexed_model, indexed_base)]
     promoted = [champion.system.table for champion in history(store)]
     return index.tables_in_use(current, promoted, settings.index.keep_models)
 
@@ -145,10 +146,10 @@ def _table_row(result: index.IndexResult) -> dict[str, object]:
 def _out_of_step(store: Store, recipe: str, settings: Settings) -> list[str]:
     expected = index.content_version(store)
     problems = []
-    for arm in arms_of(store, recipe, settings.model, reigning(store)):
-        identity = index.read_identity(store, arm.table)
-        if identity.model_id != arm.embedder.identity.model_id:
-            problems.append(f"{arm.table}: vectors of {identity.model_id}")
-        if index.content_version(store, arm.table) != expected:
-            problems.append(f"{arm.table}: other passages than the chunks table")
+    for indexed in models_to_index(store, recipe, settings.model, reigning(store)):
+        identity = index.read_identity(store, indexed.table)
+        if identity.model_id != indexed.embedder.identity.model_id:
+            problems.append(f"{indexed.table}: vectors of {identity.model_id}")
+        if index.content_version(store, indexed.table) != expected:
+            problems.append(f"{indexed.table}: other passages than the chunks table")
     return problems

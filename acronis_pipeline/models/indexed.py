@@ -1,17 +1,16 @@
-"""The arms of an evaluation by name: the untouched base, a recipe's model, the reigning champion."""
+"""What a recipe searches with: its model or the untouched base of it, each with the table of its passages."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from acronis_pipeline import encoders
-from acronis_pipeline.champion.record import Champion
 from acronis_pipeline.core.errors import ModelError
 from acronis_pipeline.core.settings import ModelSettings
 from acronis_pipeline.encoders import ModelIdentity, in_precision
 from acronis_pipeline.encoders.deferred import DeferredEmbedder
 from acronis_pipeline.encoders.endpoint import is_endpoint
 from acronis_pipeline.encoders.identity import BFLOAT16_IN_TORCH, FLOAT32
-from acronis_pipeline.evaluate.arena import Arm
-from acronis_pipeline.index import table_name
+from acronis_pipeline.index import IndexedModel, table_name
 from acronis_pipeline.models.records import ModelRecord, current_model
 from acronis_pipeline.store import Store
 
@@ -39,20 +38,19 @@ def require_model(store: Store, recipe: str) -> ModelRecord:
     return record
 
 
-def base_arm(record: ModelRecord, model: ModelSettings) -> Arm:
+def indexed_base(record: ModelRecord, model: ModelSettings) -> IndexedModel:
     """The untouched base that a recipe's model started from, with the recipe's prompts and length limit."""
     identity = in_precision(record.base_identity, _precision(record, model))
-    embedder = DeferredEmbedder(identity, lambda: encoders.running(record.base_folder(), identity, model))
-    return Arm(table_name("base", identity.model_id), embedder)
+    return IndexedModel(table_name("base", identity.model_id), deferred(identity, record.base_folder, model))
 
 
-def tuned_arm(record: ModelRecord, model: ModelSettings) -> Arm:
+def indexed_model(record: ModelRecord, model: ModelSettings) -> IndexedModel:
     """A recipe's model."""
     precision = _precision(record, model)
     if record.is_export and precision == BFLOAT16_IN_TORCH:
         precision = FLOAT32  # an export runs in OpenVINO, on a processor
     identity = in_precision(record.identity, precision)
-    return Arm(table_name(record.recipe, identity.model_id), _deferred(record.folder, identity, model))
+    return IndexedModel(table_name(record.recipe, identity.model_id), deferred(identity, lambda: record.folder, model))
 
 
 def _precision(record: ModelRecord, model: ModelSettings) -> str:
@@ -61,29 +59,6 @@ def _precision(record: ModelRecord, model: ModelSettings) -> str:
     return encoders.precision_of(record.base_identity, record.base_folder, model)
 
 
-def champion_arm(champion: Champion, model: ModelSettings) -> Arm | None:
-    """The champion's model and table; None if it searches words only."""
-    identity, folder = champion.identity, champion.model_folder
-    if identity is None or folder is None:
-        return None
-    return Arm(champion.system.table, _deferred(Path(folder), identity, model))
-
-
-def arms_of(store: Store, recipe: str, model: ModelSettings, champion: Champion | None) -> list[Arm]:
-    """Every table that a refresh of a recipe must keep fresh: its model's, its base's, and the champion's, which its
-    systems are compared with."""
-    record = require_model(store, recipe)
-    arms = [tuned_arm(record, model), base_arm(record, model)]
-    serving = champion_arm(champion, model) if champion else None
-    if serving and serving.table not in {arm.table for arm in arms}:
-        arms.append(serving)
-    return arms
-
-
-def base_embedder(identity: ModelIdentity, model: ModelSettings) -> DeferredEmbedder:
-    """An untouched base, found when it is first needed."""
-    return DeferredEmbedder(identity, lambda: encoders.running(encoders.find_base(identity.base), identity, model))
-
-
-def _deferred(folder: Path, identity: ModelIdentity, model: ModelSettings) -> DeferredEmbedder:
-    return DeferredEmbedder(identity, lambda: encoders.running(folder, identity, model))
+def deferred(identity: ModelIdentity, folder: Callable[[], Path], model: ModelSettings) -> DeferredEmbedder:
+    """An encoder whose folder is found, and whose weights are loaded, when it is first needed."""
+    return DeferredEmbedder(identity, lambda: encoders.running(folder(), identity, model))
