@@ -1,9 +1,8 @@
-"""Stretches of a page's Markdown in which every code fence is whole, wherever they were cut.
-
-Strategies `recursive` and `page`: what most notebooks do, as baselines to measure the heading-aware one against.
+"""Strategies `recursive` and `page`: what most notebooks do, as baselines to measure the heading-aware one against.
 
 `recursive` cuts the running text at its largest gaps (paragraphs, lines, sentences, words) into at most so many
-characters, headings within the text; `page` leaves it whole. Only the page's title goes before the text.
+characters, headings within the text; `page` leaves it whole. Only the page's title goes before the text. Every code
+fence is whole, wherever the text was cut.
 """
 
 import re
@@ -17,6 +16,9 @@ from acronis_pipeline.chunk.packing import Budget, Counter, Draft, breadcrumb, o
 from acronis_pipeline.content import Content
 from acronis_pipeline.content.markdown import Heading, fence_of, heading_of, lines_with_fences, open_fences, plain_text
 from acronis_pipeline.core.settings import ChunkSettings
+
+_WORD = re.compile(r"\w")
+_SMALLEST_TOKENS = 4
 
 
 class Fenced:
@@ -55,10 +57,6 @@ class Fenced:
         fence = fence_of(line)
         opening = line[line.index(fence) :]
         return opening if len(opening) <= self._max_opening_chars else fence
-
-
-_WORD = re.compile(r"\w")
-_SMALLEST_TOKENS = 4
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,8 @@
 
 Whole blocks go together while they fit; lists break between items, tables between rows (the header is repeated), code
 between lines (the fence is). An item too long for a passage breaks between its own blocks, its code keeping the fence
-too. Only what does not fit by itself is cut, at sentence boundaries where there are any.
-
-What a splitting strategy makes of a page: passages before they get an identity.
-
-Overlap: the end of one passage repeated at the start of the next, where the text was cut between them.
+too. Only what does not fit by itself is cut, at sentence boundaries where there are any. A `Draft` is what a strategy
+makes of a page before passages get an identity; with an overlap, the end of one is repeated at the start of the next.
 """
 
 import re
@@ -27,6 +24,9 @@ _SHRINK = 0.85
 _SMALLEST = 4
 _JOINTS_TOKENS = 8
 """More than joining prefix, opening, text and closing ever adds to the sum of their tokens."""
+SEPARATOR = " > "
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n+")
+_NO_PROSE = re.compile(r"[|`~]|#{1,6} ")
 
 
 class Counter(Protocol):
@@ -314,9 +314,6 @@ def _without_small_tail(groups: list[list[Piece]], budget: Budget) -> list[list[
     return [*rest, before, tail]
 
 
-SEPARATOR = " > "
-
-
 @dataclass(frozen=True)
 class Draft:
     """`path` are the headings that the text stands under, `prefix` is what is embedded before it."""
@@ -346,10 +343,6 @@ def breadcrumb(title: str, path: Sequence[str], max_tokens: int, counter: Counte
         names[longest] = cut.rsplit(" ", 1)[0] if " " in cut else cut
         names = [name for name in names if name.strip()]
     return SEPARATOR.join(names)
-
-
-_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n+")
-_NO_PROSE = re.compile(r"[|`~]|#{1,6} ")
 
 
 def overlapped(texts: Sequence[str], overlap_tokens: int, budget: Budget) -> list[str]:

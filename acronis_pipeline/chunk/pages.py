@@ -1,7 +1,4 @@
-"""The content of live pages, read from their kept HTML a slice at a time.
-
-Pages that answer nothing: why a page gets no passages.
-"""
+"""Live pages of the store: their content, read from kept HTML a slice at a time, and why one gets no passages."""
 
 import logging
 import re
@@ -20,6 +17,37 @@ _SLICE = 100
 _REMEMBERED = 2_000
 """Pages whose content stays in memory between two readings, some 20 MB; the others are extracted twice."""
 _LOG_EVERY_S = 5.0
+NOTHING_OF_ITS_OWN = "only repeated text"
+"""Reason for a page of which nothing stays once the paragraphs that stand on most pages are gone."""
+_STUB_WORDS = 5
+_ERROR_PAGE_WORDS = 120
+_PLACEHOLDER_WORDS = 40
+_ERROR_PAGE = re.compile(
+    r"(?:error\W*)?(?:404|410)(?:\W*(?:error|gone|(?:page |file )?not found))?\W*"
+    r"|(?:page |file )?not found(?:\W*404)?\W*|page (?:unavailable|does not exist|doesn't exist)\W*"
+    r"|(?:sorry\W+)?(?:this|the|that) page (?:was not found|doesn't exist|does not exist|no longer exists)\W*"
+    r"|(?:sorry\W+)?(?:this|the|that) page (?:can't|cannot|could not|couldn't) be found\W*"
+    r"|oops\W.*|access denied\W*|(?:403\W*)?forbidden\W*|just a moment\W*|attention required\W.*",
+    re.IGNORECASE,
+)
+"""The whole title: "Error 404 while browsing backups" is a page about one."""
+_ERROR_TEXT = re.compile(
+    r"(?:the |this |that )?(?:page|document|article|content|resource)(?: that)? you(?:'re| are| were| have)?"
+    r" (?:looking for|requested|trying to (?:reach|access|open)|tried to (?:reach|access|open))"
+    r" (?:\w+ ){0,4}?(?:not (?:be )?(?:found|available|exist)|no longer|doesn't exist|couldn't|can't|moved"
+    r"|removed|deleted)"
+    r"|(?:we|you) (?:could not|couldn't|can't|cannot) find (?:the|that|this) page",
+    re.IGNORECASE,
+)
+"""What a page of an error without a telling title says; only short pages are asked."""
+_PLACEHOLDER = re.compile(
+    r"(?:(?:this )?(?:page|section|article|content|topic|document(?:ation)?) (?:is |will be |has been )?(?:still )?)?"
+    r"(?:under construction|coming soon|work in progress|to be (?:written|done|announced|added|completed)|tbd|todo"
+    r"|intentionally left blank|left (?:intentionally )?blank|not (?:yet )?(?:written|available)(?: yet)?"
+    r"|available soon|being (?:written|updated|translated))\b",
+    re.IGNORECASE,
+)
+"""How a short page begins that promises content."""
 
 
 class Reader:
@@ -62,42 +90,6 @@ class Reader:
 
     def _not_remembered(self, urls: Sequence[str]) -> Mapping[str, str]:
         return {url: self.live[url] for url in urls if url not in self._remembered}
-
-
-NOTHING_OF_ITS_OWN = "only repeated text"
-"""Reason for a page of which nothing stays once the paragraphs that stand on most pages are gone."""
-_STUB_WORDS = 5
-_ERROR_PAGE_WORDS = 120
-_PLACEHOLDER_WORDS = 40
-_ERROR_PAGE = re.compile(
-    r"(?:error\W*)?(?:404|410)(?:\W*(?:error|gone|(?:page |file )?not found))?\W*"
-    r"|(?:page |file )?not found(?:\W*404)?\W*|page (?:unavailable|does not exist|doesn't exist)\W*"
-    r"|(?:sorry\W+)?(?:this|the|that) page (?:was not found|doesn't exist|does not exist|no longer exists)\W*"
-    r"|(?:sorry\W+)?(?:this|the|that) page (?:can't|cannot|could not|couldn't) be found\W*"
-    r"|oops\W.*|access denied\W*|(?:403\W*)?forbidden\W*|just a moment\W*|attention required\W.*",
-    re.IGNORECASE,
-)
-"""The whole title: "Error 404 while browsing backups" is a page about one."""
-
-
-_ERROR_TEXT = re.compile(
-    r"(?:the |this |that )?(?:page|document|article|content|resource)(?: that)? you(?:'re| are| were| have)?"
-    r" (?:looking for|requested|trying to (?:reach|access|open)|tried to (?:reach|access|open))"
-    r" (?:\w+ ){0,4}?(?:not (?:be )?(?:found|available|exist)|no longer|doesn't exist|couldn't|can't|moved"
-    r"|removed|deleted)"
-    r"|(?:we|you) (?:could not|couldn't|can't|cannot) find (?:the|that|this) page",
-    re.IGNORECASE,
-)
-"""What a page of an error without a telling title says; only short pages are asked."""
-
-_PLACEHOLDER = re.compile(
-    r"(?:(?:this )?(?:page|section|article|content|topic|document(?:ation)?) (?:is |will be |has been )?(?:still )?)?"
-    r"(?:under construction|coming soon|work in progress|to be (?:written|done|announced|added|completed)|tbd|todo"
-    r"|intentionally left blank|left (?:intentionally )?blank|not (?:yet )?(?:written|available)(?: yet)?"
-    r"|available soon|being (?:written|updated|translated))\b",
-    re.IGNORECASE,
-)
-"""How a short page begins that promises content."""
 
 
 def refusal(page: Content) -> str | None:

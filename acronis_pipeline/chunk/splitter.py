@@ -1,9 +1,8 @@
-"""Passages of a paged document (a PDF): each is anchored at the page where its text begins, `manual.pdf#page=7`.
-
-Splitting one page into passages: nothing lost, ids that say what a passage is, tokens counted as they are embedded.
+"""Splitting one page into passages: nothing lost, ids that say what a passage is, tokens counted as they are embedded.
 
 The budget is counted on what is embedded, "Title > Heading > Sub" included, with the embedding model's own tokenizer,
-because an encoder truncates in silence. How a page is cut is a strategy: `by_heading` or one of `by_size`.
+because an encoder truncates in silence. How a page is cut is a strategy: `by_heading` or one of `by_size`. A passage of
+a paged document (a PDF) is anchored at the page where its text begins, `manual.pdf#page=7`.
 """
 
 import re
@@ -18,6 +17,12 @@ from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import ChunkSettings
 
 _WORD = re.compile(r"\w")
+Strategy = Callable[[str, Content, ChunkSettings, Counter], list[Draft]]
+STRATEGIES: dict[str, Strategy] = {
+    "headings": by_heading.drafts,
+    "recursive": by_size.recursive_drafts,
+    "page": by_size.page_drafts,
+}
 
 
 class CounterOfShown:
@@ -47,15 +52,6 @@ def page_anchors(marked: Sequence[str]) -> tuple[list[str], list[str | None]]:
         texts.append(text)
         page = max((start.number for start in starts), default=page)
     return texts, anchors
-
-
-Strategy = Callable[[str, Content, ChunkSettings, Counter], list[Draft]]
-
-STRATEGIES: dict[str, Strategy] = {
-    "headings": by_heading.drafts,
-    "recursive": by_size.recursive_drafts,
-    "page": by_size.page_drafts,
-}
 
 
 @dataclass(frozen=True)

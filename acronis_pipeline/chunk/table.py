@@ -1,8 +1,7 @@
-"""What a refresh of the chunks found and did, in figures for the UI.
+"""The chunks table, brought up to date page by page; near-duplicates and repeated paragraphs are found over all.
 
-The chunks table, brought up to date page by page; near-duplicates and repeated paragraphs are found over all.
-
-Whether the chunks are fit to work with: how many an encoder would cut, and how many pages gave none.
+`ChunkResult` says in figures what a refresh found and did, `Health` whether the chunks are fit to work with: how many
+an encoder would cut, and how many pages gave none.
 """
 
 import time
@@ -26,6 +25,13 @@ from acronis_pipeline.encoders import TokenCounter
 from acronis_pipeline.store import Store, schemas
 
 Row = dict[str, Any]
+VERSION = "3"
+"""Raise it when splitting changes what comes out: every page is then chunked again."""
+TABLE = "chunks"
+BLOCKS_TABLE = "page_blocks"
+_SHOWN_REPEATED = 10
+MAX_CUT_SHARE = 0.01
+MAX_DROPPED_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -102,14 +108,6 @@ def _largest(rows: Mapping[str, Row], clusters: Tally[str], count: int = 5) -> l
         ((size, cluster) for cluster, size in clusters.items() if size > 1), key=lambda one: (-one[0], one[1])
     )
     return [{"chunks": size, "url": rows[c]["url"], "text": rows[c]["text"]} for size, c in largest[:count]]
-
-
-VERSION = "3"
-"""Raise it when splitting changes what comes out: every page is then chunked again."""
-TABLE = "chunks"
-BLOCKS_TABLE = "page_blocks"
-
-_SHOWN_REPEATED = 10
 
 
 @dataclass
@@ -292,10 +290,6 @@ def _nothing_found(n_pages: int, dropped: Mapping[str, int]) -> str:
         f"chunks: none of {n_pages} live pages has any text to split ({reasons}); "
         "set site.content_selector to the element that holds the content, or check what was crawled"
     )
-
-
-MAX_CUT_SHARE = 0.01
-MAX_DROPPED_SHARE = 0.1
 
 
 @dataclass(frozen=True)

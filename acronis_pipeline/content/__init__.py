@@ -1,90 +1,21 @@
-"""Links of the main content with the words that people wrote for them: short descriptions of what they lead to.
-
-The main content of an HTML page, as Markdown with its headings and their anchors; clutter left behind.
+"""The main content of an HTML page, as Markdown with its headings and their anchors; clutter left behind.
 
 The crawl compares its hash to see change and follows its links; the chunker splits its Markdown. Parsing is selectolax,
 conversion html-to-markdown (Rust), which keeps every heading where trafilatura loses about a fifth of them on long
 reference pages; trafilatura is the fallback for pages that do not say where their content is.
 """
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import urldefrag, urljoin, urlsplit
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser
 
 from acronis_pipeline.content import boilerplate, faq, main_element, metadata, restructure, widgets
 from acronis_pipeline.content import markdown as markdown_text
 from acronis_pipeline.content.markdown import Heading, PageStart, normalised, to_markdown, with_headings
-from acronis_pipeline.content.metadata import absolute, page_title
+from acronis_pipeline.content.metadata import Reference, page_title
 from acronis_pipeline.core.hashing import digest
 
 __all__ = ["VERSION", "Content", "Heading", "PageStart", "Reference", "extract"]
-
-_MAX_CHARS = 160
-_SAYS_NOTHING = re.compile(
-    r"(?:click |tap |see |look |read |go |right |over |available |found )?(?:it |more )?(?:here|there|this|that|now)"
-    r"|(?:this |that |the |our )?"
-    r"(?:page|link|article|section|topic|document|guide|post|site|website|example|image|file)s?"
-    r"|(?:learn|read|find out|see|show|view|discover|know)(?: it)?(?: more| details| all)?"
-    r"(?: here| details| information)?"
-    r"|(?:for )?(?:more|further|additional)(?: details| info(?:rmation)?| about this)?|details|continue(?: reading)?"
-    r"|source|next|prev(?:ious)?|back|top|home|up|edit|download|above|below|first|second|last|yes|no|ok|start|open|close",
-    re.IGNORECASE,
-)
-_ADDRESS = re.compile(
-    r"\w+://|www\.|mailto:|\S+@\S+\.\w|(?:[\w-]+\.)+(?:com|org|net|io|dev|gov|edu)\b|\S*/\S*/\S*$|\.{0,2}/"
-)
-_FILE_NAME = re.compile(r"\S+\.(?:html?|md|pdf|php|aspx?|png|jpe?g|gif|svg|zip|gz)")
-_LETTERS = re.compile(r"[^\W\d_]{2}")
-_UNSPACED_LETTER = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A link: its absolute `target` and the `fragment` in it, the words it shows, and its `title` attribute."""
-
-    target: str
-    fragment: str | None
-    text: str
-    title: str | None
-
-
-def read(nodes: Iterable[LexborNode], base: str) -> tuple[Reference, ...]:
-    """References within the elements that hold the content, in order, each once.
-
-    Left out are links whose text describes nothing: "here", "read more", addresses, file names, numbers, images.
-    """
-    found: dict[Reference, None] = {}
-    for node in nodes:
-        for link in node.css("a[href]"):
-            href = link.attributes["href"] or ""
-            target = absolute(base, href) or _in_the_same_folder(base, href)
-            text = " ".join(link.text().split()).strip(" .,:;»›→¶#")
-            if target is None or not describes(text):
-                continue
-            title = " ".join((link.attributes.get("title") or "").split())
-            own_words = title if describes(title) and title.casefold() != text.casefold() else None
-            found[Reference(target, urlsplit(urljoin(base, href.strip())).fragment or None, text, own_words)] = None
-    return tuple(found)
-
-
-def _in_the_same_folder(base: str, href: str) -> str | None:
-    """`href` resolved against a local file; None if it leads elsewhere, or the page is none."""
-    try:
-        target = urldefrag(urljoin(base, href.strip())).url
-    except ValueError:
-        return None
-    return target if base.startswith("file:") and target.startswith("file:") else None
-
-
-def describes(text: str) -> bool:
-    """Whether the text of a link says what stands at its target."""
-    if not text or len(text) > _MAX_CHARS or not (_LETTERS.search(text) or _UNSPACED_LETTER.search(text)):
-        return False
-    return not (_SAYS_NOTHING.fullmatch(text) or _ADDRESS.match(text) or _FILE_NAME.fullmatch(text))
-
 
 VERSION = "2"
 """Raise it when extraction changes what comes out: every page is then chunked again."""
@@ -172,7 +103,7 @@ def _main_content(
     boilerplate.remove(tree, keep=main_element.claimed(tree, selector))
     anchors = restructure.restructure(tree)
     found = main_element.find(tree, selector)
-    links = read(found.nodes, metadata.base_address(tree, url))
+    links = metadata.references(found.nodes, metadata.base_address(tree, url))
     restructure.unlink(tree)
     markdown, headings = with_headings(to_markdown(found.html), anchors) if found.nodes else ("", ())
     method = found.method

@@ -1,12 +1,9 @@
-"""How clutter is named: the class names, ids, roles and stock phrases by which websites mark what is not content.
+"""Removing from a parsed page what is not its content: navigation, banners, footers, widgets, link lists.
 
-Collected from the markup of MkDocs Material, Docusaurus, Sphinx, Hugo Docsy, GitBook, VitePress, Zendesk, Confluence,
-OneTrust and Bootstrap sites.
-
-Removing from a parsed page what is not its content: navigation, banners, footers, widgets, link lists.
-
-Each rule only looks at elements that are still there. Elements are destroyed after a rule has looked at all of them:
-selectolax nodes below a destroyed one point to freed memory.
+Class names, ids, roles and stock phrases that mark clutter were collected from the markup of MkDocs Material,
+Docusaurus, Sphinx, Hugo Docsy, GitBook, VitePress, Zendesk, Confluence, OneTrust and Bootstrap sites. Each rule only
+looks at elements that are still there. Elements are destroyed after a rule has looked at all of them: selectolax nodes
+below a destroyed one point to freed memory.
 """
 
 import re

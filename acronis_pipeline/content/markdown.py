@@ -1,12 +1,9 @@
-"""Where the pages of a paged document (a PDF) begin in its Markdown.
+"""HTML to Markdown, and where its headings and a PDF's pages stand in it.
 
-A page start travels through the conversion as one private-use character, glued to the word after it: whatever is done
-to the text on the way, it stays in its place and cannot be torn apart.
-
-HTML to Markdown, and the headings of the result with the anchors they had in the page.
-
-Each heading carries a mark through the conversion (private-use characters around its number), so that a heading of the
-Markdown and its anchor are matched exactly, whatever the converter does with headings in tables, links or lists.
+Headings and page starts travel through the conversion as private-use characters, so they are found again whatever the
+converter does. A heading's mark is its number between two characters: heading and anchor are matched exactly, in
+tables, links or lists too. A page start is one character, glued to the word after it: it stays in its place and cannot
+be torn apart, whatever is done to the text on the way.
 """
 
 import re
@@ -17,6 +14,18 @@ from selectolax.lexbor import LexborNode
 
 _FIRST = 0xF0000
 _MARK = re.compile("[\U000f0000-\U000fffff]")
+MARK = "\ue000{}\ue001"
+_MARKED = re.compile("\ue000(\\d+)\ue001")
+_HEADING = re.compile(r"^(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_FENCE = re.compile(r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)*(`{3,}|~{3,})(.*)$")
+# Zero-width and soft-hyphen characters split words for a tokenizer and show nothing to a reader.
+_INVISIBLE = re.compile("[\u00ad\u200b\u200c\u200d\u2060\ufeff\x00-\x08\x0b-\x1f]")
+_EMPHASIS = re.compile(r"(\*\*|__|`|\*(?=\S)|(?<=\S)\*)")
+_HEADING_MARK = re.compile(r"[ \t]*(?:\[¶\]\([^)]*\)|¶)[ \t]*$")
+"""The sign that links to a heading, where the page was written with it."""
+_EMPTY_LINK = re.compile(r"(?<![!`\\])\[[ \t]*\]\((?:https?:|[/#.])[^()\s]*\)")
+"""What stays of a linked image, a build badge for one, once the image is gone."""
+_ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!>|~<])")
 
 
 @dataclass(frozen=True)
@@ -55,20 +64,6 @@ def join(text: str, starts: Sequence[PageStart]) -> str:
         pieces += [text[begin : start.offset], chr(_FIRST + start.number)]
         begin = start.offset
     return "".join([*pieces, text[begin:]])
-
-
-MARK = "\ue000{}\ue001"
-_MARKED = re.compile("\ue000(\\d+)\ue001")
-_HEADING = re.compile(r"^(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
-_FENCE = re.compile(r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)*(`{3,}|~{3,})(.*)$")
-# Zero-width and soft-hyphen characters split words for a tokenizer and show nothing to a reader.
-_INVISIBLE = re.compile("[\u00ad\u200b\u200c\u200d\u2060\ufeff\x00-\x08\x0b-\x1f]")
-_EMPHASIS = re.compile(r"(\*\*|__|`|\*(?=\S)|(?<=\S)\*)")
-_HEADING_MARK = re.compile(r"[ \t]*(?:\[¶\]\([^)]*\)|¶)[ \t]*$")
-"""The sign that links to a heading, where the page was written with it."""
-_EMPTY_LINK = re.compile(r"(?<![!`\\])\[[ \t]*\]\((?:https?:|[/#.])[^()\s]*\)")
-"""What stays of a linked image, a build badge for one, once the image is gone."""
-_ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!>|~<])")
 
 
 @dataclass(frozen=True)

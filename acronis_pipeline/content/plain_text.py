@@ -1,6 +1,6 @@
-"""The HTML document that is made from a page of another format; `extract` finds its content in `main`.
+"""A page of plain text as HTML that `extract` reads like any other: paragraphs, lists, and the rest as it stands.
 
-A page of plain text as HTML that `extract` reads like any other: paragraphs, lists, and the rest as it stands.
+`html_document` makes the document, for pages of other formats too: `extract` finds their content in `main`.
 """
 
 import re
@@ -8,6 +8,15 @@ from collections.abc import Iterator
 from html import escape
 
 __all__ = ["is_log", "to_html"]
+_PARAGRAPH = re.compile(r"\n[ \t]*\n")
+_BULLET = re.compile(r"^[ \t]*(?:[-*+•o]|\d{1,3}[.)])[ \t]+(?=\S)")
+_COLUMNS = re.compile(r"\S(?: {3,}|\t+)\S")
+_RULE = re.compile(r"^[ \t]*([=\-~*_#+.])\1{2,}[ \t]*$")
+_TIME_STAMP = re.compile(
+    r"^[\[(<]?(?:\d{4}[-/]\d\d[-/]\d\d[T ]|\d\d:\d\d:\d\d|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d|\d{10}\b)"
+)
+_MAX_TITLE_CHARS = 80
+_MIN_LOG_LINES = 20
 
 
 def html_document(*, title: str, body: str, heading: str = "", language: str = "", hidden: bool = False) -> str:
@@ -19,17 +28,6 @@ def html_document(*, title: str, body: str, heading: str = "", language: str = "
         f"<!doctype html>\n<html{lang}><head><meta charset=utf-8><title>{escape(title)}</title>{robots}</head>"
         f"<body><main>\n{h1}{body}\n</main></body></html>"
     )
-
-
-_PARAGRAPH = re.compile(r"\n[ \t]*\n")
-_BULLET = re.compile(r"^[ \t]*(?:[-*+•o]|\d{1,3}[.)])[ \t]+(?=\S)")
-_COLUMNS = re.compile(r"\S(?: {3,}|\t+)\S")
-_RULE = re.compile(r"^[ \t]*([=\-~*_#+.])\1{2,}[ \t]*$")
-_TIME_STAMP = re.compile(
-    r"^[\[(<]?(?:\d{4}[-/]\d\d[-/]\d\d[T ]|\d\d:\d\d:\d\d|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d|\d{10}\b)"
-)
-_MAX_TITLE_CHARS = 80
-_MIN_LOG_LINES = 20
 
 
 def to_html(text: str) -> str:

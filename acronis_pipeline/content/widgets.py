@@ -1,10 +1,8 @@
-"""Notes, tips and warnings: their title leads into their text, and no longer opens a section of its own.
+"""Boxes and tabs of documentation generators, rewritten so that plain Markdown keeps what they say.
 
-Markup of MkDocs Material, Sphinx, Docusaurus, GitHub, Bootstrap and Hugo themes.
-
-Tabs: the name of each tab in front of what it shows, where a page has only a row of names above all of it.
-
-Markup of MkDocs Material, sphinx-design, Docusaurus, Bootstrap and of anything that uses the ARIA roles.
+The title of a note, tip or warning leads into its text and opens no section of its own (MkDocs Material, Sphinx,
+Docusaurus, GitHub, Bootstrap and Hugo themes). The name of a tab goes in front of what it shows, where a page has only
+a row of names above all of it (MkDocs Material, sphinx-design, Docusaurus, Bootstrap, and the ARIA roles).
 """
 
 import re

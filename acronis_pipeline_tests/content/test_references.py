@@ -1,6 +1,7 @@
 import pytest
 
-from acronis_pipeline.content import Reference, describes, extract
+from acronis_pipeline.content import Reference, extract
+from acronis_pipeline.content.metadata import describes
 from acronis_pipeline_tests.content.pages import URL, page
 
 

@@ -1,8 +1,7 @@
-"""Lines to blocks: paragraphs put together again over line and page ends, list items, code, tables.
+"""Lines to blocks (paragraphs, list items, code, tables), and blocks to an HTML document.
 
-A PDF has none of these, only places: what belongs together is told by white space, indentation and punctuation.
-
-Blocks as an HTML document, words hyphenated at line ends whole again, a mark where a new page begins.
+A PDF has no blocks, only places: what belongs together is told by white space, indentation and punctuation, over line
+and page ends. Words hyphenated at line ends are whole again, and a mark stands where a new page begins.
 """
 
 import re
@@ -27,6 +26,8 @@ _FULL_WIDTH = 0.85
 _MIN_ROWS = 2
 
 Kind = Literal["heading", "paragraph", "bullet", "number", "code", "table"]
+_LAST_WORD = re.compile(r"[\w'’-]+$")
+_FIRST_WORD = re.compile(r"^[\w'’-]+")
 
 
 @dataclass(frozen=True)
@@ -210,10 +211,6 @@ def _columns(lines: Sequence[Line]) -> list[tuple[float, float]]:
         else:
             columns.append((x0, x1))
     return columns
-
-
-_LAST_WORD = re.compile(r"[\w'’-]+$")
-_FIRST_WORD = re.compile(r"^[\w'’-]+")
 
 
 def document(title: str, language: str, blocks: Sequence[Block]) -> str:

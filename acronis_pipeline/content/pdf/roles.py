@@ -1,6 +1,7 @@
-"""Running heads, feet and page numbers: what stands at the edge of page after page and belongs to none of them.
+"""What a PDF's lines are: running heads, feet and page numbers, which belong to no page, and headings.
 
-Which lines are headings: those that the outline names, else those in larger print.
+Furniture is what stands at the edge of page after page. Headings are the lines that the outline names, else those in
+larger print.
 """
 
 import re
@@ -21,6 +22,24 @@ _LEADER = re.compile(r"(?:[.…]\s?){4,}\s*[\divxlc]+$")
 _PAGE_NUMBER = re.compile(r"\s(\d{1,4})$")
 _INDEX_ENTRY = re.compile(r",\s*\d+(?:[–-]\d+)?(?:,\s*\d+(?:[–-]\d+)?)*$")
 _LISTING_SHARE = 0.5
+_LARGER = 1.12
+_MAX_LINES = 4
+_MAX_WORDS = 20
+_MAX_SHARE = 0.25
+"""Of the text; if more of it is in larger print, that is not how the document marks its headings."""
+_FOUND_SHARE = 0.5
+_MAX_LEVELS = 4
+_DOTTED_NUMBER = re.compile(
+    r"^(?:(?:chapter|section|appendix)\s+)?(?:[A-Z]\.)?\d+(?:\.\d+)+\.?:?\s+|^[A-Z]\.\d+\.?\s+", re.IGNORECASE
+)
+_SINGLE_NUMBER = re.compile(
+    r"^(?:(?:chapter|part|appendix)\s+(?:\d+|[A-Z]|[IVX]+)\b[.:]?|\d{1,2}\.?|[A-Z]\.)\s+", re.IGNORECASE
+)
+_NO_TITLE = re.compile(
+    r"microsoft (?:word|powerpoint|excel)\b.*|untitled.*|(?:document|slide|presentation|title)\s*\d*"
+    r"|.*\.(?:docx?|dvi|indd|pdf|tex|qxd|fm|pptx?|rtf|odt|html?|xml|ps)",
+    re.IGNORECASE,
+)
 
 
 def without_furniture(lines: Sequence[Line], n_pages: int) -> list[Line]:
@@ -82,26 +101,6 @@ def _repeats(line: Line, outermost: dict[int, Line]) -> bool:
 def _shapes(line: Line) -> set[str]:
     """The parts of a line, numbers aside: a head may name the chapter at the left and the section at the right."""
     return {_NUMBER.sub("#", cell.text.casefold()) for cell in line.cells}
-
-
-_LARGER = 1.12
-_MAX_LINES = 4
-_MAX_WORDS = 20
-_MAX_SHARE = 0.25
-"""Of the text; if more of it is in larger print, that is not how the document marks its headings."""
-_FOUND_SHARE = 0.5
-_MAX_LEVELS = 4
-_DOTTED_NUMBER = re.compile(
-    r"^(?:(?:chapter|section|appendix)\s+)?(?:[A-Z]\.)?\d+(?:\.\d+)+\.?:?\s+|^[A-Z]\.\d+\.?\s+", re.IGNORECASE
-)
-_SINGLE_NUMBER = re.compile(
-    r"^(?:(?:chapter|part|appendix)\s+(?:\d+|[A-Z]|[IVX]+)\b[.:]?|\d{1,2}\.?|[A-Z]\.)\s+", re.IGNORECASE
-)
-_NO_TITLE = re.compile(
-    r"microsoft (?:word|powerpoint|excel)\b.*|untitled.*|(?:document|slide|presentation|title)\s*\d*"
-    r"|.*\.(?:docx?|dvi|indd|pdf|tex|qxd|fm|pptx?|rtf|odt|html?|xml|ps)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
