@@ -1,6 +1,5 @@
 """What `demo`, `run` and `ask` do: materialize the graph for a site, then report and answer from what it left."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from acronis_pipeline.answer import Answer
 from acronis_pipeline.champion.record import Champion, reigning
 from acronis_pipeline.champion.serving import champion_model
 from acronis_pipeline.core.errors import NoChampionError
-from acronis_pipeline.core.settings import ENV_PREFIX, Settings
+from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.core.settings.profile import remembering
 from acronis_pipeline.evaluate import Report, checks
 from acronis_pipeline.finetune import load_recipe
@@ -49,8 +48,6 @@ def run_site(settings: Settings, recipes: Sequence[str], *, profile: dict[str, A
     AcronisPipelineError
         Whatever a stage reports; what was there before stays.
     """
-    # Before the import: the recipes that `defs` offers are those of this folder's settings.
-    os.environ[f"{ENV_PREFIX}DATA_DIR"] = str(settings.data_dir)
     from acronis_pipeline.defs.assets.gold_questions import read_configured
     from acronis_pipeline.defs.launch import materialize
 

@@ -19,7 +19,7 @@ from acronis_pipeline.defs.assets.fine_tuned_model import fine_tuned_model
 from acronis_pipeline.defs.assets.lancedb_index import lancedb_index
 from acronis_pipeline.defs.assets.raw_pages import fetching, raw_pages, website
 from acronis_pipeline.defs.assets.synthetic_pairs import synthetic_pairs
-from acronis_pipeline.defs.resources import RECIPES, StoreResource
+from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.defs.sensor_memory import (
     CHANGES_TAG,
     Failure,
@@ -29,6 +29,7 @@ from acronis_pipeline.defs.sensor_memory import (
     has_succeeded,
     last_failure,
 )
+from acronis_pipeline.finetune.recipe import recipe_names
 from acronis_pipeline.models.drift import drift
 from acronis_pipeline.store import Store
 
@@ -201,7 +202,7 @@ def build_retraining_sensor(settings: Settings) -> dg.SensorDefinition:
         recipe = champion_recipe(opened)
         if recipe is None:
             return dg.SkipReason("no champion yet: materialize full_pipeline once")
-        if recipe not in RECIPES.get_partition_keys():
+        if recipe not in recipe_names(settings.recipes_dir):
             return dg.SkipReason(f"the champion's recipe {recipe} is no longer there; train another by hand")
         changed = drift(opened, recipe)
         if changed is None:

@@ -1,25 +1,23 @@
-"""The partitions: one a recipe file, packaged or in the folder that `recipes_dir` names. Reload to see a new file.
-
-Resources: thin, visible in the UI, built once from the settings.
-"""
+"""What assets declare and are given: partitions by recipe, and resources, thin and visible in the UI."""
 
 import dagster as dg
 
-from acronis_pipeline.core.settings import Settings, load_settings
+from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.defs import instance
 from acronis_pipeline.finetune.recipe import recipe_names
 from acronis_pipeline.models.records import current_model
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker
 
-RECIPES = dg.StaticPartitionsDefinition(recipe_names(load_settings().recipes_dir))
+RECIPES = dg.StaticPartitionsDefinition([])
+"""Stands on what is made once a recipe; which recipes there are, `build_definitions` takes from the settings."""
 
 
-def recipes_of(context: dg.AssetCheckExecutionContext, store: Store) -> list[str]:
+def recipes_of(context: dg.AssetCheckExecutionContext, store: Store, settings: Settings) -> list[str]:
     """The run's recipe; every trained one where a check is executed by itself, which gives it no partition."""
     if context.has_partition_key:
         return [context.partition_key]
-    return [name for name in RECIPES.get_partition_keys() if current_model(store, name)]
+    return [name for name in recipe_names(settings.recipes_dir) if current_model(store, name)]
 
 
 class StoreResource(dg.ConfigurableResource):

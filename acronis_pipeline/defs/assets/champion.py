@@ -15,8 +15,9 @@ from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.assets.eval_report import eval_report
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.defs.resources import RECIPES, StoreResource, TrackingResource
+from acronis_pipeline.defs.resources import StoreResource, TrackingResource
 from acronis_pipeline.evaluate.report import Comparison
+from acronis_pipeline.finetune.recipe import recipe_names
 from acronis_pipeline.pairs import gold
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker
@@ -26,7 +27,7 @@ DATA_VERSION_TAG = "dagster/data_version"
 
 @dg.asset(
     deps=[dg.AssetDep(eval_report, partition_mapping=dg.AllPartitionMapping())],
-    group_name="serving",
+    group_name=display.GROUP,
     kinds={"mlflow", "lancedb"},
     owners=display.OWNERS,
     code_version="2",
@@ -44,7 +45,7 @@ def champion(
     opened = store.open()
     promotion = settle(
         opened,
-        RECIPES.get_partition_keys(),
+        recipe_names(settings.recipes_dir),
         pairs.load_dataset(opened),
         gold.load(opened),
         settings,

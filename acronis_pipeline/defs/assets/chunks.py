@@ -16,7 +16,7 @@ from acronis_pipeline.store import schemas
 
 @dg.asset(
     deps=[raw_pages],
-    group_name="corpus",
+    group_name=display.GROUP,
     kinds={"python", "lancedb"},
     owners=display.OWNERS,
     code_version=f"{content.VERSION}.{chunk.VERSION}",

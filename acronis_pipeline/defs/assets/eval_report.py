@@ -29,7 +29,7 @@ from acronis_pipeline.tracking import Tracker, compared_with_previous, record_re
 @dg.asset(
     deps=[lancedb_index, synthetic_pairs, gold_questions],
     partitions_def=RECIPES,
-    group_name="evaluation",
+    group_name=display.GROUP,
     kinds={"mlflow"},
     owners=display.OWNERS,
     code_version=evaluate.VERSION,
@@ -101,18 +101,22 @@ def _metadata(tracker: Tracker, store: Store, report: Report, file: Path, run_id
 
 
 @dg.asset_check(asset=eval_report, blocking=True)
-def every_system_was_asked(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
+def every_system_was_asked(
+    context: dg.AssetCheckExecutionContext, store: StoreResource, settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
     """All systems answered the same questions, BM25 and the untouched base among them."""
-    reports = _reports(context, store.open())
+    reports = _reports(context, store.open(), settings)
     problems = [f"{recipe}: {problem}" for recipe, report in reports.items() for problem in _gaps(report)]
     n_scores = sum(len(report.scores) for report in reports.values() if report)
     return display.check(bool(reports) and not problems, f"{n_scores} scores", problems)
 
 
 @dg.asset_check(asset=eval_report)
-def tuned_beats_its_base(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
+def tuned_beats_its_base(
+    context: dg.AssetCheckExecutionContext, store: StoreResource, settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
     """The paired interval of nDCG@10, fine-tuned minus base, lies above zero on the test questions. Warns otherwise."""
-    reports = _reports(context, store.open())
+    reports = _reports(context, store.open(), settings)
     compared = {
         recipe: report.comparison("fine_tuned", "base") if report else None for recipe, report in reports.items()
     }
@@ -120,8 +124,8 @@ def tuned_beats_its_base(context: dg.AssetCheckExecutionContext, store: StoreRes
     return display.check(bool(beaten) and all(beaten), "; ".join(map(_verdict, compared.items())), warn=True)
 
 
-def _reports(context: dg.AssetCheckExecutionContext, store: Store) -> dict[str, Report | None]:
-    return {recipe: evaluate.latest_report(store, recipe) for recipe in recipes_of(context, store)}
+def _reports(context: dg.AssetCheckExecutionContext, store: Store, settings: Settings) -> dict[str, Report | None]:
+    return {recipe: evaluate.latest_report(store, recipe) for recipe in recipes_of(context, store, settings)}
 
 
 def _gaps(report: Report | None) -> list[str]:

@@ -23,7 +23,7 @@ from acronis_pipeline.tracking import Tracker, ensure_registered, record_trainin
 @dg.asset(
     deps=[synthetic_pairs],
     partitions_def=RECIPES,
-    group_name="training",
+    group_name=display.GROUP,
     kinds={"pytorch", "mlflow"},
     owners=display.OWNERS,
     code_version=model_records.VERSION,
@@ -106,10 +106,12 @@ def _metadata(record: ModelRecord) -> dict[str, object]:
 
 
 @dg.asset_check(asset=fine_tuned_model, blocking=True)
-def not_worse_than_its_base(context: dg.AssetCheckExecutionContext, store: StoreResource) -> dg.AssetCheckResult:
+def not_worse_than_its_base(
+    context: dg.AssetCheckExecutionContext, store: StoreResource, settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
     """The published folder is complete, and on validation the model is at least as good as the untouched base."""
     opened = store.open()
-    records = [require_model(opened, recipe) for recipe in recipes_of(context, opened)]
+    records = [require_model(opened, recipe) for recipe in recipes_of(context, opened, settings)]
     problems = [problem for record in records for problem in _problems(record)]
     return display.check(bool(records) and not problems, "; ".join(map(_on_validation, records)), problems)
 

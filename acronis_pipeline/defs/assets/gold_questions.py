@@ -13,7 +13,7 @@ from acronis_pipeline.pairs.words import normalise
 
 
 @dg.asset(
-    group_name="source",
+    group_name=display.GROUP,
     kinds={"yaml"},
     owners=display.OWNERS,
     code_version="1",

@@ -23,7 +23,7 @@ from acronis_pipeline.store import Store, schemas
 @dg.asset(
     deps=[chunks, fine_tuned_model],
     partitions_def=RECIPES,
-    group_name="retrieval",
+    group_name=display.GROUP,
     kinds={"lancedb"},
     owners=display.OWNERS,
     code_version=index.VERSION,
@@ -63,7 +63,7 @@ def index_is_in_step(
 ) -> dg.AssetCheckResult:
     """Every table holds exactly the chunks, with vectors of the model that its name and the model record say."""
     opened = store.open()
-    recipes = recipes_of(context, opened)
+    recipes = recipes_of(context, opened, settings)
     problems = dict.fromkeys(problem for recipe in recipes for problem in _out_of_step(opened, recipe, settings))
     return display.check(bool(recipes) and not problems, f"{opened.count('chunks')} passages", list(problems))
 
@@ -76,7 +76,7 @@ def recall_is_high_enough(
     opened = store.open()
     tables = {
         indexed.table
-        for recipe in recipes_of(context, opened)
+        for recipe in recipes_of(context, opened, settings)
         for indexed in models_to_index(opened, recipe, settings.model, reigning(opened))
     }
     recall_of = {table: index.search_options(opened.open(table)).recall_at_10 for table in sorted(tables)}

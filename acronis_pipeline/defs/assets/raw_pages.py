@@ -26,7 +26,7 @@ _REMEDIES = {
 
 website = dg.AssetSpec(
     "website",
-    group_name="source",
+    group_name=display.GROUP,
     kinds={"html"},
     owners=display.OWNERS,
     description="The product's website. `site_change_sensor` records each version that it sees.",
@@ -43,7 +43,7 @@ class RawPagesConfig(dg.Config):
 
 @dg.asset(
     deps=[website],
-    group_name="corpus",
+    group_name=display.GROUP,
     kinds={"python", "lancedb"},
     owners=display.OWNERS,
     code_version=VERSION,

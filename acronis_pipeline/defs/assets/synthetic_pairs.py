@@ -24,7 +24,7 @@ MIN_TEST_GROUPS = 6
 
 @dg.asset(
     deps=[chunks, gold_questions],
-    group_name="training",
+    group_name=display.GROUP,
     kinds={"python", "lancedb"},
     owners=display.OWNERS,
     code_version=pairs.VERSION,
