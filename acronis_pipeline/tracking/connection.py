@@ -17,6 +17,10 @@ _WHEN_SOMEBODY_WAITS = {
 """Of MLflow's own, in seconds where they are times. Its defaults (7 retries, the pauses doubling from 2 s) hold on for
 over four minutes where nobody listens: right for a nightly run, not for a person who rolls back."""
 
+_KIND = "mlflow.experimentKind"
+_TRAINING = "custom_model_development"
+"""With any other kind MLflow opens the experiment on traces of LLM applications, of which there are none."""
+
 
 @contextmanager
 def impatient() -> Iterator[None]:
@@ -55,7 +59,7 @@ def connect(tracking_uri: str) -> Any:
 
 
 def find_or_create_experiment(client: Any, name: str, tracking_uri: str) -> str:
-    """Id of the experiment of that name.
+    """Id of the experiment of that name, which MLflow shows as one of training runs.
 
     Raises
     ------
@@ -69,12 +73,15 @@ def find_or_create_experiment(client: Any, name: str, tracking_uri: str) -> str:
                 f"MLflow experiment {name!r} was deleted; restore it or name another with "
                 "ACRONIS_PIPELINE_MLFLOW_EXPERIMENT"
             )
+        # Without a kind, or with one that its UI has inferred; what a person chose there stands.
+        if "inferred" in found.tags.get(_KIND, "inferred"):
+            client.set_experiment_tag(found.experiment_id, _KIND, _TRAINING)
         return str(found.experiment_id)
     file = sqlite_file(tracking_uri)
     # Without a location MLflow writes artifacts below whatever folder the process runs in.
     location = (file.parent / "mlartifacts").as_uri() if file else None
     try:
-        return str(client.create_experiment(name, artifact_location=location))
+        return str(client.create_experiment(name, artifact_location=location, tags={_KIND: _TRAINING}))
     except Exception:  # another process was faster; anything else shows on the next line
         return str(client.get_experiment_by_name(name).experiment_id)
 
