@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from acronis_pipeline import sample_site
-from acronis_pipeline.api import SiteOutcome, run_site
+from acronis_pipeline.api import PipelineResult, run
 from acronis_pipeline.core.settings import ENV_PREFIX, Settings, load_settings
 from acronis_pipeline.sample_site import EDITS_VARIABLE, GOLD_FILE, PORT_VARIABLE
 from acronis_pipeline.store import Store
@@ -45,7 +45,7 @@ class FinishedRun:
     edits: Path
     port: int
     profile: dict[str, Any]
-    outcome: SiteOutcome
+    outcome: PipelineResult
     pages: tuple[str, ...] = tuple(_PAGES)
 
     @property
@@ -63,8 +63,8 @@ class FinishedRun:
     def settings(self, **overrides: Any) -> Settings:
         return load_settings(self.data_dir, **overrides)
 
-    def run_again(self, **overrides: Any) -> SiteOutcome:
-        return run_site(self.settings(**overrides), [RECIPE], profile=self.profile)
+    def run_again(self, **overrides: Any) -> PipelineResult:
+        return run(self.settings(**overrides), [RECIPE], profile=self.profile)
 
     def url(self, path: str) -> str:
         return f"{self.site_url}{path}/"
@@ -125,7 +125,7 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
     }
     planned = FinishedRun(data_dir, edits, free_port(), profile, outcome=None)  # pyright: ignore[reportArgumentType]
     planned.enter(monkeypatch, working_dir=working_dir)
-    return replace(planned, outcome=run_site(load_settings(data_dir, **profile), [RECIPE], profile=profile))
+    return replace(planned, outcome=run(load_settings(data_dir, **profile), [RECIPE], profile=profile))
 
 
 def free_port() -> int:

@@ -39,10 +39,10 @@ RecipeOption = Annotated[
 @app.command()
 def demo(data: DataOption = None, recipe: RecipeOption = None, as_json: JsonOption = False) -> None:
     """Run the whole pipeline on the bundled sample site and answer the four customer questions."""
-    from acronis_pipeline.api import run_site
+    from acronis_pipeline import api
 
     settings = load_settings(data, site={"url": "sample"})
-    outcome = run_site(settings, recipe or ["query_adapter", "full"], profile={"site": {"url": "sample"}})
+    outcome = api.run(settings, recipe or ["query_adapter", "full"], profile={"site": {"url": "sample"}})
     _print_outcome(outcome, as_json, settings)
 
 
@@ -61,7 +61,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole pipeline on any website: crawl, chunk, make pairs, train, index, evaluate, promote."""
-    from acronis_pipeline.api import run_site
+    from acronis_pipeline import api
 
     profile: dict[str, Any] = {"site": {"url": site}} if site is not None else {}
     if gold:
@@ -69,7 +69,7 @@ def run(
     settings = load_settings(data, **profile)
     if "url" not in settings.site.model_fields_set:
         raise SettingsError(f"{settings.data_dir} knows no site yet; name one with --site")
-    outcome = run_site(settings, recipe or [settings.default_recipe], profile=profile)
+    outcome = api.run(settings, recipe or [settings.default_recipe], profile=profile)
     _print_outcome(outcome, as_json, settings)
 
 
@@ -94,12 +94,12 @@ def ask(
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question from the champion's index, with citations."""
-    from acronis_pipeline.api import Respondent
+    from acronis_pipeline.answer.answerer import Answerer
     from acronis_pipeline.retrieve import Filters
 
     settings = load_settings(data)
     where = Filters.named(path or (), language or (), edition or (), known_editions=settings.retrieval.editions)
-    answer = Respondent(settings).ask(question, k=k or settings.retrieval.k, where=where, extractive=extractive)
+    answer = Answerer(settings).ask(question, k=k, where=where, extractive=extractive)
     if as_json:
         print_json(views.answer_as_json(answer))
     else:

@@ -44,9 +44,8 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Bring the pages up to date with the site, as `raw_pages` does. Exit code 3 if the site seems to be down."""
-    from acronis_pipeline import sample_site
     from acronis_pipeline.core.settings.profile import remembering
-    from acronis_pipeline.crawl import crawl
+    from acronis_pipeline.stages import crawl_site
     from acronis_pipeline.store import open_store
 
     profile = {"site": {"url": site}} if site is not None else {}
@@ -54,9 +53,8 @@ def run(
     if site is None and not settings.profile_file.exists():
         typer.echo(f"crawling {settings.site.url}, the site of the settings; --site URL names another", err=True)
     try:
-        with remembering(settings, profile), sample_site.serving(settings.site) as served:
-            asked = served.model_copy(update={"full_sweep_days": 0}) if full else served
-            result = crawl(open_store(settings), asked, journal_dir=settings.crawl_dir, accept_vanished=accept_vanished)
+        with remembering(settings, profile):
+            result = crawl_site(open_store(settings), settings, full_sweep=full, accept_vanished=accept_vanished)
     except SiteDownError as error:
         if not open_store(settings).count("pages"):
             raise

@@ -23,7 +23,7 @@ from acronis_pipeline.reporting import table
 
 if TYPE_CHECKING:
     from acronis_pipeline.answer import Answer
-    from acronis_pipeline.api import SiteOutcome
+    from acronis_pipeline.api import PipelineResult
     from acronis_pipeline.bench import BenchResult
     from acronis_pipeline.finetune import Recipe
 
@@ -71,7 +71,7 @@ class _StageFormatter(logging.Formatter):
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 
-def print_outcome(outcome: SiteOutcome, settings: Settings) -> None:
+def print_outcome(outcome: PipelineResult, settings: Settings) -> None:
     """The comparison table, the champion, the customer questions answered, and what to type next."""
     echo = typer.echo
     echo()
@@ -134,7 +134,7 @@ def print_bench(result: BenchResult) -> None:
         typer.echo(f"training {recipe}: {seconds:.1f} s, {result.chosen[recipe]} chosen")
 
 
-def outcome_as_json(outcome: SiteOutcome) -> dict[str, Any]:
+def outcome_as_json(outcome: PipelineResult) -> dict[str, Any]:
     champion = outcome.champion
     return {
         "run_ids": list(outcome.run_ids),

@@ -125,11 +125,11 @@ def test_demo_is_a_run_on_the_sample_site_with_both_packaged_recipes(
 ):
     called = {}
 
-    def run_site(settings, recipes, *, profile):
+    def run(settings, recipes, *, profile):
         called.update(site=settings.site.url, recipes=recipes, profile=profile)
         return finished.outcome
 
-    monkeypatch.setattr("acronis_pipeline.api.run_site", run_site)
+    monkeypatch.setattr("acronis_pipeline.api.run", run)
     ended = command("demo", "--json")
     assert called == {"site": "sample", "recipes": ["query_adapter", "full"], "profile": {"site": {"url": "sample"}}}
     assert json.loads(ended.out)["champion"]["recipe"] == RECIPE
@@ -140,7 +140,7 @@ def test_run_that_is_interrupted_says_that_work_is_kept_and_shows_no_traceback(
     command: Command, copied: FinishedRun, monkeypatch: pytest.MonkeyPatch, sent: signal.Signals
 ):
     """A real signal while a stage works: Dagster turns it into an exception of its own."""
-    monkeypatch.setattr("acronis_pipeline.defs.assets.raw_pages.crawl", lambda *_, **__: signal.raise_signal(sent))
+    monkeypatch.setattr("acronis_pipeline.stages.crawl", lambda *_, **__: signal.raise_signal(sent))
     ended = command("run", "--site", "sample")
     assert ended.code == 130
     assert ended.err == ("stopped; what is complete stays, and a run that is repeated continues from it",)

@@ -10,7 +10,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from acronis_pipeline.api import Respondent
+from acronis_pipeline.api import Answerer
 from acronis_pipeline.champion.record import crown, reigning
 from acronis_pipeline.core.errors import CheckFailedError
 from acronis_pipeline.defs import build_definitions
@@ -242,5 +242,5 @@ def test_run_stops_with_the_checks_words_when_most_of_the_site_is_gone_and_the_c
     with pytest.raises(CheckFailedError, match=r"site_is_there"):  # the second look sees the same outage
         copied.run_again()
     assert copied.store.read("chunks", schemas.CHUNKS) == chunks_before
-    answer = Respondent(copied.settings()).ask("Is there a trial period?", k=5)
+    answer = Answerer(copied.settings()).ask("Is there a trial period?", k=5)
     assert "30 days" in answer.text

@@ -6,19 +6,15 @@ from typing import Any
 
 import dagster as dg
 
-from acronis_pipeline import pairs
 from acronis_pipeline.champion import history, pointer
-from acronis_pipeline.champion.promotion import settle
 from acronis_pipeline.champion.record import Champion, reigning
 from acronis_pipeline.core.settings import Settings
-from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.assets.eval_report import eval_report
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.defs.resources import StoreResource, TrackingResource
 from acronis_pipeline.evaluate.report import Comparison
-from acronis_pipeline.finetune.recipe import recipe_names
-from acronis_pipeline.pairs import gold
+from acronis_pipeline.stages import promote_best
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker
 
@@ -42,17 +38,8 @@ def champion(
     people's questions are not answered worse. Moves one pointer; the MLflow alias and the LanceDB tag `champion`
     follow. `acronis-pipeline champion rollback` moves it back.
     """
-    opened = store.open()
-    promotion = settle(
-        opened,
-        recipe_names(settings.recipes_dir),
-        pairs.load_dataset(opened),
-        gold.load(opened),
-        settings,
-        canonical=lambda url: canonical(url) or url,
-    )
-    registry = tracking.open()
-    pointer.follow(opened, registry, promotion.champion)
+    opened, registry = store.open(), tracking.open()
+    promotion = promote_best(opened, registry, settings)
     decision = promotion.decision
     metadata = _metadata(opened, registry, promotion.champion, decision.reason, decision.evidence)
     return display.result(promotion.champion.promotion_id, metadata, changed=promotion.changed)

@@ -10,7 +10,8 @@ from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.assets.raw_pages import raw_pages
 from acronis_pipeline.defs.resources import StoreResource
-from acronis_pipeline.encoders import TokenCounter, find_base, position_limit
+from acronis_pipeline.encoders import find_base, position_limit
+from acronis_pipeline.stages import split_pages
 from acronis_pipeline.store import schemas
 
 
@@ -28,14 +29,7 @@ def chunks(store: StoreResource, settings: dg.ResourceParam[Settings]) -> dg.Mat
     Each carries its breadcrumb, its anchor for citations, and the cluster of its near-duplicates. Only pages whose
     content changed are split again. The words on links between pages go to the table `anchor_texts`.
     """
-    base = find_base(settings.model.base)
-    refreshed = chunk.refresh(
-        store.open(),
-        settings.chunk,
-        TokenCounter(base),
-        selector=settings.site.content_selector,
-        encoder_tokens=position_limit(base),
-    )
+    refreshed = split_pages(store.open(), settings)
     changed = refreshed.added + refreshed.removed > 0
     return display.result(refreshed.data_version, _metadata(refreshed), changed=changed)
 

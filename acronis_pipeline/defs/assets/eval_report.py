@@ -1,29 +1,21 @@
 """eval_report: how well each system finds the right passage."""
 
-from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from acronis_pipeline import evaluate, pairs, reporting
-from acronis_pipeline.champion.record import reigning
-from acronis_pipeline.champion.serving import compared_systems, reports_in_use
+from acronis_pipeline import evaluate, reporting
 from acronis_pipeline.core.settings import Settings
-from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.assets.gold_questions import gold_questions
 from acronis_pipeline.defs.assets.lancedb_index import lancedb_index
 from acronis_pipeline.defs.assets.synthetic_pairs import synthetic_pairs
 from acronis_pipeline.defs.resources import RECIPES, StoreResource, TrackingResource, recipes_of
-from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.evaluate import Comparison, Report
-from acronis_pipeline.models.indexed import indexed_base, indexed_model, require_model
-from acronis_pipeline.pairs import gold
 from acronis_pipeline.reporting import plots, table
+from acronis_pipeline.stages import EvaluatedRecipe, evaluate_recipe
 from acronis_pipeline.store import Store
-from acronis_pipeline.tracking import Tracker, compared_with_previous, record_report
+from acronis_pipeline.tracking import Tracker, compared_with_previous
 
 
 @dg.asset(
@@ -46,45 +38,19 @@ def eval_report(
     Synthetic test questions and human gold questions are scored apart. One MLflow run, with a child per system.
     """
     opened, tracker = store.open(), tracking.open()
-    record = require_model(opened, context.partition_key)
-    base, tuned = indexed_base(record, settings.model), indexed_model(record, settings.model)
-    result = evaluate.refresh(
-        opened,
-        context.partition_key,
-        pairs.load_dataset(opened),
-        gold.load(opened),
-        base,
-        tuned,
-        compared=compared_systems(opened, base, reigning(opened), settings),
-        in_use=reports_in_use(opened),
-        retrieval=settings.retrieval,
-        evaluation=settings.evaluation,
-        canonical=lambda url: canonical(url) or url,
-        device=settings.model.device,
-    )
-    models = {"base": base.embedder, "fine_tuned": tuned.embedder}
-    page = partial(_publish, settings.reports_dir, opened, result.report, models)
     tags = display.run_tags(context, settings.dagster_ui_url)
-    run_id = record_report(tracker, opened, result.report, model=record, tags=tags, page=page)
-    file = reporting.report_file(settings.reports_dir, result.report.report_id)
-    if not file.exists():  # read again after the file was deleted
-        page(reporting.Links(tracker.url(run_id)))
-    return display.result(
-        result.data_version, _metadata(tracker, opened, result.report, file, run_id), changed=not result.reused
-    )
+    done = evaluate_recipe(opened, tracker, context.partition_key, settings, tags=tags)
+    return display.result(done.data_version, _metadata(tracker, opened, done), changed=not done.reused)
 
 
-def _publish(folder: Path, store: Store, report: Report, models: Mapping[str, Embedder], links: reporting.Links) -> str:
-    return reporting.publish(folder, store, report, **models, links=links)
-
-
-def _metadata(tracker: Tracker, store: Store, report: Report, file: Path, run_id: str) -> dict[str, Any]:
+def _metadata(tracker: Tracker, store: Store, done: EvaluatedRecipe) -> dict[str, Any]:
     """The verdict first, where the page is, then the figures."""
+    report, run_id = done.report, done.mlflow_run_id
     judged = reporting.verdict(store, report, evaluate.question_results(store, [report.report_id]))
     shown: dict[str, Any] = {
         "verdict": dg.MetadataValue.md(judged.markdown),
         "report": dg.MetadataValue.url(tracker.artifact_url(run_id, "report.html")),
-        "report_file": dg.MetadataValue.path(file),
+        "report_file": dg.MetadataValue.path(done.page),
         "comparison": dg.MetadataValue.md(table.as_markdown([report])),
         "plot": display.plot(plots.ndcg_with_intervals(report)),
         "differences": display.plot(plots.differences(report)),

@@ -2,8 +2,6 @@
 
 import dagster as dg
 
-from acronis_pipeline import finetune, pairs
-from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.files import folder_size_bytes
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.defs import display
@@ -11,13 +9,11 @@ from acronis_pipeline.defs.assets.synthetic_pairs import synthetic_pairs
 from acronis_pipeline.defs.resources import RECIPES, StoreResource, TrackingResource, recipes_of
 from acronis_pipeline.encoders.endpoint import ENDPOINT_FILE, is_endpoint
 from acronis_pipeline.encoders.openvino_engine import MANIFEST
-from acronis_pipeline.finetune import Recipe, Report, load_recipe
 from acronis_pipeline.models import records as model_records
 from acronis_pipeline.models.indexed import require_model
 from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.reporting.plots import learning_curves
-from acronis_pipeline.store import Store
-from acronis_pipeline.tracking import Tracker, ensure_registered, record_training
+from acronis_pipeline.stages import train_recipe
 
 
 @dg.asset(
@@ -40,48 +36,10 @@ def fine_tuned_model(
     Trained on the train split; the validation split chooses the checkpoint, and the untouched base takes part in that
     choice. With the same data and recipe the model on record is kept, or the export of it that was put to use.
     """
-    opened, tracker = store.open(), tracking.open()
-    recipe = load_recipe(context.partition_key, settings.recipes_dir)
-    dataset = pairs.load_dataset(opened)
-    known = model_records.find(opened, recipe, dataset, settings.model.endpoints)
-    tags = display.run_tags(context, settings.dagster_ui_url)
-    record = (
-        ensure_registered(tracker, opened, known, recipe=recipe, tags=tags)
-        if known
-        else _train(tracker, opened, recipe, dataset, settings, tags)
-    )
+    tracker, tags = tracking.open(), display.run_tags(context, settings.dagster_ui_url)
+    record, is_new = train_recipe(store.open(), tracker, context.partition_key, settings, tags=tags)
     metadata = _metadata(record) | {"mlflow_run": dg.MetadataValue.url(tracker.url(record.mlflow_run_id or ""))}
-    return display.result(record.identity.model_id, metadata, changed=known is None)
-
-
-def _train(
-    tracker: Tracker,
-    store: Store,
-    recipe: Recipe,
-    dataset: RetrievalDataset,
-    settings: Settings,
-    tags: dict[str, str],
-) -> ModelRecord:
-    # Before a run in MLflow stands there with nothing in it.
-    finetune.require_feasible(recipe, dataset, device=settings.model.device, endpoints=settings.model.endpoints)
-    key = model_records.training_key(recipe, dataset, settings.model.endpoints)
-
-    def train(report: Report) -> ModelRecord:
-        return model_records.refresh(
-            store, recipe, dataset, settings.models_dir, running=settings.model, report=report
-        ).record
-
-    return record_training(
-        tracker,
-        store,
-        train,
-        recipe=recipe,
-        dataset=dataset,
-        tags=tags,
-        training_key=key,
-        goes_on=model_records.is_unfinished(settings.models_dir, recipe.name, key),
-        keep_versions=settings.model.keep_versions,
-    )
+    return display.result(record.identity.model_id, metadata, changed=is_new)
 
 
 def _metadata(record: ModelRecord) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from acronis_pipeline import sample_site
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.crawl import live_pages
 from acronis_pipeline.defs import display
@@ -10,6 +9,7 @@ from acronis_pipeline.defs.assets.raw_pages import raw_pages
 from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.pairs import gold
 from acronis_pipeline.pairs.words import normalise
+from acronis_pipeline.stages import read_gold_questions
 
 
 @dg.asset(
@@ -24,7 +24,7 @@ def gold_questions(store: StoreResource, settings: dg.ResourceParam[Settings]) -
 
     Read from the setting `gold_file`. Without one, the four customer questions are asked but cannot be scored.
     """
-    questions = read_configured(settings)
+    questions = read_gold_questions(settings)
     written = gold.sync(store.open(), questions)
     metadata = {
         "questions": len(questions),
@@ -33,17 +33,6 @@ def gold_questions(store: StoreResource, settings: dg.ResourceParam[Settings]) -
         "examples": display.table({"question": q.question, "expected": q.expected_urls} for q in questions),
     }
     return display.result(gold.data_version(questions), metadata, changed=written.changed)
-
-
-def read_configured(settings: Settings) -> tuple[gold.GoldQuestion, ...]:
-    """The gold questions that the settings name, or those that ship with the site."""
-    site = settings.site
-    if settings.gold_file:
-        base_url = sample_site.base_url() if site.is_sample else site.base_url
-        return gold.read_gold_file(settings.gold_file, site_url=base_url)
-    if site.is_sample:
-        return gold.read_gold_file(sample_site.GOLD_FILE, site_url=sample_site.base_url())
-    return gold.customer_questions()
 
 
 @dg.asset_check(asset=gold_questions, additional_deps=[raw_pages])

@@ -1,23 +1,17 @@
 """lancedb_index: the passages of one model, searchable by vector and by word."""
 
-from pathlib import Path
-
 import dagster as dg
 
 from acronis_pipeline import index
-from acronis_pipeline.champion import pointer
-from acronis_pipeline.champion.record import history, reigning
+from acronis_pipeline.champion.record import reigning
 from acronis_pipeline.champion.serving import models_to_index
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.assets.chunks import chunks
 from acronis_pipeline.defs.assets.fine_tuned_model import fine_tuned_model
 from acronis_pipeline.defs.resources import RECIPES, StoreResource, recipes_of
-from acronis_pipeline.models import pruning
-from acronis_pipeline.models.indexed import indexed_base, indexed_model
-from acronis_pipeline.models.records import TABLE as MODELS_TABLE
-from acronis_pipeline.models.records import current_model
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.stages import IndexedRecipe, index_recipe
+from acronis_pipeline.store import Store
 
 
 @dg.asset(
@@ -38,23 +32,9 @@ def lancedb_index(
     Each model has a table of its own. Only passages that are new are embedded; readers see the old version or the new.
     Tables and folders of models that no recipe has any more and no champion can be rolled back to are dropped.
     """
-    opened = store.open()
-    results = [
-        index.refresh(opened, indexed, settings.index)
-        for indexed in models_to_index(opened, context.partition_key, settings.model, reigning(opened))
-    ]
-    in_use = _in_use(opened, settings)
-    dropped = index.prune(opened, in_use)
-    promoted = _folders_of_champions(opened, in_use)
-    dropped_models = pruning.prune_model_folders(opened, settings.models_dir, tables=in_use, promoted=promoted)
-    if champion := reigning(opened):
-        pointer.mark(opened, champion)
-    metadata = _metadata(results) | {
-        "dropped": display.table(vars(gone) for gone in dropped),
-        "dropped_models": display.table(vars(gone) for gone in dropped_models),
-        "dropped_models_bytes": sum(gone.size_bytes for gone in dropped_models),
-    }
-    return display.result(results[0].data_version, metadata, changed=any(result.changed for result in results))
+    indexed = index_recipe(store.open(), context.partition_key, settings)
+    changed = any(table.changed for table in indexed.tables)
+    return display.result(indexed.tables[0].data_version, _metadata(indexed), changed=changed)
 
 
 @dg.asset_check(asset=lancedb_index, blocking=True)
@@ -88,40 +68,25 @@ def recall_is_high_enough(
     return display.check(not problems, f"recall@10 at least {min(recall_of.values(), default=1.0):.3f}", problems)
 
 
-def _in_use(store: Store, settings: Settings) -> set[str]:
-    # Every recipe on record, not only those whose files are here now: another process may know another folder.
-    recipes = set(store.read(MODELS_TABLE, schemas.MODELS, columns=["recipe"]).column("recipe").to_pylist())
-    models = [model for recipe in recipes if (model := current_model(store, recipe))]
-    current = [indexed(model, settings.model).table for model in models for indexed in (indexed_model, indexed_base)]
-    promoted = [champion.system.table for champion in history(store)]
-    return index.tables_in_use(current, promoted, settings.index.keep_models)
-
-
-def _folders_of_champions(store: Store, tables: set[str]) -> list[Path]:
-    """Of the models of all champions that answer from these tables, or could again."""
-    return [
-        Path(champion.model_folder)
-        for champion in history(store)
-        if champion.model_folder and champion.system.table in tables
-    ]
-
-
-def _metadata(results: list[index.IndexResult]) -> dict[str, object]:
-    tuned = results[0]
+def _metadata(indexed: IndexedRecipe) -> dict[str, object]:
+    tuned = indexed.tables[0]
     return {
         "passages": tuned.n_passages,
         "added": tuned.added,
         "updated": tuned.updated,
         "removed": tuned.removed,
-        "embedded": sum(result.embedded for result in results),
-        "size_bytes": sum(result.size_bytes for result in results),
-        "duration_s": round(sum(result.duration_s for result in results), 2),
+        "embedded": sum(result.embedded for result in indexed.tables),
+        "size_bytes": sum(result.size_bytes for result in indexed.tables),
+        "duration_s": round(sum(result.duration_s for result in indexed.tables), 2),
         "table": tuned.table,
         "table_version": tuned.version,
         "model_id": tuned.identity.model_id,
         "vector_search": tuned.search.index_type or "exact",
         "recall_at_10": tuned.search.recall_at_10,
-        "tables": display.table(_table_row(result) for result in results),
+        "tables": display.table(_table_row(result) for result in indexed.tables),
+        "dropped": display.table(vars(gone) for gone in indexed.dropped),
+        "dropped_models": display.table(vars(gone) for gone in indexed.dropped_models),
+        "dropped_models_bytes": sum(gone.size_bytes for gone in indexed.dropped_models),
     }
 
 

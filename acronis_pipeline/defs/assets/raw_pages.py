@@ -5,9 +5,9 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from acronis_pipeline import chunk, sample_site
+from acronis_pipeline import chunk
 from acronis_pipeline.core.settings import Settings
-from acronis_pipeline.crawl import VERSION, CrawlResult, crawl, live_pages
+from acronis_pipeline.crawl import VERSION, CrawlResult, live_pages
 from acronis_pipeline.crawl.inspecting import summary
 from acronis_pipeline.crawl.inspecting.status import PastCrawl, past_crawls
 from acronis_pipeline.crawl.inspecting.summary import changes_over_time
@@ -16,6 +16,7 @@ from acronis_pipeline.crawl.memory.plan import History
 from acronis_pipeline.crawl.memory.tables import PAGES
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.resources import StoreResource
+from acronis_pipeline.stages import crawl_site
 from acronis_pipeline.store import Store, schemas
 
 _ACCEPT = "if it is true, `acronis-pipeline crawl run --accept-vanished` or materialize raw_pages with accept_vanished"
@@ -57,14 +58,13 @@ def raw_pages(
     A page that answers "not modified" costs one small request. A page that vanishes is tombstoned after repeated
     sightings, never lost at once.
     """
-    with sample_site.serving(settings.site) as site:
-        crawled = crawl(
-            store.open(),
-            site.model_copy(update={"full_sweep_days": 0.0}) if config.full_sweep else site,
-            journal_dir=settings.crawl_dir,
-            only=config.urls or None,
-            accept_vanished=config.accept_vanished,
-        )
+    crawled = crawl_site(
+        store.open(),
+        settings,
+        only=config.urls,
+        full_sweep=config.full_sweep,
+        accept_vanished=config.accept_vanished,
+    )
     changed = crawled.new + crawled.changed + crawled.gone + crawled.returned > 0
     return display.result(crawled.data_version, _metadata(crawled, store.open()), changed=changed)
 

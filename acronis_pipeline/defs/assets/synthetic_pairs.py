@@ -13,6 +13,7 @@ from acronis_pipeline.defs.assets.chunks import chunks
 from acronis_pipeline.defs.assets.gold_questions import gold_questions
 from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.pairs.splits import leaks
+from acronis_pipeline.stages import make_pairs
 
 MIN_KEPT = 30
 """Fewer pairs than this say nothing about a model and teach it nothing."""
@@ -36,7 +37,7 @@ def synthetic_pairs(store: StoreResource, settings: dg.ResourceParam[Settings]) 
     Rejected pairs stay in the table with their reason, gold questions among them: those are only evaluated on. Only new
     passages are asked for questions.
     """
-    made = pairs.refresh(store.open(), settings.pairs, settings.llm, settings.model)
+    made = make_pairs(store.open(), settings)
     metadata = {
         "pairs": made.n_kept,
         "rejected": made.n_rejected,
