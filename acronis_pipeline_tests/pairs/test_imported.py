@@ -1,7 +1,7 @@
 """Pairs from outside in the pipeline's own table."""
 
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -23,10 +23,10 @@ def kept(store: Store) -> set[tuple[str, str, tuple[str, ...]]]:
     return {(row["query"], row["split"], tuple(sorted(row["chunk_ids"]))) for row in rows}
 
 
-def elsewhere(store: Store, tmp_path: Path, layout: ModuleType, *, rejected: bool) -> Store:
+def elsewhere(store: Store, tmp_path: Path, write: Callable[[LabelledData, Path], list[Path]], *, rejected: bool) -> Store:
     """Another store with the same chunks, which has taken in what this one exports."""
     labelled = interchange.labelled(store, rejected=rejected)
-    layout.write_folder(labelled, tmp_path / "set")
+    write(labelled, tmp_path / "set")
     other = Store(str(tmp_path / "other"))
     write_chunks(other, read_chunks(store))
     taken = interchange.take_in(other, labelled_datasets.read(tmp_path / "set"), source="set")
@@ -35,9 +35,9 @@ def elsewhere(store: Store, tmp_path: Path, layout: ModuleType, *, rejected: boo
 
 
 @pytest.mark.parametrize("rejected", [False, True])
-@pytest.mark.parametrize("layout", [llama_index, beir])
+@pytest.mark.parametrize("write", [llama_index.write_folder, beir.write_folder], ids=["llama_index", "beir"])
 def test_what_is_exported_and_imported_elsewhere_is_the_same(
-    store: Store, tmp_path: Path, layout: ModuleType, rejected: bool
+    store: Store, tmp_path: Path, write: Callable[[LabelledData, Path], list[Path]], rejected: bool
 ):
     intervals = [
         chunk("You can change the interval in the console.", url=f"https://docs.example/again/{n}", title=f"Again {n}")
@@ -45,7 +45,7 @@ def test_what_is_exported_and_imported_elsewhere_is_the_same(
     ]
     write_chunks(store, [*site(30), *intervals])
     assert refresh(store, STRUCTURAL, LLM).n_rejected
-    other = elsewhere(store, tmp_path, layout, rejected=rejected)
+    other = elsewhere(store, tmp_path, write, rejected=rejected)
     refresh(other, IMPORTED, LLM)
     exported = interchange.labelled(store, rejected=rejected)
     assert interchange.labelled(other, rejected=rejected) == exported
@@ -71,7 +71,7 @@ def test_a_pair_that_a_person_marked_rejected_stays_so(store: Store):
 def test_pairs_brought_back_do_not_stand_in_for_those_generated_here(store: Store, tmp_path: Path):
     write_chunks(store, site(30))
     refresh(store, STRUCTURAL, LLM)
-    other = elsewhere(store, tmp_path, llama_index, rejected=False)
+    other = elsewhere(store, tmp_path, llama_index.write_folder, rejected=False)
     refresh(other, IMPORTED, LLM)
     interchange.forget(other, "set")
     refresh(other, STRUCTURAL, LLM)
