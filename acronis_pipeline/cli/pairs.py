@@ -55,10 +55,11 @@ def export_pairs(
     data: DataOption = None,
 ) -> None:
     """Write the pairs for other tools: LlamaIndex EmbeddingQAFinetuneDataset JSON or BEIR."""
-    from acronis_pipeline.pairs import beir, interchange, llama_index
+    from acronis_pipeline.pairs import interchange
+    from acronis_pipeline.pairs.labelled import write_beir, write_llama_index
 
     labelled = interchange.labelled(opened(load_settings(data)), rejected=rejected)
-    write = beir.write_folder if layout == "beir" else llama_index.write_folder
+    write = write_beir if layout == "beir" else write_llama_index
     files = write(labelled, folder)
     typer.echo(f"{len(labelled.queries)} questions over {len(labelled.corpus)} passages:")
     for file in files:

@@ -19,8 +19,7 @@ from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import ENV_PREFIX, LlmSettings
 from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget
 from acronis_pipeline.llm.endpoint import Dialect, client_options
-from acronis_pipeline.llm.request import Answer, Outcome, Prompt
-from acronis_pipeline.llm.response import of_error, of_success, read_body
+from acronis_pipeline.llm.exchange import Outcome, Prompt, Reply, of_error, of_success, read_body
 from acronis_pipeline.store import Store, quoted, schemas
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class BatchRun:
                 _log.info("batch %s of an earlier run is found again", batch.id)
                 outcomes = self._wait_for(client, submission, batch)
                 for outcome in outcomes.values():
-                    self._budget.charge(outcome.answer or Answer(""))
+                    self._budget.charge(outcome.answer or Reply(""))
                 answered |= {key for key, outcome in outcomes.items() if outcome.answer}
                 yield [(key, outcome) for key, outcome in outcomes.items() if outcome.answer]
                 self._remember(submission, batch.id, collected=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from acronis_pipeline.core.settings import LlmSettings
-from acronis_pipeline.llm.request import Answer, Prompt
+from acronis_pipeline.llm.exchange import Prompt, Reply
 
 BUDGET_SPENT = "not asked: the budget is spent"
 _MILLION = 1_000_000
@@ -62,7 +62,7 @@ class Budget:
         self.n_under_way += 1
         return True
 
-    def settle(self, prompt: Prompt, answer: Answer | None) -> None:
+    def settle(self, prompt: Prompt, answer: Reply | None) -> None:
         """Put what was really used in the place of the reservation."""
         self._reserved_tokens -= prompt.tokens_at_most
         self._reserved_usd -= self._worst_usd(prompt)
@@ -70,7 +70,7 @@ class Budget:
         if answer:
             self.charge(answer)
 
-    def charge(self, answer: Answer) -> None:
+    def charge(self, answer: Reply) -> None:
         """Count an answer."""
         self.prompt_tokens += answer.prompt_tokens
         self.completion_tokens += answer.completion_tokens

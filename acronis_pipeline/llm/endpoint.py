@@ -10,7 +10,7 @@ from typing import Any
 from acronis_pipeline.core import addresses
 from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.settings import ENV_PREFIX, LlmSettings
-from acronis_pipeline.llm.request import Prompt
+from acronis_pipeline.llm.exchange import Prompt
 
 _NO_KEY = "none"
 

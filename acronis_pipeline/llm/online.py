@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from acronis_pipeline.core.settings import LlmSettings
 from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget, Pace
 from acronis_pipeline.llm.endpoint import Dialect, client_options
-from acronis_pipeline.llm.request import Outcome, Prompt
-from acronis_pipeline.llm.response import of_error, of_success, read_body
+from acronis_pipeline.llm.exchange import Outcome, Prompt, of_error, of_success, read_body
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

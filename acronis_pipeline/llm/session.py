@@ -18,8 +18,8 @@ from acronis_pipeline.core.settings import ENV_PREFIX, LlmSettings
 from acronis_pipeline.llm.batch import BatchRun
 from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget, LlmUsage
 from acronis_pipeline.llm.endpoint import Dialect, name_of, require_configured
+from acronis_pipeline.llm.exchange import Outcome, Prompt, Reply, Unanswered
 from acronis_pipeline.llm.online import OnlineRun
-from acronis_pipeline.llm.request import Answer, Outcome, Prompt, Unanswered
 from acronis_pipeline.store import Store, schemas
 
 _TABLE = "llm_answers"
@@ -35,7 +35,7 @@ class AnswerCache:
         self._known: set[str] = set()
         self._writes = 0
 
-    def read(self, keys: Iterable[str]) -> dict[str, Answer]:
+    def read(self, keys: Iterable[str]) -> dict[str, Reply]:
         """Those of the keys that have an answer."""
         wanted = set(keys)
         if not wanted:
@@ -43,7 +43,7 @@ class AnswerCache:
         rows = self._store.read(_TABLE, schemas.LLM_ANSWERS).to_pylist()
         self._known = {row["answer_key"] for row in rows}
         return {
-            row["answer_key"]: Answer(row["content"], row["failure"], row["prompt_tokens"], row["completion_tokens"])
+            row["answer_key"]: Reply(row["content"], row["failure"], row["prompt_tokens"], row["completion_tokens"])
             for row in rows
             if row["answer_key"] in wanted
         }
@@ -54,7 +54,7 @@ class AnswerCache:
         self._store.delete(_TABLE, schemas.LLM_ANSWERS, dropped)
         self._known -= dropped
 
-    def add(self, answers: Mapping[str, Answer], model: str) -> None:
+    def add(self, answers: Mapping[str, Reply], model: str) -> None:
         """Keep answers that are not known yet; they survive a kill from here on."""
         new = answers.keys() - self._known
         if not new:
@@ -121,7 +121,7 @@ class LlmSession:
 
     def ask(
         self, prompts: Sequence[Prompt], what: str, *, usable: Callable[[str], bool], batch: bool | None = None
-    ) -> list[Answer | Unanswered]:
+    ) -> list[Reply | Unanswered]:
         """An answer to each prompt, in order; equal prompts are asked once, known answers cost nothing.
 
         A request that fails costs nothing but itself and is made again next time, and so is one whose answer of last
@@ -148,7 +148,7 @@ class LlmSession:
         if garbled:
             _log.info("%d answers of an earlier run cannot be used; asking again", len(garbled))
             self._cache.drop(garbled)
-        answers: dict[str, Answer | Unanswered] = {key: known[key] for key in known.keys() - garbled}
+        answers: dict[str, Reply | Unanswered] = {key: known[key] for key in known.keys() - garbled}
         missing = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in answers}
         self._cached += sum(key in answers for key in keys)
         if not missing:

@@ -81,7 +81,7 @@ AMBIGUOUS = "ambiguous: too many passages answer it"
 MERGED = "same question as another pair"
 CROSSES_SPLITS = "stands in two splits"
 ASKED_BY_PEOPLE = "a gold question, kept for evaluation"
-BENCHED = "page is a near-duplicate of a page in another split"
+HELD_OUT = "page is a near-duplicate of a page in another split"
 NOT_TESTED_ON = "passage's own words, not evaluated on"
 
 _STYLE_RANK = {style: rank for rank, style in enumerate(
@@ -131,7 +131,7 @@ def judge(
             clusters[chunk.cluster_id].append(chunk.chunk_id)
     copied = [copy_rate(candidate.query, chunks[candidate.chunk_id].passage) for candidate in candidates]
     reasons: list[str | None] = [
-        BENCHED
+        HELD_OUT
         if chunks[candidate.chunk_id].url in benched
         else ASKED_BY_PEOPLE
         if normalise(candidate.query) in gold_questions

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict
 
-from acronis_pipeline.llm import response
-from acronis_pipeline.llm.request import Prompt, Unanswered
+from acronis_pipeline.llm import exchange
+from acronis_pipeline.llm.exchange import Prompt, Unanswered
 from acronis_pipeline.llm.session import LlmSession
 from acronis_pipeline.pairs.filters import Verdict
 from acronis_pipeline.pairs.generator import Candidate, Chunk
@@ -79,7 +79,7 @@ def judge(session: LlmSession, candidates: Sequence[Candidate], chunks: Mapping[
             continue
         opinions = _opinions(answer.content)
         if not opinions:
-            session.note_failure(response.fault(answer, MALFORMED))
+            session.note_failure(exchange.fault(answer, MALFORMED))
         judgements |= {
             asked[opinion.number - 1].pair_id: Judgement(opinion.answerable, opinion.standalone)
             for opinion in opinions
@@ -89,7 +89,7 @@ def judge(session: LlmSession, candidates: Sequence[Candidate], chunks: Mapping[
 
 
 def _opinions(content: str) -> list[Opinion]:
-    return response.entries(content, Opinion, text_field="query") or []
+    return exchange.entries(content, Opinion, text_field="query") or []
 
 
 def _prompt(passage: str, queries: Sequence[str]) -> Prompt:

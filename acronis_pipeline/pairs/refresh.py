@@ -99,7 +99,7 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings, model: ModelS
     groups = splits.page_groups(chunks)
     split_of = splits.refresh(store, groups, options)
     by_id = {chunk.chunk_id: chunk for chunk in chunks}
-    benched = splits.benched(groups, split_of)
+    benched = splits.held_out(groups, split_of)
     asked = splits.gold_texts(store)
     verdicts = filters.judge(
         candidates, by_id, split_of, benched, options.max_copy_rate, asked, options.max_answering_clusters

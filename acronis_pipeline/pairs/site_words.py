@@ -12,7 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from acronis_pipeline.pairs.everyday_words import base_of_gerund, is_also_a_noun, is_form_of_verb, is_verb
+from acronis_pipeline.pairs.english import base_of_gerund, is_also_a_noun, is_form_of_verb, is_verb
 from acronis_pipeline.pairs.generator import Candidate, Chunk
 from acronis_pipeline.pairs.sentences import pieces
 from acronis_pipeline.pairs.words import content_words, stem, word_set, words

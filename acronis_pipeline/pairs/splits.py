@@ -82,7 +82,7 @@ def refresh(store: Store, groups: Mapping[str, str], options: PairSettings) -> d
     return splits
 
 
-def benched(groups: Mapping[str, str], splits: Mapping[str, str]) -> frozenset[str]:
+def held_out(groups: Mapping[str, str], splits: Mapping[str, str]) -> frozenset[str]:
     """Pages that grew into near-duplicates of a page in a more guarded split: they stay where they are, unused.
 
     A page never moves, so of a group that stands in two splits only the pages of the most guarded one keep their pairs

@@ -8,8 +8,8 @@ from acronis_pipeline.core.errors import FilterError, NoChampionError, SettingsE
 from acronis_pipeline.core.settings import load_settings
 from acronis_pipeline.retrieve import Filters
 from acronis_pipeline_tests.finished_run import FinishedRun
-from acronis_pipeline_tests.pairs import fake_openai
-from acronis_pipeline_tests.pairs.fake_openai import completion
+from acronis_pipeline_tests.llm import fake_openai
+from acronis_pipeline_tests.llm.fake_openai import completion
 
 QUESTION = "Is there a trial period?"
 

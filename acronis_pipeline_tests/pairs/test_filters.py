@@ -92,7 +92,7 @@ def test_pages_on_the_bench_neither_ask_nor_answer():
         splits,
         frozenset({chunks[0].url}),
     )
-    assert reasons(verdicts) == [filters.BENCHED, None]
+    assert reasons(verdicts) == [filters.HELD_OUT, None]
     assert verdicts[1].chunk_ids == (chunks[1].chunk_id,)
 
 

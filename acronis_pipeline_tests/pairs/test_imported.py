@@ -7,14 +7,15 @@ import pytest
 
 from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.settings import LlmSettings, PairSettings
-from acronis_pipeline.pairs import beir, interchange, labelled_datasets, llama_index, refresh
+from acronis_pipeline.pairs import interchange, labelled_datasets, refresh
 from acronis_pipeline.pairs.generator import read_chunks
-from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery
+from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery, write_beir, write_llama_index
 from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
 
 STRUCTURAL = PairSettings()  # pyright: ignore[reportCallIssue]
 IMPORTED = PairSettings(generator="imported")  # pyright: ignore[reportCallIssue]
+Write = Callable[[LabelledData, Path], list[Path]]
 LLM = LlmSettings()  # pyright: ignore[reportCallIssue]
 
 
@@ -23,7 +24,9 @@ def kept(store: Store) -> set[tuple[str, str, tuple[str, ...]]]:
     return {(row["query"], row["split"], tuple(sorted(row["chunk_ids"]))) for row in rows}
 
 
-def elsewhere(store: Store, tmp_path: Path, write: Callable[[LabelledData, Path], list[Path]], *, rejected: bool) -> Store:
+def elsewhere(
+    store: Store, tmp_path: Path, write: Write, *, rejected: bool
+) -> Store:
     """Another store with the same chunks, which has taken in what this one exports."""
     labelled = interchange.labelled(store, rejected=rejected)
     write(labelled, tmp_path / "set")
@@ -35,9 +38,9 @@ def elsewhere(store: Store, tmp_path: Path, write: Callable[[LabelledData, Path]
 
 
 @pytest.mark.parametrize("rejected", [False, True])
-@pytest.mark.parametrize("write", [llama_index.write_folder, beir.write_folder], ids=["llama_index", "beir"])
+@pytest.mark.parametrize("write", [write_llama_index, write_beir], ids=["llama_index", "beir"])
 def test_what_is_exported_and_imported_elsewhere_is_the_same(
-    store: Store, tmp_path: Path, write: Callable[[LabelledData, Path], list[Path]], rejected: bool
+    store: Store, tmp_path: Path, write: Write, rejected: bool
 ):
     intervals = [
         chunk("You can change the interval in the console.", url=f"https://docs.example/again/{n}", title=f"Again {n}")
@@ -71,7 +74,7 @@ def test_a_pair_that_a_person_marked_rejected_stays_so(store: Store):
 def test_pairs_brought_back_do_not_stand_in_for_those_generated_here(store: Store, tmp_path: Path):
     write_chunks(store, site(30))
     refresh(store, STRUCTURAL, LLM)
-    other = elsewhere(store, tmp_path, llama_index.write_folder, rejected=False)
+    other = elsewhere(store, tmp_path, write_llama_index, rejected=False)
     refresh(other, IMPORTED, LLM)
     interchange.forget(other, "set")
     refresh(other, STRUCTURAL, LLM)

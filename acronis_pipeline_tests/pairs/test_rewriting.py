@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.pairs.generators.phrases import names_in
+from acronis_pipeline.pairs.english import names_in
 from acronis_pipeline.pairs.generators.rewriting import questions
 
 

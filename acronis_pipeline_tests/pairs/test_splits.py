@@ -58,7 +58,7 @@ def test_half_of_a_site_from_one_template_does_not_swallow_the_test_split():
 
 def test_of_a_group_in_two_splits_only_the_guarded_pages_stay_in_use():
     groups = {"a": "g", "b": "g", "c": "c"}
-    assert splits.benched(groups, {"a": "train", "b": "test", "c": "train"}) == {"a"}
+    assert splits.held_out(groups, {"a": "train", "b": "test", "c": "train"}) == {"a"}
 
 
 def test_splits_are_remembered_for_pages_that_go_away_and_come_back(store: Store):

@@ -7,8 +7,17 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from acronis_pipeline.pairs.everyday_words import as_asker, base_of_gerund, is_also_a_noun, is_verb
-from acronis_pipeline.pairs.generators.phrases import how_to, is_balanced, is_noun_phrase, is_plural, pick
+from acronis_pipeline.pairs.english import (
+    as_asker,
+    base_of_gerund,
+    how_to,
+    is_also_a_noun,
+    is_balanced,
+    is_noun_phrase,
+    is_plural,
+    is_verb,
+    pick,
+)
 from acronis_pipeline.pairs.words import STOP_WORDS, content_words, normalise, phrase_set, stem, word_set, words
 
 _TOPIC_WORDS = 4

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import LlmSettings
-from acronis_pipeline.llm import response
-from acronis_pipeline.llm.request import Answer, Prompt, Unanswered
+from acronis_pipeline.llm import exchange
+from acronis_pipeline.llm.exchange import Prompt, Reply, Unanswered
 from acronis_pipeline.llm.session import LlmSession
 from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation
 from acronis_pipeline.pairs.generators import prompts as llm_prompts
@@ -83,7 +83,7 @@ def invent(session: LlmSession, chunks: Sequence[Chunk]) -> dict[str, tuple[str,
     for kind, answer in zip(kinds, answers, strict=True):
         texts = () if isinstance(answer, Unanswered) else _texts(answer.content)[: settings.tasks_per_kind]
         if not texts:
-            failure = answer.failure if isinstance(answer, Unanswered) else response.fault(answer, MALFORMED_TASKS)
+            failure = answer.failure if isinstance(answer, Unanswered) else exchange.fault(answer, MALFORMED_TASKS)
             _log.warning(
                 "no retrieval tasks for %s (%s): a built-in one is used; run again to ask again", kind, failure
             )
@@ -95,7 +95,7 @@ def invent(session: LlmSession, chunks: Sequence[Chunk]) -> dict[str, tuple[str,
 
 
 def _texts(content: str) -> tuple[str, ...]:
-    found = response.entries(content, Task, text_field="task") or ()
+    found = exchange.entries(content, Task, text_field="task") or ()
     return tuple(dict.fromkeys(text for entry in found if (text := " ".join(entry.task.split()))))
 
 
@@ -172,7 +172,7 @@ class LlmGenerator:
                 self._session.note_failure(failure)
         return Generation(tuple(candidates), dict(failures))
 
-    def _read(self, chunk: Chunk, briefs: Sequence[Brief], answer: Answer) -> tuple[list[Candidate], str | None]:
+    def _read(self, chunk: Chunk, briefs: Sequence[Brief], answer: Reply) -> tuple[list[Candidate], str | None]:
         """Candidates of one answer, and why there are none."""
         written = llm_prompts.read(answer.content, briefs)
         made = [
@@ -189,7 +189,7 @@ class LlmGenerator:
         ]
         if made:
             return made, None
-        return [], EMPTY if written == [] and not answer.failure else response.fault(answer, MALFORMED)
+        return [], EMPTY if written == [] and not answer.failure else exchange.fault(answer, MALFORMED)
 
 
 def prompt_hash(settings: LlmSettings, model: str) -> str:

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import LlmSettings
-from acronis_pipeline.llm import response
-from acronis_pipeline.llm.request import Prompt
+from acronis_pipeline.llm import exchange
+from acronis_pipeline.llm.exchange import Prompt
 from acronis_pipeline.pairs.generator import Chunk
 
 PARAPHRASE = "paraphrase"
@@ -278,7 +278,7 @@ def read(content: str, briefs: Sequence[Brief]) -> list[Written] | None:
 
     At most one text an order, numbers without an order left out.
     """
-    found = response.entries(content, _Lenient, text_field="question")
+    found = exchange.entries(content, _Lenient, text_field="question")
     if found is None:
         return None
     written: dict[int, Written] = {}

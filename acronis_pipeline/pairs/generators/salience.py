@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from acronis_pipeline.pairs.everyday_words import is_form_of_verb
+from acronis_pipeline.pairs.english import is_form_of_verb
 from acronis_pipeline.pairs.words import STOP_WORDS, words
 
 _ODD = re.compile(r"[\d_/@:+]|\..")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from acronis_pipeline.pairs.generators.phrases import pick
+from acronis_pipeline.pairs.english import pick
 from acronis_pipeline.pairs.sentences import Block, Row
 from acronis_pipeline.pairs.words import content_words, normalise, phrase_set, words
 

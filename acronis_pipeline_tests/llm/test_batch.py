@@ -8,9 +8,9 @@ import pytest
 from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.llm import batch
 from acronis_pipeline.store import Store, schemas
-from acronis_pipeline_tests.pairs import fake_openai as fake
+from acronis_pipeline_tests.llm import fake_openai as fake
+from acronis_pipeline_tests.llm.builders import KEY, ask_about_node, generate, number_of
 from acronis_pipeline_tests.pairs.builders import site
-from acronis_pipeline_tests.pairs.llm_builders import KEY, ask_about_node, generate, number_of
 
 BATCH: dict[str, Any] = {"batch": True, "batch_poll_s": 0.01}
 

@@ -10,9 +10,9 @@ from acronis_pipeline.llm.session import LlmSession
 from acronis_pipeline.pairs.generator import Candidate
 from acronis_pipeline.pairs.judge import Judgement, judge
 from acronis_pipeline.store import Store, schemas
-from acronis_pipeline_tests.pairs import fake_openai as fake
+from acronis_pipeline_tests.llm import fake_openai as fake
+from acronis_pipeline_tests.llm.builders import settings
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
-from acronis_pipeline_tests.pairs.llm_builders import settings
 
 
 def strict(body: dict[str, Any], nth: int) -> fake.Answer:

@@ -11,9 +11,9 @@ from acronis_pipeline import pairs
 from acronis_pipeline.core.settings import LlmSettings, PairSettings
 from acronis_pipeline.pairs.generators.language_model import prompt_hash
 from acronis_pipeline.store import Store, schemas
-from acronis_pipeline_tests.pairs import fake_openai as fake
+from acronis_pipeline_tests.llm import fake_openai as fake
+from acronis_pipeline_tests.llm.builders import ask_about_node, generate, number_of, settings
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
-from acronis_pipeline_tests.pairs.llm_builders import ask_about_node, generate, number_of, settings
 
 BOTH = PairSettings(generator="both")  # pyright: ignore[reportCallIssue]
 

@@ -10,7 +10,7 @@ from acronis_pipeline.llm.session import LlmSession
 from acronis_pipeline.pairs.generator import Chunk, Generation
 from acronis_pipeline.pairs.generators.language_model import LlmGenerator
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.pairs import fake_openai as fake
+from acronis_pipeline_tests.llm import fake_openai as fake
 
 KEY = "sk-very-secret"
 

@@ -19,9 +19,9 @@ from acronis_pipeline.llm.budget import Pace
 from acronis_pipeline.llm.endpoint import name_of
 from acronis_pipeline.llm.session import LlmSession
 from acronis_pipeline.store import Store, schemas
-from acronis_pipeline_tests.pairs import fake_openai as fake
+from acronis_pipeline_tests.llm import fake_openai as fake
+from acronis_pipeline_tests.llm.builders import KEY, ask_about_node, generate, number_of
 from acronis_pipeline_tests.pairs.builders import site
-from acronis_pipeline_tests.pairs.llm_builders import KEY, ask_about_node, generate, number_of
 
 
 def first_time(answer: fake.Answer):

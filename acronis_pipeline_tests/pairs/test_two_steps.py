@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.pairs import fake_openai as fake
+from acronis_pipeline_tests.llm import fake_openai as fake
+from acronis_pipeline_tests.llm.builders import ask_about_node, generate
 from acronis_pipeline_tests.pairs.builders import site
-from acronis_pipeline_tests.pairs.llm_builders import ask_about_node, generate
 
 KINDS = {"short-long": 0.5, "long-short": 0.25, "paraphrase": 0.25}
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.pairs import fake_openai as fake
+from acronis_pipeline_tests.llm import fake_openai as fake
+from acronis_pipeline_tests.llm.builders import ask_about_node, generate, number_of
 from acronis_pipeline_tests.pairs.builders import site
-from acronis_pipeline_tests.pairs.llm_builders import ask_about_node, generate, number_of
 
 N_CHUNKS = 40
 KILLED_RUN = textwrap.dedent(
@@ -22,7 +22,7 @@ KILLED_RUN = textwrap.dedent(
     import sys
     from acronis_pipeline.store import Store
     from acronis_pipeline_tests.pairs.builders import site
-    from acronis_pipeline_tests.pairs.llm_builders import generate
+    from acronis_pipeline_tests.llm.builders import generate
     generate(Store(sys.argv[1]), site(int(sys.argv[3]), chunks_per_page=1), sys.argv[2], concurrency=4, timeout_s=0.7)
     """
 )
