@@ -24,9 +24,7 @@ def kept(store: Store) -> set[tuple[str, str, tuple[str, ...]]]:
     return {(row["query"], row["split"], tuple(sorted(row["chunk_ids"]))) for row in rows}
 
 
-def elsewhere(
-    store: Store, tmp_path: Path, write: Write, *, rejected: bool
-) -> Store:
+def elsewhere(store: Store, tmp_path: Path, write: Write, *, rejected: bool) -> Store:
     """Another store with the same chunks, which has taken in what this one exports."""
     labelled = interchange.labelled(store, rejected=rejected)
     write(labelled, tmp_path / "set")
