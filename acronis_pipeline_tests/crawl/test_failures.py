@@ -10,7 +10,7 @@ from acronis_pipeline.core.errors import SiteError
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
 from acronis_pipeline.crawl.judging import verdict
-from acronis_pipeline.crawl.walking import crawler
+from acronis_pipeline.crawl.running import crawler
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Rows
 from acronis_pipeline_tests.crawl.website import PROSE, Reply, Request, Website

@@ -14,8 +14,8 @@ from acronis_pipeline.crawl import crawl, live_pages
 from acronis_pipeline.crawl.fetching.fetch import Answer, Ask, FetchError
 from acronis_pipeline.crawl.fetching.scope import Scope
 from acronis_pipeline.crawl.fetching.sitemap import resolved
-from acronis_pipeline.crawl.walking.folder import FolderFetcher, address, scan
-from acronis_pipeline.crawl.walking.session import run
+from acronis_pipeline.crawl.running.folder import FolderFetcher, address, scan
+from acronis_pipeline.crawl.running.session import run
 from acronis_pipeline.crawl.watching.probe import probe
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.content.pdf_maker import Put, make, paragraph
@@ -165,7 +165,7 @@ def test_a_file_that_grows_while_it_is_read_costs_itself_only(
                 stream.write("more\n")
         return state
 
-    monkeypatch.setattr("acronis_pipeline.crawl.walking.folder.os.fstat", fstat)
+    monkeypatch.setattr("acronis_pipeline.crawl.running.folder.os.fstat", fstat)
     result = crawl(store, of(docs))
     assert result.failed == {"changed while it was read": 1}
     assert pages(store, docs).keys() == {"a.md"}

@@ -12,7 +12,7 @@ from acronis_pipeline.crawl import crawl
 from acronis_pipeline.crawl.memory import archive
 from acronis_pipeline.crawl.memory.plan import History
 from acronis_pipeline.crawl.memory.tables import html_of
-from acronis_pipeline.crawl.walking import course
+from acronis_pipeline.crawl.running import crawl_run
 from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.website import Website
@@ -89,8 +89,8 @@ def test_writes_are_few_however_many_pages(
 def test_summaries_of_old_crawls_go_but_not_the_last_sweeps(
     site: Website, store: Store, settings: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(course, "KEEP_CRAWLS", 3)
-    monkeypatch.setattr(course, "KEEP_SWEEPS", 1)
+    monkeypatch.setattr(crawl_run, "KEEP_CRAWLS", 3)
+    monkeypatch.setattr(crawl_run, "KEEP_SWEEPS", 1)
     site.page("/")
     for only in (None, None, *[[site.url]] * 4):
         crawl(store, settings(), only=only)

@@ -16,7 +16,7 @@ from acronis_pipeline.core.errors import SiteError
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
 from acronis_pipeline.crawl.memory.journal import opened
-from acronis_pipeline.crawl.walking import course, crawler
+from acronis_pipeline.crawl.running import crawl_run, crawler
 from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.crawl.conftest import Rows
 from acronis_pipeline_tests.crawl.website import Reply, Request, Website
@@ -166,7 +166,7 @@ def interrupted(site: Website, store: Store, settings: Build, tmp_path: Path) ->
                 await take(self, *args)
 
             patch.setattr(crawler.Crawler, "_take", dying)
-            patch.setattr(course, "save", lambda *args: None)
+            patch.setattr(crawl_run, "save", lambda *args: None)
             with pytest.raises(KilledError):
                 crawl(store, settings(**options), journal_dir=tmp_path / "crawl")
         site.forget()
@@ -274,7 +274,7 @@ def test_a_crawl_killed_at_the_very_end_is_finished_without_a_request(
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(course, moment, die)
+        patch.setattr(crawl_run, moment, die)
         with pytest.raises(KilledError):
             crawl(store, settings(), journal_dir=tmp_path / "crawl")
     site.forget()

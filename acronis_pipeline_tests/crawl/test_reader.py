@@ -13,7 +13,7 @@ from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
 from acronis_pipeline.crawl.fetching.fetch import Answer
 from acronis_pipeline.crawl.judging import verdict
-from acronis_pipeline.crawl.walking import reader
+from acronis_pipeline.crawl.running import reader
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Rows
 from acronis_pipeline_tests.crawl.website import Reply, Website

@@ -8,7 +8,7 @@ from acronis_pipeline.core.errors import SiteError
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl, last_site_version
 from acronis_pipeline.crawl.memory.tables import html_of
-from acronis_pipeline.crawl.walking import crawler
+from acronis_pipeline.crawl.running import crawler
 from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.website import Reply, Website

@@ -9,7 +9,7 @@ import pytest
 from acronis_pipeline.core.errors import SettingsError
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.walking import render
+from acronis_pipeline.crawl.running import render
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.website import PROSE, Reply, Website

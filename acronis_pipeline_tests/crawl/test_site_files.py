@@ -10,8 +10,8 @@ import pytest
 from acronis_pipeline.core.errors import SiteError
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.site_files import TABLE, SiteFiles
-from acronis_pipeline.crawl.walking import session as site_session
-from acronis_pipeline.crawl.walking.session import Session, arrive
+from acronis_pipeline.crawl.running import session as site_session
+from acronis_pipeline.crawl.running.session import Session, arrive
 from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.crawl.website import Reply, Website
 

@@ -130,7 +130,7 @@ def test_another_extractor_makes_no_wave_of_changes(
         return content.Content(**{**vars(read), "markdown": read.markdown.upper()})
 
     monkeypatch.setattr(content, "VERSION", "another")
-    monkeypatch.setattr("acronis_pipeline.crawl.walking.reader.extract", other)
+    monkeypatch.setattr("acronis_pipeline.crawl.running.reader.extract", other)
     site.page("/b", "/a", text="Really changed.", etag=False)
     result = crawl(store, settings())
     assert (result.changed, result.unchanged) == (1, 2)

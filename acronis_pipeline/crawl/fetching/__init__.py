@@ -1,5 +1,5 @@
-"""Getting answers from a site.
+"""Asking a site: which addresses (`urls`, `scope`), what it says of itself (`robots`, `sitemap`, `site_files`),
+requests.
 
-Arriving (`source`, `session`, `robots`, `sitemap`, `site_files`), asking (`fetch`, `folder`, `render`), manners
-(`pace`, `retries`, `health`) and safety (`guard`).
+A request is made by `fetch`, as often as `pace` allows, and never into a private network (`guard`).
 """

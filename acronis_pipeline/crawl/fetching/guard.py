@@ -14,6 +14,7 @@ import httpcore2
 import httpx2
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class HostNotFoundError(OSError):
@@ -115,6 +116,3 @@ def is_public(address: Address) -> bool:
 
 def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return ipaddress.IPv4Address(address.packed[-4:]) if address in _NAT64 else None
-
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")

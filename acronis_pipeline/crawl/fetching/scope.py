@@ -1,6 +1,7 @@
 """Which addresses belong to the site, and which of those are worth a request.
 
-Addresses without end: calendars, filters that combine, folders within folders. Seen by their spelling alone.
+Not worth one are addresses without end, seen by their spelling alone: calendars, filters that combine, folders within
+folders.
 """
 
 import logging
@@ -26,6 +27,29 @@ _FOR_MACHINES = re.compile(
     r"/(?:robots|humans|security|(?:app-)?ads|llms(?:-full)?|CMakeLists|requirements(?:-[\w-]+)?)\.txt$", re.I
 )
 """Text that a program reads, or (`llms.txt`) that says again what the pages say."""
+_log = logging.getLogger(__name__)
+TOO_DEEP = "path too deep"
+REPEATS = "path repeats itself"
+TOO_MANY_PARAMETERS = "too many query parameters"
+TOO_MANY_VARIANTS = "too many queries of one path"
+TOO_MANY_ALIKE = "too many similar addresses"
+MAX_SEGMENTS = 20
+"""Relative links on a page that answers at any depth grow the path for ever; real sites stay below a dozen."""
+MAX_SAME_SEGMENT = 3
+"""`/en/shop/en/help/en/shop/en/`: a link without its leading slash, followed again and again."""
+MAX_PARAMETERS = 8
+"""Pages have one to four parameters; filters of a shop are added one by one."""
+MIN_SIMILAR_URLS = 1_000
+"""Allowed at least unless `site.max_similar_urls` says otherwise: a smaller page budget ends by itself."""
+MAX_PATTERNS = 50_000
+"""Patterns counted at most (some 10 MB). What comes after is not counted; the page budget ends it too."""
+_MAX_WARNINGS = 5
+_ID = re.compile(
+    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"  # UUID
+    r"|(?=[a-f]*\d)[0-9a-f]{12,}"  # digest
+    r"|\d+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -207,35 +231,6 @@ def _names(names: tuple[str, ...]) -> re.Pattern[str] | None:
     if not names:
         return None
     return re.compile("|".join(re.escape(name).replace(r"\*", ".*") for name in names), re.IGNORECASE)
-
-
-_log = logging.getLogger(__name__)
-
-TOO_DEEP = "path too deep"
-REPEATS = "path repeats itself"
-TOO_MANY_PARAMETERS = "too many query parameters"
-TOO_MANY_VARIANTS = "too many queries of one path"
-TOO_MANY_ALIKE = "too many similar addresses"
-
-MAX_SEGMENTS = 20
-"""Relative links on a page that answers at any depth grow the path for ever; real sites stay below a dozen."""
-MAX_SAME_SEGMENT = 3
-"""`/en/shop/en/help/en/shop/en/`: a link without its leading slash, followed again and again."""
-MAX_PARAMETERS = 8
-"""Pages have one to four parameters; filters of a shop are added one by one."""
-MIN_SIMILAR_URLS = 1_000
-"""Allowed at least unless `site.max_similar_urls` says otherwise: a smaller page budget ends by itself."""
-MAX_PATTERNS = 50_000
-"""Patterns counted at most (some 10 MB). What comes after is not counted; the page budget ends it too."""
-
-_MAX_WARNINGS = 5
-
-_ID = re.compile(
-    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"  # UUID
-    r"|(?=[a-f]*\d)[0-9a-f]{12,}"  # digest
-    r"|\d+",
-    re.IGNORECASE,
-)
 
 
 class Traps:

@@ -1,11 +1,8 @@
 """Sitemaps: the site's own list of its pages, and when each last changed.
 
-What kind of source a site is: a website, a local folder, or a sitemap and what it lists.
-
-The site's version: one string that differs when the site does.
-
-Where sitemaps say when each page changed, it is a digest of what they say; elsewhere of the listed addresses and of the
-content of every page that is held.
+`resolved` tells what kind of source a site is: a website, a local folder, or a sitemap and what it lists. The site's
+version is one string that differs when the site does: a digest of what sitemaps say where they say when each page
+changed, elsewhere of the listed addresses and of the content of every page that is held.
 """
 
 import asyncio
@@ -38,6 +35,9 @@ MAX_BYTES = 50 * 1024 * 1024
 """Of one file, unpacked: the limit in the sitemap protocol."""
 
 _XHTML_LINK = "{http://www.w3.org/1999/xhtml}link"
+_SITEMAP_NAME = re.compile(r".*\.xml(?:\.gz)?|.*sitemap.*\.txt(?:\.gz)?", re.IGNORECASE)
+_CHARS = 40
+"""Short enough for a Dagster tag value (63)."""
 
 
 @dataclass(frozen=True)
@@ -253,9 +253,6 @@ def _parsed(file: SiteFile) -> Listing:
     return parse(file.packed) if file.status == 200 else Listing()
 
 
-_SITEMAP_NAME = re.compile(r".*\.xml(?:\.gz)?|.*sitemap.*\.txt(?:\.gz)?", re.IGNORECASE)
-
-
 def resolved(site: SiteSettings) -> SiteSettings:
     """The site as it is crawled: of a folder or a sitemap only what is listed, of the latter from the host it lists.
 
@@ -285,10 +282,6 @@ def _listed_host(file: Path) -> str:
     if not hosts:
         raise SiteError(f"{file} lists no web address; site.url takes a folder, a sitemap, or https://host/path")
     return hosts.most_common(1)[0][0]
-
-
-_CHARS = 40
-"""Short enough for a Dagster tag value (63)."""
 
 
 def from_sitemap(sitemap: Sitemap, seen: Mapping[str, str] | None = None) -> str | None:

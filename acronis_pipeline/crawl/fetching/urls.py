@@ -1,10 +1,8 @@
-"""Addresses: one canonical spelling for each.
+"""Addresses: one canonical spelling for each, and two spellings of one page.
 
-Two addresses of one page that differ in spelling: `/guide`, `/guide/`, `/Guide/` and `/guide/index.html`.
-
-Some servers show one page at all of them, some another at each, and many know only one. So no spelling is rewritten
-before it was asked for: redirects and canonical links say what a server means, and where there are neither, two
-spellings are one page if they show the same content.
+Of `/guide`, `/guide/`, `/Guide/` and `/guide/index.html` some servers show one page at all, some another at each, and
+many know only one. So no spelling is rewritten before it was asked for: redirects and canonical links say what a server
+means, and where there are neither, two spellings are one page if they show the same content.
 """
 
 import re
@@ -44,6 +42,7 @@ _SESSION_IN_PATH = re.compile(
 )
 """Java's, PHP's and ColdFusion's; ASP.NET's are a segment of their own: `/(S(lit3py55t21z5v55vlm25s55))/`."""
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_INDEX = re.compile(r"/(?:index\.(?:html?|php|aspx?|jsp|cfm)|default\.(?:aspx?|html?)|home\.html?)$")
 
 
 def canonical(url: str, base: str | None = None, *, drop: re.Pattern[str] | None = None) -> str | None:
@@ -125,9 +124,6 @@ def _is_noise(parameter: str, drop: re.Pattern[str] | None) -> bool:
     if _TRACKING.fullmatch(name) or _SESSION.fullmatch(name) or _PERHAPS_SESSION.fullmatch(parameter):
         return True
     return drop is not None and drop.fullmatch(name) is not None
-
-
-_INDEX = re.compile(r"/(?:index\.(?:html?|php|aspx?|jsp|cfm)|default\.(?:aspx?|html?)|home\.html?)$")
 
 
 def key(url: str) -> str:

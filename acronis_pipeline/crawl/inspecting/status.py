@@ -1,7 +1,4 @@
-"""The addresses that gave no page when they were last asked for, by reason.
-
-Where the crawling of a site stands: what each crawl did, what is held, what is due next.
-"""
+"""Where the crawling of a site stands: what each crawl did, what is held, what is due next, and what gave no page."""
 
 import datetime as dt
 from collections import defaultdict
@@ -15,6 +12,8 @@ from acronis_pipeline.crawl.memory import journal
 from acronis_pipeline.crawl.memory.plan import History
 from acronis_pipeline.crawl.memory.tables import CHANGES, CRAWLS, LINK_LISTS, PAGES, VERSIONS, VISITS
 from acronis_pipeline.store import Store, schemas, timestamp
+
+TABLES = (PAGES, VERSIONS, CHANGES, VISITS, LINK_LISTS, site_files.TABLE, CRAWLS)
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,6 @@ def failures(store: Store) -> list[Failures]:
         for (outcome, reason), addresses in found.items()
     ]
     return sorted(groups, key=lambda group: (group.outcome, -len(group.addresses), group.reason))
-
-
-TABLES = (PAGES, VERSIONS, CHANGES, VISITS, LINK_LISTS, site_files.TABLE, CRAWLS)
 
 
 @dataclass(frozen=True)

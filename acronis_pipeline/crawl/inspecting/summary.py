@@ -1,7 +1,4 @@
-"""A picture of what crawls found, as PNG bytes.
-
-A crawl in sentences, for the terminal and for the Dagster UI.
-"""
+"""A crawl in sentences, for the terminal and for the Dagster UI, and a picture of what crawls found."""
 
 import datetime as dt
 from collections import Counter
@@ -19,6 +16,19 @@ DAYS = 60
 """Shown at most: what is older says little about whether crawling goes well now."""
 
 _COLOURS = {"new": "#2e7d4f", "changed": "#1f5fa8", "returned": "#7a5ea8", "gone": "#b3413a"}
+_MODES = {
+    "sweep": "every known address was asked",
+    "incremental": "only what the sitemap does not vouch for was asked",
+    "changes": "only what was seen to have changed was asked",
+}
+_MODES_OF_A_FOLDER = {
+    "sweep": "every file was looked at",
+    "incremental": "only files with another time of change were looked at",
+    "changes": "only files that were seen to have changed were looked at",
+}
+_BROKEN_LINKS = frozenset({"HTTP 404", "HTTP 410"})
+_REASONS = 6
+"""Named in a sentence, at most; all of them are in the counts."""
 
 
 def changes_over_time(store: Store) -> bytes:
@@ -83,21 +93,6 @@ def _stack(axes: Any, days: list[dt.date], counts: Counter[tuple[str, dt.date]])
         tops = [top + value for top, value in zip(tops, values, strict=True)]
     axes.axhline(0, color="#444444", linewidth=0.8)
     axes.figure.legend(loc="outside lower right", frameon=False, ncols=4, fontsize=8)
-
-
-_MODES = {
-    "sweep": "every known address was asked",
-    "incremental": "only what the sitemap does not vouch for was asked",
-    "changes": "only what was seen to have changed was asked",
-}
-_MODES_OF_A_FOLDER = {
-    "sweep": "every file was looked at",
-    "incremental": "only files with another time of change were looked at",
-    "changes": "only files that were seen to have changed were looked at",
-}
-_BROKEN_LINKS = frozenset({"HTTP 404", "HTTP 410"})
-_REASONS = 6
-"""Named in a sentence, at most; all of them are in the counts."""
 
 
 def sentences(result: CrawlResult) -> list[str]:

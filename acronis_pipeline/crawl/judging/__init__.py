@@ -1,5 +1,2 @@
-"""Telling what addresses and answers are.
-
-Spelling and scope (`urls`, `scope`, `traps`, `spellings`), bodies (`formats`, `charset`, `page`), and what is no page
-(`walls`, `soft404`, `languages`, `verdict`).
-"""
+"""Telling what answers are: bodies (`formats`), what is no page (`walls`, `soft404`), and what came of a visit
+(`verdict`)."""

@@ -1,7 +1,4 @@
-"""Bytes to text, the way the page means it.
-
-Which formats are pages, told by media type, ending and content, and each of them as HTML.
-"""
+"""Which formats are pages, told by media type, ending and content; each as HTML, decoded as the page means it."""
 
 import logging
 import posixpath
@@ -23,6 +20,43 @@ _ON_THE_WEB = "cp1252 cp1250 cp1251 koi8_r shift_jis euc_jp gb18030 big5 euc_kr 
 """What a guess may come to: of all charsets there are, short texts fit the Macintosh's and the mainframe's best."""
 _FEW_ERRORS, _FEW_ERRORS_SHARE = 3, 0.001
 """Errors that are a slip in a page of UTF-8, rather than a page in another charset."""
+_log = logging.getLogger(__name__)
+BINARY = "not text"
+LOG = "a log"
+NOT_READ = "not a page"
+"""Reasons why an answer is none, whatever its media type says; the last one is followed by what it is."""
+_KINDS: dict[str, PageFormat] = {
+    "text/html": "html",
+    "application/xhtml+xml": "html",
+    "application/pdf": "pdf",
+    "application/x-pdf": "pdf",
+    "text/markdown": "markdown",
+    "text/x-markdown": "markdown",
+    "text/plain": "text",
+}
+_MEDIA_TYPES: dict[PageFormat, str] = {
+    "html": "text/html",
+    "pdf": "application/pdf",
+    "markdown": "text/markdown",
+    "text": "text/plain",
+}
+_SAYS_NOTHING = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-download"})
+_ENDINGS: dict[str, PageFormat] = {
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".pdf": "pdf",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".mdx": "markdown",
+    ".txt": "text",
+    ".text": "text",
+}
+_SAMPLE_BYTES = 65_536
+_MAX_CONTROL_SHARE = 0.03
+"""Of control characters, NUL included: compressed data has a tenth, a page that was pasted together a few."""
+_CONTROLS = bytes({*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F})
+_WIDE_TEXT = (b"\xff\xfe", b"\xfe\xff")
 
 
 def decode_html(body: bytes, content_type: str | None) -> str:
@@ -62,47 +96,6 @@ def decode_text(body: bytes, content_type: str | None) -> str:
         guess = _guess(body)
         encoding = guess if guess == "utf-8" else http_content_type_encoding(content_type) or guess
     return to_unicode(body, encoding)
-
-
-_log = logging.getLogger(__name__)
-
-BINARY = "not text"
-LOG = "a log"
-NOT_READ = "not a page"
-"""Reasons why an answer is none, whatever its media type says; the last one is followed by what it is."""
-
-_KINDS: dict[str, PageFormat] = {
-    "text/html": "html",
-    "application/xhtml+xml": "html",
-    "application/pdf": "pdf",
-    "application/x-pdf": "pdf",
-    "text/markdown": "markdown",
-    "text/x-markdown": "markdown",
-    "text/plain": "text",
-}
-_MEDIA_TYPES: dict[PageFormat, str] = {
-    "html": "text/html",
-    "pdf": "application/pdf",
-    "markdown": "text/markdown",
-    "text": "text/plain",
-}
-_SAYS_NOTHING = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-download"})
-_ENDINGS: dict[str, PageFormat] = {
-    ".html": "html",
-    ".htm": "html",
-    ".xhtml": "html",
-    ".pdf": "pdf",
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".mdx": "markdown",
-    ".txt": "text",
-    ".text": "text",
-}
-_SAMPLE_BYTES = 65_536
-_MAX_CONTROL_SHARE = 0.03
-"""Of control characters, NUL included: compressed data has a tenth, a page that was pasted together a few."""
-_CONTROLS = bytes({*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F})
-_WIDE_TEXT = (b"\xff\xfe", b"\xfe\xff")
 
 
 class NotAPageError(Exception):

@@ -1,8 +1,6 @@
-"""Pages in the wanted languages only; the others are not even asked for where the site says what they are.
+"""What an answered request turns out to be: a page to keep, another address, or the reason why it is none.
 
-What an answered request turns out to be: a page to keep, or the reason why it is none.
-
-What a visit found: a page, another address, or why there is none.
+Pages in languages that nobody wants are not even asked for where the site says what they are.
 """
 
 import re
@@ -30,6 +28,12 @@ MAX_REMEMBERED = 500_000
 
 _GUESS_MIN_WORDS = 40
 """Less text, or mostly code, and a guess is no better than chance."""
+NOINDEX = "noindex"
+_NOTHING_THERE = frozenset({NOINDEX, SOFT_404, OTHER_LANGUAGE, BINARY, LOG})
+_AGENT_RULE = re.compile(r"\s*([\w-]+)\s*:(.*)", re.DOTALL)
+_VALUED_DIRECTIVES = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
+Outcome = Literal["page", "redirect", "alias", "refused", "failed"]
+_ABSENT = frozenset({404, 410})
 
 
 class Languages:
@@ -90,13 +94,6 @@ class Languages:
 
 
 ALL_LANGUAGES = Languages()
-
-
-NOINDEX = "noindex"
-_NOTHING_THERE = frozenset({NOINDEX, SOFT_404, OTHER_LANGUAGE, BINARY, LOG})
-
-_AGENT_RULE = re.compile(r"\s*([\w-]+)\s*:(.*)", re.DOTALL)
-_VALUED_DIRECTIVES = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 
 
 @dataclass(frozen=True)
@@ -235,11 +232,6 @@ def _alias(declared: str | None, url: str, scope: Scope) -> str | None:
 
 def _is_front(url: str, scope: Scope) -> bool:
     return urlsplit(url).path in {"/", scope.prefix}
-
-
-Outcome = Literal["page", "redirect", "alias", "refused", "failed"]
-
-_ABSENT = frozenset({404, 410})
 
 
 @dataclass(frozen=True, slots=True)

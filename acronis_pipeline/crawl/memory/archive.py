@@ -1,6 +1,6 @@
-"""What was known of every address before a crawl, in some hundred bytes each.
+"""What a crawl learns about each address, turned into table rows; and what it may build on from earlier ones.
 
-What a crawl learns about each address, turned into table rows; and what it may build on from earlier ones.
+What was known of every address before takes some hundred bytes each.
 """
 
 import asyncio
@@ -32,6 +32,11 @@ from acronis_pipeline.crawl.memory.tables import (
     write,
 )
 from acronis_pipeline.store import Store, is_in, primary_key, schemas, timestamp
+
+BATCH_VISITS = 1_000
+BATCH_CHARS = 8_000_000
+"""So much is gathered before it is written: Lance makes a file and a version of each write."""
+_SETTLED = frozenset({"page", "alias", "refused"})
 
 
 class KeyedRows:
@@ -95,14 +100,6 @@ class Known:
         visit = self.visits.get(url) or {}
         headers = {"If-None-Match": visit.get("etag"), "If-Modified-Since": visit.get("last_modified")}
         return {name: value for name, value in headers.items() if value}
-
-
-BATCH_VISITS = 1_000
-BATCH_CHARS = 8_000_000
-"""So much is gathered before it is written: Lance makes a file and a version of each write."""
-
-
-_SETTLED = frozenset({"page", "alias", "refused"})
 
 
 @dataclass(frozen=True, slots=True)

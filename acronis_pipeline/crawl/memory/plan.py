@@ -1,8 +1,6 @@
-"""What a crawl reports.
+"""What a crawl will ask for (everything, what the sitemap does not vouch for, or named pages), and what it reports.
 
-Whether a sitemap's lastmod can vouch that a page is what it was when it was last asked for.
-
-What a crawl will ask for: everything, what the sitemap does not vouch for, or named pages.
+`vouches` tells whether a sitemap's lastmod says that a page is what it was when it was last asked for.
 """
 
 import datetime as dt
@@ -18,6 +16,13 @@ from acronis_pipeline.store import Store, schemas
 
 Mode = Literal["sweep", "incremental", "changes"]
 """What a crawl asks for: everything; what the sitemap says has changed, and all that it does not say; named pages."""
+MAX_LIES = 0.01
+"""Share of pages that may change under an unchanged lastmod before a site's lastmod is not believed any more."""
+_DATE = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
+_MINUTE = dt.timedelta(minutes=1)
+"""Seconds are optional."""
+_ANYWHERE = dt.timedelta(hours=12)
+"""A date without a time zone ends last at UTC−12."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +65,6 @@ class CrawlResult:
     accepted_vanished: bool = False
     lastmod_lies: int | None = None
     examples: list[dict[str, object]] = field(default_factory=list)
-
-
-MAX_LIES = 0.01
-"""Share of pages that may change under an unchanged lastmod before a site's lastmod is not believed any more."""
-
-_DATE = re.compile(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?")
-_MINUTE = dt.timedelta(minutes=1)
-"""Seconds are optional."""
-_ANYWHERE = dt.timedelta(hours=12)
-"""A date without a time zone ends last at UTC−12."""
 
 
 def vouches(now: str | None, before: str | None, asked_at: dt.datetime) -> bool:

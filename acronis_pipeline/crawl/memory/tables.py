@@ -1,10 +1,7 @@
-"""Addresses still to be asked for, each once, nearest to the start first.
+"""What one visit adds to the tables, as one record that is kept, passed on and written whole.
 
-What pages say and said: every content of every page, by address and content hash.
-
-What one visit adds to the tables, as one record that is kept, passed on and written whole.
-
-Rows of the tables, and parts of rows, as a visit makes them.
+Beside it: addresses still to be asked for, each once, nearest to the start first; and every content of every page, by
+address and content hash.
 """
 
 import datetime as dt
@@ -21,6 +18,26 @@ from acronis_pipeline.crawl.fetching.fetch import Answer
 from acronis_pipeline.store import Store, is_in, primary_key, schemas
 
 Source = Literal["seed", "sitemap", "link", "recheck"]
+TABLE = "page_versions"
+PAGES = "pages"
+VERSIONS = TABLE
+CHANGES = "page_changes"
+VISITS = "visits"
+LINK_LISTS = "link_lists"
+CRAWLS = "crawls"
+Row = dict[str, Any]
+Record = dict[str, list[Row]]
+"""Rows by table."""
+_SCHEMAS = {
+    LINK_LISTS: schemas.LINK_LISTS,
+    VERSIONS: schemas.PAGE_VERSIONS,
+    PAGES: schemas.PAGES,
+    CHANGES: schemas.PAGE_CHANGES,
+    VISITS: schemas.VISITS,
+    CRAWLS: schemas.CRAWLS,
+}
+"""In the order of writing: what a row refers to stands before it, so a kill in between leaves no loose end."""
+_WRITTEN_ONCE = frozenset({LINK_LISTS, VERSIONS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +80,6 @@ class Frontier:
         return len(self._queue)
 
 
-TABLE = "page_versions"
-
-
 def version_id(url: str, content_hash: str) -> str:
     """Key of one content of one page, 40 hex characters; a page that goes A, B, A has two."""
     return digest(url, content_hash)[:40]
@@ -78,30 +92,6 @@ def html_of(store: Store, pages: Mapping[str, str]) -> dict[str, str]:
         return {}
     rows = store.read(TABLE, schemas.PAGE_VERSIONS, columns=["url", "html"], where=is_in("version_id", ids))
     return dict(zip(*rows.to_pydict().values(), strict=True))
-
-
-PAGES = "pages"
-VERSIONS = TABLE
-CHANGES = "page_changes"
-VISITS = "visits"
-LINK_LISTS = "link_lists"
-CRAWLS = "crawls"
-
-Row = dict[str, Any]
-Record = dict[str, list[Row]]
-"""Rows by table."""
-
-_SCHEMAS = {
-    LINK_LISTS: schemas.LINK_LISTS,
-    VERSIONS: schemas.PAGE_VERSIONS,
-    PAGES: schemas.PAGES,
-    CHANGES: schemas.PAGE_CHANGES,
-    VISITS: schemas.VISITS,
-    CRAWLS: schemas.CRAWLS,
-}
-"""In the order of writing: what a row refers to stands before it, so a kill in between leaves no loose end."""
-
-_WRITTEN_ONCE = frozenset({LINK_LISTS, VERSIONS})
 
 
 def write(store: Store, records: Iterable[Record]) -> None:

@@ -1,6 +1,6 @@
-"""Looking at some of the pages whose changes no sitemap tells: which ones this time, and what became of each.
+"""A quick look at the site: what differs from the last crawl? A few requests, within a deadline.
 
-A quick look at the site: what differs from the last crawl? A few requests, within a deadline.
+Pages whose changes no sitemap tells take turns: `choose` says which ones this time, `look_at` what became of each.
 """
 
 import asyncio
@@ -19,13 +19,21 @@ from acronis_pipeline.crawl.fetching.site_files import SiteFiles
 from acronis_pipeline.crawl.fetching.sitemap import resolved
 from acronis_pipeline.crawl.judging import verdict
 from acronis_pipeline.crawl.memory.archive import extractor_of
-from acronis_pipeline.crawl.walking.session import Session, arrive, run_within, start_on_record
+from acronis_pipeline.crawl.running.session import Session, arrive, run_within, start_on_record
 from acronis_pipeline.crawl.watching.changes import Baseline, Page, SiteChanges, compare
 from acronis_pipeline.store import Store
 
 _NEAREST_SHARE = 0.3
 """Of a sample, for the pages nearest to the start: that is where news shows first."""
 _ABSENT = frozenset({404, 410})
+_log = logging.getLogger(__name__)
+_SHARE_FOR_WORK = 0.9
+"""Of the deadline; the rest is for closing connections and telling the result."""
+_SHARE_FOR_SITEMAPS = 0.6
+_MANY = 0.5
+"""More of the listed pages than this, all said to have changed at once, are not believed before one is seen to."""
+_FEW_PAGES = 20
+"""So many may, without a second look."""
 
 
 @dataclass(frozen=True)
@@ -126,17 +134,6 @@ async def _look(site: SiteSettings, session: Session, url: str, before: Page) ->
     # Hashes of two extractors say nothing; the next crawl renews them.
     same = reading.content_hash == before.content_hash or before.extractor != extractor_of(site)
     return Look(reading.no_page or (None if same else reading.content_hash), links=reading.links)
-
-
-_log = logging.getLogger(__name__)
-
-_SHARE_FOR_WORK = 0.9
-"""Of the deadline; the rest is for closing connections and telling the result."""
-_SHARE_FOR_SITEMAPS = 0.6
-_MANY = 0.5
-"""More of the listed pages than this, all said to have changed at once, are not believed before one is seen to."""
-_FEW_PAGES = 20
-"""So many may, without a second look."""
 
 
 def probe(

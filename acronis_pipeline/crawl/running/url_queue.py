@@ -7,9 +7,9 @@ from acronis_pipeline.crawl.fetching.scope import Traps
 from acronis_pipeline.crawl.judging import verdict
 from acronis_pipeline.crawl.memory.archive import Archive
 from acronis_pipeline.crawl.memory.tables import Frontier, Source, Target
-from acronis_pipeline.crawl.walking.absences import Watch
-from acronis_pipeline.crawl.walking.session import Session
-from acronis_pipeline.crawl.walking.tally import Tally
+from acronis_pipeline.crawl.running.absences import Watch
+from acronis_pipeline.crawl.running.session import Session
+from acronis_pipeline.crawl.running.tally import Tally
 
 KNOWN = "redirect to a known page"
 
@@ -17,7 +17,7 @@ _LISTS_AT_ONCE = 500
 """Recorded lists of links read in one go: a query of the table costs milliseconds, a list kilobytes."""
 
 
-class Agenda:
+class UrlQueue:
     """The frontier, and what the site, the settings and common sense let into it.
 
     Parameters

@@ -1,6 +1,6 @@
-"""Whether a site still answers.
+"""Going through a site: workers take addresses, ask or go by the record, and queue where the answers lead.
 
-Walking through a site: workers take addresses, ask or go by the record, and queue where the answers lead.
+Nothing is concluded from what is missing while the site as a whole does not answer (`Health`).
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from acronis_pipeline.crawl.judging.verdict import Verdict
 from acronis_pipeline.crawl.memory.archive import Archive, Recorded
 from acronis_pipeline.crawl.memory.journal import Run
 from acronis_pipeline.crawl.memory.tables import CHANGES, PAGES, Record, Target
-from acronis_pipeline.crawl.walking.absences import Sightings, Watch
-from acronis_pipeline.crawl.walking.agenda import KNOWN, Agenda
-from acronis_pipeline.crawl.walking.reader import Reader
-from acronis_pipeline.crawl.walking.render import Renderer
-from acronis_pipeline.crawl.walking.session import Session
-from acronis_pipeline.crawl.walking.tally import Tally
+from acronis_pipeline.crawl.running.absences import Sightings, Watch
+from acronis_pipeline.crawl.running.reader import Reader
+from acronis_pipeline.crawl.running.render import Renderer
+from acronis_pipeline.crawl.running.session import Session
+from acronis_pipeline.crawl.running.tally import Tally
+from acronis_pipeline.crawl.running.url_queue import KNOWN, UrlQueue
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +30,10 @@ MAX_FAILURES_IN_A_ROW = 25
 """After so many pages without one answer the site is taken to be down; asking on would only hurt it and us."""
 
 _SILENCE = frozenset({"timeout", "connection", "host not found", "TLS"})
+_LOOK_UP_S = 0.05
+"""While no visit ends: one may have come to wait for its PDF, which makes room for another."""
+_TRIES_PER_PAGE = 4
+"""Addresses asked for, at most, per page of the budget: endless calendars of noindex pages must end too."""
 
 
 class Health:
@@ -53,12 +57,6 @@ class Health:
         if self._failures == MAX_FAILURES_IN_A_ROW:
             self.silent = True
             _log.warning("crawl: no answer from %d pages in a row; stopping here", MAX_FAILURES_IN_A_ROW)
-
-
-_LOOK_UP_S = 0.05
-"""While no visit ends: one may have come to wait for its PDF, which makes room for another."""
-_TRIES_PER_PAGE = 4
-"""Addresses asked for, at most, per page of the budget: endless calendars of noindex pages must end too."""
 
 
 class Crawler:
@@ -86,7 +84,7 @@ class Crawler:
     ) -> None:
         self._site, self._session, self._archive, self._run, self._tally = site, session, archive, run, tally
         self._watch, self._health = Watch(), Health()
-        self._agenda = Agenda(site, session, archive, only, tally, self._watch)
+        self._queue = UrlQueue(site, session, archive, only, tally, self._watch)
         self._reader = Reader(site, session, archive, renderer)
         self._spellings = Spellings((url, archive.known.content_hash(url)) for url in archive.known.live())
         self._ask = Ask(
@@ -98,15 +96,15 @@ class Crawler:
         self._done: set[str] = set()
         self._waiting: dict[str, list[tuple[Target, str]]] = {}
         self._tries = 0
-        self._budget = site.max_pages - self._agenda.n_left_alone
+        self._budget = site.max_pages - self._queue.n_left_alone
 
     async def run(self) -> None:
         """Crawl until nothing is left to ask for; what was learnt is in the archive and the tally."""
         try:
-            self._agenda.begin()
+            self._queue.begin()
             await self._work_off()
             if not self.stopped:
-                self._agenda.recheck(lambda url: url not in self._done and not self._out_of_budget(url))
+                self._queue.recheck(lambda url: url not in self._done and not self._out_of_budget(url))
                 await self._work_off()
             while self._waiting:
                 _, aliases = self._waiting.popitem()
@@ -141,10 +139,10 @@ class Crawler:
         """Empty the queue with `site.concurrency` visits at once; one's page may still fill what others found empty."""
         active: set[asyncio.Task[None]] = set()
         try:
-            while self._agenda or active:
-                await self._agenda.follow_recorded()
-                while len(active) < self._n_at_once and not self._agenda.lists_are_due:
-                    target = self._agenda.frontier.pop()
+            while self._queue or active:
+                await self._queue.follow_recorded()
+                while len(active) < self._n_at_once and not self._queue.lists_are_due:
+                    target = self._queue.frontier.pop()
                     if target is None:
                         break
                     if self._may_ask(target) and not self._answered_already(target):
@@ -156,7 +154,7 @@ class Crawler:
                     for task in finished:
                         task.result()
                 await self._archive.save_if_due()
-                self._tally.progress(len(self._agenda.frontier), pause_s=self._session.fetcher.pace.pause_s)
+                self._tally.progress(len(self._queue.frontier), pause_s=self._session.fetcher.pace.pause_s)
         finally:
             for task in active:
                 task.cancel()
@@ -206,7 +204,7 @@ class Crawler:
         self._tally.visit()
         trail: list[str] = []
         try:
-            ask = replace(self._ask, hop=partial(self._agenda.hop, trail))
+            ask = replace(self._ask, hop=partial(self._queue.hop, trail))
             answer = await self._session.fetcher.get(target.url, ask)
         except RedirectRefusedError as refused:
             self._health.answered()
@@ -246,7 +244,7 @@ class Crawler:
             self._conclude(url, Verdict("failed", "unreadable", status=answer.status), answer)
             return
         answer, reading, same = read
-        self._agenda.follow(reading.links, target.depth)
+        self._queue.follow(reading.links, target.depth)
         found = verdict.of_reading(reading, answer, self._session.scope, live=self._archive.known.is_live(url))
         if found.outcome == "page" and (same_page := self._spellings.alias_of(url, reading.content_hash)):
             found = replace(found, outcome="alias", target=same_page)
@@ -264,7 +262,7 @@ class Crawler:
 
     def _repeat(self, target: Target, url: str, recorded: Verdict, links_id: str | None) -> None:
         """What a visit on record found, found again."""
-        self._agenda.follow_later(links_id, target.depth)
+        self._queue.follow_later(links_id, target.depth)
         if recorded.outcome == "page" and (reason := self._session.scope.why_not(url)):
             self._tally.skip(reason, url)  # a start page that is not wanted itself
         elif recorded.outcome == "page":
@@ -275,10 +273,10 @@ class Crawler:
             self._await_canonical(target, url, recorded.target)
         elif recorded.outcome == "redirect" and recorded.target:
             self._watch.note(url, recorded)
-            if reason := recorded.reason or self._agenda.forbids(recorded.target):
+            if reason := recorded.reason or self._queue.forbids(recorded.target):
                 self._tally.skip(reason, url)
-            elif self._agenda.frontier.claim(recorded.target):
-                self._agenda.frontier.push(Target(recorded.target, target.depth, target.source))
+            elif self._queue.frontier.claim(recorded.target):
+                self._queue.frontier.push(Target(recorded.target, target.depth, target.source))
             else:
                 self._tally.skip(KNOWN, url)
         else:
@@ -316,12 +314,12 @@ class Crawler:
     # Pages that name another address as theirs
 
     def _await_canonical(self, target: Target, url: str, canonical: str) -> None:
-        self._agenda.offer(canonical, target.depth, target.source)
+        self._queue.offer(canonical, target.depth, target.source)
         self._judge_alias(canonical, target, url)
 
     def _judge_alias(self, canonical: str, target: Target, url: str) -> None:
         """A page counts as another's alias only once that other one was there; else it stands for itself."""
-        unasked = canonical not in self._agenda.frontier and self._archive.known.is_live(canonical)
+        unasked = canonical not in self._queue.frontier and self._archive.known.is_live(canonical)
         if canonical in self._archive.confirmed or unasked:
             self._tally.skip("alias of a canonical page", url)
             self._archive.unpark(url, alias_of=canonical)
@@ -336,7 +334,7 @@ class Crawler:
             self._keep(url, record)
         else:
             self._archive.ask_afresh(url)
-            self._agenda.frontier.push(target)
+            self._queue.frontier.push(target)
 
     def _settle(self, *urls: str) -> None:
         self._done.update(urls)

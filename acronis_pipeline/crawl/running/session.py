@@ -1,6 +1,7 @@
-"""Coroutines run from plain functions, even where the thread already has an event loop (Dagster, Jupyter).
+"""Arriving at a site: who it is, what it allows, where its start page really is, what it lists.
 
-Arriving at a site: who it is, what it allows, where its start page really is, what it lists.
+`run` and `run_within` run coroutines from plain functions, even where the thread already has an event loop (Dagster,
+Jupyter).
 """
 
 import asyncio
@@ -30,10 +31,12 @@ from acronis_pipeline.crawl.judging.formats import Formats
 from acronis_pipeline.crawl.judging.soft404 import NOTHING_LEARNT, SoftNotFound
 from acronis_pipeline.crawl.judging.verdict import Languages
 from acronis_pipeline.crawl.memory.tables import VISITS
-from acronis_pipeline.crawl.walking.folder import FolderFetcher, scan
+from acronis_pipeline.crawl.running.folder import FolderFetcher, scan
 from acronis_pipeline.store import Store, quoted, schemas
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
+Validators = Callable[[str], dict[str, str]]
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -66,11 +69,6 @@ def run_within(main: Coroutine[Any, Any, T], deadline_s: float) -> T:
 
     threading.Thread(target=work, daemon=True, name="run-within").start()
     return outcome.result(timeout=deadline_s)
-
-
-_log = logging.getLogger(__name__)
-
-Validators = Callable[[str], dict[str, str]]
 
 
 def _none(url: str) -> dict[str, str]:

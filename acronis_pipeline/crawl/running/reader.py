@@ -16,8 +16,8 @@ from acronis_pipeline.crawl.fetching.robots import product_token
 from acronis_pipeline.crawl.judging import verdict
 from acronis_pipeline.crawl.judging.verdict import Reading
 from acronis_pipeline.crawl.memory.archive import Archive
-from acronis_pipeline.crawl.walking.render import Renderer
-from acronis_pipeline.crawl.walking.session import Session
+from acronis_pipeline.crawl.running.render import Renderer
+from acronis_pipeline.crawl.running.session import Session
 
 _log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from acronis_pipeline.crawl.fetching.robots import Robots
 from acronis_pipeline.crawl.fetching.scope import Scope
 from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.crawl.judging.walls import EMPTY_WITHOUT_SCRIPTS
-from acronis_pipeline.crawl.walking.folder import FolderFetcher
+from acronis_pipeline.crawl.running.folder import FolderFetcher
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route

@@ -1,6 +1,6 @@
-"""Keeping the folder from growing: old contents beyond what history needs, and what many small writes leave.
+"""A crawl from beginning to end: taking up what a killed one left, crawling, drawing conclusions, tidying up.
 
-The course of a crawl: taking up what a killed one left, walking the site, drawing conclusions, tidying up.
+The folder is kept from growing: old contents beyond what history needs go, and what many small writes leave.
 """
 
 import datetime as dt
@@ -25,13 +25,13 @@ from acronis_pipeline.crawl.memory.archive import Archive, Known, extractor_of, 
 from acronis_pipeline.crawl.memory.journal import Journal, Run
 from acronis_pipeline.crawl.memory.plan import CrawlResult, History, mode_of
 from acronis_pipeline.crawl.memory.tables import CHANGES, CRAWLS, LINK_LISTS, PAGES, VERSIONS, VISITS, Row, write
-from acronis_pipeline.crawl.walking import absences
-from acronis_pipeline.crawl.walking import session as site_session
-from acronis_pipeline.crawl.walking.absences import Sightings
-from acronis_pipeline.crawl.walking.crawler import Crawler
-from acronis_pipeline.crawl.walking.render import advice, renderer
-from acronis_pipeline.crawl.walking.session import Session, arrive, start_on_record
-from acronis_pipeline.crawl.walking.tally import Tally
+from acronis_pipeline.crawl.running import absences
+from acronis_pipeline.crawl.running import session as site_session
+from acronis_pipeline.crawl.running.absences import Sightings
+from acronis_pipeline.crawl.running.crawler import Crawler
+from acronis_pipeline.crawl.running.render import advice, renderer
+from acronis_pipeline.crawl.running.session import Session, arrive, start_on_record
+from acronis_pipeline.crawl.running.tally import Tally
 from acronis_pipeline.store import Store, schemas
 
 KEEP_CRAWLS = 1_000
@@ -40,6 +40,8 @@ KEEP_SWEEPS = 10
 """At least: the last of them say whether lastmod is believed and when the next is due."""
 
 _SITE_FILES = "site_files"
+_log = logging.getLogger(__name__)
+_NOT_IN_SUMMARY = frozenset({"examples", "site_version", "table_version"})
 
 
 def tidy(store: Store, *, keep_versions: int) -> None:
@@ -88,12 +90,7 @@ def _trim_crawls(store: Store) -> None:
     store.delete(CRAWLS, schemas.CRAWLS, {row["crawl_id"] for row in (*history.crawls, *history.attempts)} - kept)
 
 
-_log = logging.getLogger(__name__)
-
-_NOT_IN_SUMMARY = frozenset({"examples", "site_version", "table_version"})
-
-
-class Course:
+class CrawlRun:
     """One crawl from beginning to end; see `crawl.crawl` for the parameters. `run` it once."""
 
     def __init__(
