@@ -30,7 +30,7 @@ from acronis_pipeline import finetune
 from acronis_pipeline.answer import Answer, Citation
 from acronis_pipeline.answer.answerer import Answerer
 from acronis_pipeline.champion.promotion import Promotion
-from acronis_pipeline.champion.record import Champion, reigning
+from acronis_pipeline.champion.record import Champion, current_champion
 from acronis_pipeline.core.errors import AcronisPipelineError
 from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.core.settings.profile import remembering
@@ -125,7 +125,7 @@ def run(settings: Settings, recipes: Sequence[str], *, profile: dict[str, Any] |
     with remembering(settings, {"site": {"url": settings.site.url}} if profile is None else profile):
         outcome = materialize(settings, recipes)
     store = open_store(settings)
-    champion = reigning(store)
+    champion = current_champion(store)
     assert champion is not None  # its asset was the last to run
     answerer = Answerer(settings)
     return PipelineResult(

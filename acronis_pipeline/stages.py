@@ -11,7 +11,7 @@ from pathlib import Path
 from acronis_pipeline import chunk, evaluate, finetune, index, pairs, reporting, sample_site
 from acronis_pipeline.champion import pointer
 from acronis_pipeline.champion.promotion import Promotion, settle
-from acronis_pipeline.champion.record import history, reigning
+from acronis_pipeline.champion.record import current_champion, promotions
 from acronis_pipeline.champion.serving import compared_systems, models_to_index, reports_in_use
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.crawl import CrawlResult, crawl
@@ -153,13 +153,13 @@ def index_recipe(store: Store, recipe: str, settings: Settings) -> IndexedRecipe
     """
     tables = tuple(
         index.refresh(store, indexed, settings.index)
-        for indexed in models_to_index(store, recipe, settings.model, reigning(store))
+        for indexed in models_to_index(store, recipe, settings.model, current_champion(store))
     )
     in_use = _tables_in_use(store, settings)
     dropped = index.prune(store, in_use)
     promoted = _folders_of_champions(store, in_use)
     dropped_models = pruning.prune_model_folders(store, settings.models_dir, tables=in_use, promoted=promoted)
-    if champion := reigning(store):
+    if champion := current_champion(store):
         pointer.mark(store, champion)
     return IndexedRecipe(tables, tuple(dropped), tuple(dropped_models))
 
@@ -169,7 +169,7 @@ def _tables_in_use(store: Store, settings: Settings) -> set[str]:
     recipes = set(store.read(records.TABLE, schemas.MODELS, columns=["recipe"]).column("recipe").to_pylist())
     models = [model for recipe in recipes if (model := current_model(store, recipe))]
     current = [indexed(model, settings.model).table for model in models for indexed in (indexed_model, indexed_base)]
-    promoted = [champion.system.table for champion in history(store)]
+    promoted = [champion.system.table for champion in promotions(store)]
     return index.tables_in_use(current, promoted, settings.index.keep_models)
 
 
@@ -177,7 +177,7 @@ def _folders_of_champions(store: Store, tables: Collection[str]) -> list[Path]:
     """Of the models of all champions that answer from these tables, or could again."""
     return [
         Path(champion.model_folder)
-        for champion in history(store)
+        for champion in promotions(store)
         if champion.model_folder and champion.system.table in tables
     ]
 
@@ -212,7 +212,7 @@ def evaluate_recipe(
         gold.load(store),
         base,
         tuned,
-        compared=compared_systems(store, base, reigning(store), settings),
+        compared=compared_systems(store, base, current_champion(store), settings),
         in_use=reports_in_use(store),
         retrieval=settings.retrieval,
         evaluation=settings.evaluation,

@@ -1,7 +1,7 @@
 """Answers from the current champion, as `acronis-pipeline ask` gives them."""
 
 from acronis_pipeline.answer import Answer, ask
-from acronis_pipeline.champion.record import reigning
+from acronis_pipeline.champion.record import current_champion
 from acronis_pipeline.champion.serving import champion_model
 from acronis_pipeline.core.errors import NoChampionError
 from acronis_pipeline.core.settings import Settings
@@ -21,7 +21,7 @@ class Answerer:
 
     def __init__(self, settings: Settings) -> None:
         store = open_known(settings)
-        champion = reigning(store) if store else None
+        champion = current_champion(store) if store else None
         if store is None or champion is None:
             raise NoChampionError(
                 f"{settings.data_dir} has no champion to answer from; run `acronis-pipeline demo`, "

@@ -57,12 +57,12 @@ def decide(
     *,
     barred: Barred = lambda _: None,
 ) -> Decision:
-    """Compare the best candidate with whoever reigns, or with the best untouched baseline if nobody does.
+    """Compare the best candidate with the current champion, or with the best untouched baseline if there is none.
 
     The candidate is promoted if the whole paired interval of nDCG@10 on the synthetic test questions lies above zero
     and people's questions are answered no worse (their veto); or if the synthetic questions leave it open and people's
     questions decide for it. After a veto the next best candidate by validation gets its turn on the test questions.
-    External systems are compared in reports and never reign.
+    External systems are compared in reports and never promoted.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def decide(
     results
         Per-question results of these reports, and of `standing`.
     champion
-        Who reigns.
+        The current one.
     standing
         The champion asked today's questions (`evaluate_alone`); needed unless a report has that very system (see
         `needs_standing`).
@@ -116,8 +116,8 @@ def needs_standing(reports: Sequence[Report], champion: Champion | None) -> bool
     """Whether the champion must be asked today's questions apart, because no report holds its very system."""
     if champion is None:
         return False
-    held = {contender.behaviour for report in same_questions(reports) for contender, _ in _contenders(report)}
-    return champion.contender.behaviour not in held
+    held = {contender.ranking_key for report in same_questions(reports) for contender, _ in _contenders(report)}
+    return champion.contender.ranking_key not in held
 
 
 def same_questions(reports: Sequence[Report]) -> list[Report]:
@@ -198,7 +198,7 @@ def _contenders(report: Report) -> list[_Scored]:
     ]
 
 
-def may_reign(system: System) -> bool:
+def may_be_champion(system: System) -> bool:
     """Not a service of others, and not the champion of the day on which the report was made, which has its own row."""
     return not system.name.startswith("external:") and system.name != CHAMPION
 
@@ -215,12 +215,12 @@ def _better_by_validation(contenders: Sequence[_Scored], opponent: Contender) ->
     If the opponent has no validation score (an older model), all are candidates.
     """
     ranked = _ranked(contenders)
-    known = next((score for contender, score in ranked if contender.behaviour == opponent.behaviour), None)
+    known = next((score for contender, score in ranked if contender.ranking_key == opponent.ranking_key), None)
     better: dict[object, Contender] = {}
     for contender, score in ranked:
         ahead = known is None or score > known
-        if ahead and may_reign(contender.system) and contender.behaviour != opponent.behaviour:
-            better.setdefault(contender.behaviour, contender)
+        if ahead and may_be_champion(contender.system) and contender.ranking_key != opponent.ranking_key:
+            better.setdefault(contender.ranking_key, contender)
     return list(better.values())
 
 
@@ -233,8 +233,8 @@ def _opponent(
 ) -> Contender:
     if champion is None:
         return _best_baseline([pair for pair in contenders if pair[0].system.name in BASELINES], results)
-    wanted = champion.contender.behaviour
-    if present := next((contender for contender, _ in contenders if contender.behaviour == wanted), None):
+    wanted = champion.contender.ranking_key
+    if present := next((contender for contender, _ in contenders if contender.ranking_key == wanted), None):
         return present
     if standing is None or standing.questions_id != reports[0].questions_id:
         raise ChampionError(

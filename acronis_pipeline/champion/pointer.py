@@ -6,7 +6,7 @@ in between leaves a disagreement that `disagreements` names and `follow` mends.
 
 from typing import Protocol
 
-from acronis_pipeline.champion.record import Champion, history
+from acronis_pipeline.champion.record import Champion, promotions
 from acronis_pipeline.champion.serving import problem
 from acronis_pipeline.models.records import ModelRecord, model_named
 from acronis_pipeline.store import Store
@@ -71,5 +71,5 @@ def disagreements(store: Store, registry: Registry, champion: Champion) -> list[
 
 def _other_tables(store: Store, champion: Champion, *, tagged: bool = False) -> list[str]:
     """Tables that answered questions before."""
-    tables = {past.system.table for past in history(store)} - {champion.system.table}
+    tables = {past.system.table for past in promotions(store)} - {champion.system.table}
     return sorted(table for table in tables if not tagged or TAG in store.tags(table))

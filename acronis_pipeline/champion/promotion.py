@@ -1,4 +1,4 @@
-"""The promotion: today's reports against the reigning champion, and the pointer that moves or stays."""
+"""Promotion on evidence: today's reports against the current champion, and the pointer that moves or stays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from acronis_pipeline.champion.decision import (
     needs_standing,
     same_questions,
 )
-from acronis_pipeline.champion.record import Champion, Contender, crown, history
+from acronis_pipeline.champion.record import Champion, Contender, promote, promotions
 from acronis_pipeline.champion.rollback import rolled_back
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.errors import ChampionError, ModelError
@@ -33,7 +33,7 @@ from acronis_pipeline.store import Store
 
 @dataclass(frozen=True)
 class Promotion:
-    """The decision, who reigns after it, and whether that is somebody else than before."""
+    """The decision, the champion after it, and whether that is another one than before."""
 
     decision: Decision
     champion: Champion
@@ -61,7 +61,7 @@ def settle(
         If no recipe has a report, the newest one is no longer about today's passages and the champion must be asked
         anew or cannot be, or somebody moved the pointer meanwhile.
     """
-    past = history(store)
+    past = promotions(store)
     before = past[-1] if past else None
     reports = [report for report in latest_reports(store) if report.recipe in recipes]
     comparable = same_questions(reports)
@@ -80,7 +80,7 @@ def settle(
     if before and not decision.promote:
         return Promotion(decision, before, False)
     folder, identity = serving.model_of(store, decision.winner)
-    now = crown(
+    now = promote(
         store,
         decision.winner,
         move="promotion" if before else "first",
@@ -125,7 +125,7 @@ def _ask_again(
     """The champion on today's corpus and questions, after bringing its index up to date."""
     if unfit := serving.problem(store, champion.system, champion.model_folder, champion.identity):
         raise ChampionError(
-            f"champion {champion.contender} can neither answer nor be compared: {unfit}; let another one reign with "
+            f"champion {champion.contender} can neither answer nor be compared: {unfit}; choose another one with "
             "`acronis-pipeline champion rollback` or `champion promote`"
         )
     indexed = serving.serving_model(store, champion, settings.model)

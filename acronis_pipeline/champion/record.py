@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from acronis_pipeline.core.errors import ChampionError
 from acronis_pipeline.encoders import ModelIdentity
-from acronis_pipeline.evaluate.report import Behaviour, Comparison, behaviour
+from acronis_pipeline.evaluate.report import Comparison, RankingKey, ranking_key
 from acronis_pipeline.evaluate.setup import BASELINES
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store, schemas
@@ -36,8 +36,8 @@ class Contender:
     report_id: str
 
     @property
-    def behaviour(self) -> Behaviour:
-        return behaviour(self.system, self.model_id)
+    def ranking_key(self) -> RankingKey:
+        return ranking_key(self.system, self.model_id)
 
     def __str__(self) -> str:
         return self.system.name if self.system.name in BASELINES else f"{self.system.name} of recipe {self.recipe}"
@@ -47,8 +47,8 @@ class Contender:
 class Champion:
     """A row of the champions table; `identity` and `model_folder` are None for BM25.
 
-    `asked` is a digest of the questions that were known when it came to reign, `previous_id` the promotion that reigned
-    before, `restored_id` the one that a rollback brought back.
+    `asked` is a digest of the questions that were known when it was promoted, `previous_id` the promotion before it,
+    `restored_id` the one that a rollback brought back.
     """
 
     promotion_id: str
@@ -71,19 +71,19 @@ class Champion:
         return Contender(self.recipe, self.system, self.model_id, self.report_id)
 
 
-def reigning(store: Store) -> Champion | None:
+def current_champion(store: Store) -> Champion | None:
     """Who answers questions now; None before the first promotion."""
-    past = history(store)
+    past = promotions(store)
     return past[-1] if past else None
 
 
-def history(store: Store) -> list[Champion]:
+def promotions(store: Store) -> list[Champion]:
     """Every promotion and rollback, oldest first."""
     rows = store.read(TABLE, schemas.CHAMPIONS).to_pylist()
     return [_champion(row) for row in sorted(rows, key=lambda row: row["promoted_at"])]
 
 
-def crown(
+def promote(
     store: Store,
     contender: Contender,
     *,
@@ -96,12 +96,12 @@ def crown(
     asked: str = "",
     restored_id: str | None = None,
 ) -> Champion:
-    """Let a contender reign from now on.
+    """Make a contender the champion.
 
     Parameters
     ----------
     previous
-        Who reigned when the decision was made; if somebody else does by now, the decision is void.
+        The champion when the decision was made; if it is another one by now, the decision is void.
     model_folder, identity
         Of the model that it searches with; left out of the row for BM25.
 
@@ -114,11 +114,11 @@ def crown(
     """
     by_vectors = contender.system.needs_encoder
     if by_vectors and (identity is None or identity.model_id != contender.model_id):
-        raise ValueError(f"{contender} uses model {contender.model_id}; crown it with that model's identity and folder")
-    now = reigning(store)
+        raise ValueError(f"{contender} uses model {contender.model_id}; promote it with its identity and folder")
+    now = current_champion(store)
     if (now and now.promotion_id) != (previous and previous.promotion_id):
         raise ChampionError(
-            f"{now.contender if now else 'nobody'} reigns since this was decided, not "
+            f"{now.contender if now else 'nobody'} is champion by now, not "
             f"{previous.contender if previous else 'nobody'}; look at `acronis-pipeline champion show` and try again"
         )
     champion = Champion(
@@ -142,7 +142,7 @@ def crown(
 
 
 def _after(previous: Champion | None) -> datetime:
-    """Now, but never before the previous row, whose machine's clock may be fast: the newest row reigns."""
+    """Now, but never before the previous row, whose machine's clock may be fast: the newest row is the pointer."""
     now = datetime.now(UTC)
     return max(now, previous.promoted_at + timedelta(microseconds=1)) if previous else now
 

@@ -1,4 +1,4 @@
-"""Moves by hand: back to who reigned before, or to a system of a report that a person wants."""
+"""Moves by hand: back to an earlier champion, or to a system of a report that a person wants."""
 
 import logging
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from acronis_pipeline import index
 from acronis_pipeline.champion import serving
-from acronis_pipeline.champion.decision import asked, may_reign
-from acronis_pipeline.champion.record import Champion, Contender, crown, history
+from acronis_pipeline.champion.decision import asked, may_be_champion
+from acronis_pipeline.champion.record import Champion, Contender, promote, promotions
 from acronis_pipeline.core.errors import ChampionError, NoChampionError
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.evaluate.stored import latest_report, latest_reports, question_results
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Moved:
-    """Who reigns now, who did before, and what was done to the index (None if it was in step or left alone)."""
+    """The champion now and before, and what was done to the index (None if it was in step or left alone)."""
 
     champion: Champion
     before: Champion
@@ -28,7 +28,7 @@ class Moved:
 
 
 def roll_back(store: Store, settings: Settings, *, reason: str, to: str | None = None, refresh: bool = True) -> Moved:
-    """Let an earlier champion reign again.
+    """Go back to an earlier champion.
 
     Its index is brought up to date with today's chunks before the pointer moves; vectors come from the cache, so only
     passages that its model never saw are embedded.
@@ -38,8 +38,8 @@ def roll_back(store: Store, settings: Settings, *, reason: str, to: str | None =
     reason
         For the history, and for whoever reads why the system is not promoted again.
     to
-        Id of a promotion or its beginning, or its number in `history` from 1. By default whoever reigned before the
-        champion first did; rolling back twice goes back two steps.
+        Id of a promotion or its beginning, or its number in `history` from 1. By default the champion before the
+        current one first came; rolling back twice goes back two steps.
     refresh
         False moves the pointer at once and leaves the index as it is until the next refresh.
 
@@ -48,39 +48,41 @@ def roll_back(store: Store, settings: Settings, *, reason: str, to: str | None =
     ChampionError
         If there is nobody to go back to, or its table or model is gone or another's.
     """
-    past = history(store)
+    past = promotions(store)
     if not past:
         raise NoChampionError(f"{store.uri} has no champion yet, so there is nothing to go back to")
     now, target = past[-1], _named(past, to) if to else _before(past)
-    if target.contender.behaviour == now.contender.behaviour:
-        raise ChampionError(f"{now.contender} (promotion {target.promotion_id}) reigns already; nothing to roll back")
+    if target.contender.ranking_key == now.contender.ranking_key:
+        raise ChampionError(
+            f"{now.contender} (promotion {target.promotion_id}) is the champion already; nothing to roll back"
+        )
     return _move(store, settings, target, now, reason=reason, refresh=refresh, restored_id=target.promotion_id)
 
 
 def promote_by_hand(
     store: Store, settings: Settings, recipe: str, system: str, *, reason: str, refresh: bool = True
 ) -> Moved:
-    """Let a system of a recipe's newest report reign, whatever the evidence says.
+    """Promote a system of a recipe's newest report, whatever the evidence says.
 
     Raises
     ------
     ChampionError
-        If the report has no such system, it cannot reign, or it does already.
+        If the report has no such system, it cannot be champion, or it is already.
     """
-    past = history(store)
+    past = promotions(store)
     if not past:
         raise NoChampionError(f"{store.uri} has no champion yet; materialize champion, which chooses on evidence")
     now, report = past[-1], latest_report(store, recipe)
     if report is None:
         raise ChampionError(f"recipe {recipe} has no report; materialize eval_report[{recipe}] first")
     found = next((known for known in report.systems if known.name == system), None)
-    possible = [known.name for known in report.systems if may_reign(known)]
+    possible = [known.name for known in report.systems if may_be_champion(known)]
     if found is None or system not in possible:
         raise ChampionError(f"the report of recipe {recipe} has no {system!r} to promote, only {', '.join(possible)}")
     model_id = next(score.model_id for score in report.scores if score.system == found)
     contender = Contender(recipe, found, model_id, report.report_id)
-    if now.contender.behaviour == contender.behaviour:
-        raise ChampionError(f"{contender} reigns already, by promotion {now.promotion_id}")
+    if now.contender.ranking_key == contender.ranking_key:
+        raise ChampionError(f"{contender} is the champion already, by promotion {now.promotion_id}")
     folder, identity = serving.model_of(store, contender)
     target = replace(
         now,
@@ -96,18 +98,18 @@ def promote_by_hand(
 
 
 def rolled_back(past: Sequence[Champion], contender: Contender, questions: str) -> Champion | None:
-    """The rollback that took a contender back on these questions, unless a person let it reign again since.
+    """The rollback that took a contender back on these questions, unless a person promoted it again since.
 
     With a champion go all systems of its model, or the next best of them would take its place at once; where the one
     that came back has the same model, only systems of the same settings go. A relearned fusion weight makes no other
     settings.
     """
     found = None
-    for row, reigned in zip(past[1:], past, strict=False):
+    for row, before in zip(past[1:], past, strict=False):
         if row.move in ("by_hand", "rollback") and _alike(contender, row):
             found = None
         if row.restored_id and row.asked == questions:
-            gone = _stepped_over(past, reigned, row.restored_id)
+            gone = _stepped_over(past, before, row.restored_id)
             found = row if any(_goes_with(contender, left, row) for left in gone) else found
     return found
 
@@ -123,9 +125,9 @@ def _move(
     restored_id: str | None = None,
 ) -> Moved:
     if unfit := serving.problem(store, target.system, target.model_folder, target.identity):
-        raise ChampionError(f"{target.contender} cannot answer questions: {unfit}; {now.contender} still reigns")
+        raise ChampionError(f"{target.contender} cannot answer questions: {unfit}; {now.contender} stays champion")
     refreshed = _in_step(store, target, settings) if refresh else None
-    champion = crown(
+    champion = promote(
         store,
         target.contender,
         move="rollback" if restored_id else "by_hand",
@@ -169,12 +171,12 @@ def _named(past: Sequence[Champion], name: str) -> Champion:
 
 
 def _before(past: Sequence[Champion]) -> Champion:
-    """Who reigned before the champion, rollbacks undone: they count as what they brought back."""
+    """The champion before the current one, rollbacks undone: they count as what they brought back."""
     previous = _previous(past, past[-1])
     if previous is None:
         raise ChampionError(
-            f"{past[-1].contender} was the first champion, so there is nobody to go back to; `champion promote` lets "
-            "any system of a report reign"
+            f"{past[-1].contender} was the first champion, so there is nobody to go back to; `champion promote` "
+            "takes any system of a report"
         )
     return previous
 
@@ -186,10 +188,10 @@ def _previous(past: Sequence[Champion], row: Champion) -> Champion | None:
     return by_id[row.previous_id] if row.previous_id else None
 
 
-def _stepped_over(past: Sequence[Champion], reigned: Champion, restored_id: str) -> list[Champion]:
-    """Everybody between who reigned at a rollback and whom it brought back; the first alone where that is no way."""
+def _stepped_over(past: Sequence[Champion], before: Champion, restored_id: str) -> list[Champion]:
+    """Every champion from the one at a rollback to the one it brought back; the first alone where that is no way."""
     found: list[Champion] = []
-    row: Champion | None = reigned
+    row: Champion | None = before
     while row and restored_id not in (row.promotion_id, row.restored_id):
         found.append(row)
         row = _previous(past, row)
@@ -208,5 +210,5 @@ def _alike(contender: Contender, champion: Champion) -> bool:
 
 
 def _kind(contender: Contender) -> tuple[System, str | None]:
-    system, model_id = contender.behaviour
+    system, model_id = contender.ranking_key
     return (system if system.dense_weight is None else replace(system, dense_weight=0.0)), model_id

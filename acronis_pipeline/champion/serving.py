@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from acronis_pipeline import encoders, index
-from acronis_pipeline.champion.record import Champion, Contender, history
+from acronis_pipeline.champion.record import Champion, Contender, promotions
 from acronis_pipeline.core.errors import IdentityMismatchError, ModelError
 from acronis_pipeline.core.settings import ModelSettings, Settings
 from acronis_pipeline.encoders import ModelIdentity, precision_named
@@ -126,4 +126,4 @@ def _why_not_compared(store: Store, base: IndexedModel, champion: Champion, tabl
 
 def reports_in_use(store: Store) -> set[str]:
     """Ids of the reports that a promotion rests on."""
-    return {champion.report_id for champion in history(store)}
+    return {champion.report_id for champion in promotions(store)}

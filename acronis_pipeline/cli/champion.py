@@ -9,7 +9,7 @@ from acronis_pipeline.core.errors import ChampionError, NoChampionError
 from acronis_pipeline.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from acronis_pipeline.champion.history import Reign
+    from acronis_pipeline.champion.history import HistoryEntry
     from acronis_pipeline.champion.record import Contender
     from acronis_pipeline.champion.rollback import Moved
     from acronis_pipeline.store import Store
@@ -33,28 +33,28 @@ def of_a_person(context: typer.Context) -> None:
 
 @app.command()
 def show(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Show who reigns, since when and why, and whether MLflow's alias and LanceDB's tag agree."""
+    """Show the champion, since when and why, and whether MLflow's alias and LanceDB's tag agree."""
     from acronis_pipeline.champion import history, pointer
     from acronis_pipeline.tracking import Tracker
 
     settings = load_settings(data)
     store = _opened(settings)
-    reign = history.current(store)
-    if reign is None:
+    entry = history.current_entry(store)
+    if entry is None:
         raise _nobody(settings)
     tracker = Tracker.of(settings)
-    problems = pointer.disagreements(store, tracker, reign.champion)
+    problems = pointer.disagreements(store, tracker, entry.champion)
     version = tracker.champion_version()
     if as_json:
-        print_json(history.as_json(reign) | {"registry_version": version, "problems": problems})
+        print_json(history.as_json(entry) | {"registry_version": version, "problems": problems})
         return
-    for name, value in _shown(store, reign, version).items():
+    for name, value in _shown(store, entry, version).items():
         typer.echo(f"{name:<12} {value}")
     for problem in problems:
         typer.echo(f"disagrees    {problem}")
     typer.echo(
-        "Alias and tag follow with `acronis-pipeline champion repair`; put back what is gone, or let another reign "
-        "with `acronis-pipeline champion rollback`."
+        "Alias and tag follow with `acronis-pipeline champion repair`; put back what is gone, or choose another "
+        "one with `acronis-pipeline champion rollback`."
         if problems
         else "MLflow's alias and LanceDB's tag agree."
     )
@@ -66,17 +66,17 @@ def show_history(data: DataOption = None, as_json: JsonOption = False) -> None:
     from acronis_pipeline.champion import history
 
     settings = load_settings(data)
-    past = history.reigns(_opened(settings))
+    past = history.entries(_opened(settings))
     if as_json:
-        print_json([history.as_json(reign) for reign in reversed(past)])
+        print_json([history.as_json(entry) for entry in reversed(past)])
         return
     if not past:
         raise _nobody(settings)
-    for reign in reversed(past):
-        champion = reign.champion
+    for entry in reversed(past):
+        champion = entry.champion
         back = f" (to {champion.restored_id})" if champion.restored_id else ""
         typer.echo(
-            f"{reign.number:>3}  {champion.promotion_id}  {champion.promoted_at:%Y-%m-%d %H:%M} UTC  "
+            f"{entry.number:>3}  {champion.promotion_id}  {champion.promoted_at:%Y-%m-%d %H:%M} UTC  "
             f"{champion.move}{back}: {champion.contender}\n     {champion.reason}"
         )
 
@@ -86,7 +86,7 @@ def rollback(
     to: Annotated[
         str | None,
         typer.Option(
-            "--to", help="Promotion id or number of `champion history`.", show_default="who reigned before this one"
+            "--to", help="Promotion id or number of `champion history`.", show_default="the champion before this one"
         ),
     ] = None,
     reason: ReasonOption = "rolled back by hand",
@@ -123,15 +123,15 @@ def promote(
 
 @app.command()
 def repair(data: DataOption = None) -> None:
-    """Let MLflow's alias, LanceDB's tag and Dagster show who reigns, should a killed run have left them behind."""
+    """Let MLflow's alias, LanceDB's tag and Dagster show the champion, should a killed run have left them behind."""
     from acronis_pipeline.champion import pointer
-    from acronis_pipeline.champion.record import reigning
+    from acronis_pipeline.champion.record import current_champion
     from acronis_pipeline.defs.assets.champion import report_move
     from acronis_pipeline.tracking import Tracker
 
     settings = load_settings(data)
     store = _opened(settings)
-    now = reigning(store)
+    now = current_champion(store)
     if now is None:
         raise _nobody(settings)
     tracker = Tracker.of(settings)
@@ -139,9 +139,9 @@ def repair(data: DataOption = None) -> None:
     report_move(settings, store, tracker, now)
     if problems := pointer.disagreements(store, tracker, now):
         raise ChampionError(
-            f"{now.contender} reigns, but {'; '.join(problems)}; roll back, or materialize what is gone"
+            f"{now.contender} is the champion, but {'; '.join(problems)}; roll back, or materialize what is gone"
         )
-    typer.echo(f"{now.contender} reigns; MLflow's alias and LanceDB's tag agree.")
+    typer.echo(f"{now.contender} is the champion; MLflow's alias and LanceDB's tag agree.")
 
 
 def _finish(store: "Store", settings: Settings, moved: "Moved", as_json: bool) -> None:
@@ -160,9 +160,9 @@ def _finish(store: "Store", settings: Settings, moved: "Moved", as_json: bool) -
             f"({' '.join(str(error).split())[:200]}); run `acronis-pipeline champion repair` once they answer"
         ) from error
     if as_json:
-        reign = history.current(store)
-        assert reign  # it was just crowned
-        print_json(history.as_json(reign))
+        entry = history.current_entry(store)
+        assert entry  # it was just promoted
+        print_json(history.as_json(entry))
         return
     new, old = now.contender, moved.before.contender
     typer.echo(f"{_apart(new, old)} answers questions now, instead of {_apart(old, new)}.")
@@ -185,16 +185,16 @@ def _apart(one: "Contender", other: "Contender") -> str:
     return f"{one} (model {one.model_id})" if str(one) == str(other) else str(one)
 
 
-def _shown(store: "Store", reign: "Reign", version: str | None) -> dict[str, Any]:
+def _shown(store: "Store", entry: "HistoryEntry", version: str | None) -> dict[str, Any]:
     from acronis_pipeline.champion import history
 
-    champion, system = reign.champion, reign.champion.system
+    champion, system = entry.champion, entry.champion.system
     settings = {
         name: value
         for name, value in vars(system).items()
         if name not in ("name", "table") and value is not None and (name != "rerank_depth" or system.reranker)
     }
-    asked = {name: history.figures(reign, name) for name in reign.scores}
+    asked = {name: history.figures(entry, name) for name in entry.scores}
     return {
         "champion": champion.contender,
         "since": f"{champion.promoted_at:%Y-%m-%d %H:%M} UTC, {champion.move} {champion.promotion_id}",

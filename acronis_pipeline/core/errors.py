@@ -79,7 +79,7 @@ class TrackingError(AcronisPipelineError):
 
 
 class ChampionError(AcronisPipelineError):
-    """The champion cannot be chosen or moved as asked; who reigned before still does."""
+    """The champion cannot be chosen or moved as asked; it stays the one that it was."""
 
 
 class CheckFailedError(AcronisPipelineError):

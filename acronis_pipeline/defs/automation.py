@@ -8,7 +8,7 @@ import time
 import dagster as dg
 
 from acronis_pipeline import sample_site
-from acronis_pipeline.champion.record import reigning
+from acronis_pipeline.champion.record import current_champion
 from acronis_pipeline.core.errors import SiteError
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.crawl.watching.changes import SiteChanges, signature
@@ -50,7 +50,7 @@ index_refresh = dg.define_asset_job(
 
 def champion_recipe(store: Store) -> str | None:
     """Recipe whose index answers questions now."""
-    champion = reigning(store)
+    champion = current_champion(store)
     return champion.recipe if champion else None
 
 

@@ -1,6 +1,6 @@
-"""Measurement that can be trusted: every system on the same questions, with intervals, and a champion on evidence.
+"""Measurement that can be trusted: every system on the same questions, with intervals.
 
-`evaluate` compares, `refresh` keeps reports in the store, `champion` decides and remembers, `table` and `plots` show.
+An `EvaluationSetup` says what is compared on which questions, `evaluate` compares, and `refresh` keeps the report.
 """
 
 from acronis_pipeline.evaluate.evaluation import Evaluation, evaluate, evaluate_alone

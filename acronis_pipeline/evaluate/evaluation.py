@@ -174,7 +174,7 @@ def evaluate_alone(
     candidates: int = 200,
     canonical: Canonical = str,
 ) -> Evaluation:
-    """Ask one system as it is, such as a reigning champion, today's questions. `test.base` is the table it searches.
+    """Ask one system as it is, such as the current champion, today's questions. `test.base` is the table it searches.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from acronis_pipeline.core.settings import EmbeddingEndpoint, RetrievalSettings
 from acronis_pipeline.encoders import Embedder
 from acronis_pipeline.encoders import endpoint as endpoint_encoder
 from acronis_pipeline.evaluate.questions import Corpus
-from acronis_pipeline.evaluate.report import Behaviour, behaviour
+from acronis_pipeline.evaluate.report import RankingKey, ranking_key
 from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.retrieve import Batch, Ranking, System, lexical, open_checked
 from acronis_pipeline.store import Store
@@ -82,13 +82,13 @@ class EvaluationSetup:
 
     def as_in(self, others: Iterable[System], system: System) -> System | None:
         """The first of `others` that ranks as `system` does, whatever both are called."""
-        wanted = self.behaviour(system)
-        return next((other for other in others if self.behaviour(other) == wanted), None)
+        wanted = self.ranking_key(system)
+        return next((other for other in others if self.ranking_key(other) == wanted), None)
 
-    def behaviour(self, system: System) -> Behaviour:
+    def ranking_key(self, system: System) -> RankingKey:
         """What decides a system's rankings here."""
         embedder = self.embedder(system)
-        return behaviour(system, embedder.identity.model_id if embedder else None)
+        return ranking_key(system, embedder.identity.model_id if embedder else None)
 
 
 def systems(setup: EvaluationSetup, retrieval: RetrievalSettings, weight_of: Mapping[str, float]) -> list[System]:

@@ -90,7 +90,7 @@ def refresh(
     if known := _standing(store, recipe, key, test, compared.champion):
         _log.info("%s: indexes and questions are unchanged, report %s stands", recipe, known.report_id)
         return EvalResult(_made_newest(store, known), True, known.report_id)
-    champion = [str(test.behaviour(compared.champion.system))] if compared.champion else compared.champion_remarks
+    champion = [str(test.ranking_key(compared.champion.system))] if compared.champion else compared.champion_remarks
     report_id = digest(recipe, key, *champion)[:16]
     done = evaluate(
         store,
@@ -190,11 +190,11 @@ def _standing(
     made = _read(store, f"recipe = {quoted(recipe)} AND report_key = {quoted(key)}")
     if champion is None or not made:
         return made[-1] if made else None
-    wanted = test.behaviour(champion.system)
-    if holding := [report for report in made if wanted in report.behaviours]:
+    wanted = test.ranking_key(champion.system)
+    if holding := [report for report in made if wanted in report.ranking_keys]:
         return holding[-1]
     others = (report for report in latest_reports(store) if report.recipe != recipe)
-    known = any(wanted in report.behaviours and report.questions_id == made[-1].questions_id for report in others)
+    known = any(wanted in report.ranking_keys and report.questions_id == made[-1].questions_id for report in others)
     return made[-1] if known else None
 
 

@@ -36,9 +36,9 @@ def tables_in_use(current: Iterable[str], promoted: Sequence[str], keep_models: 
     current
         Of the models that recipes have now, and of their bases.
     promoted
-        Of every champion so far, oldest first; the last one reigns.
+        Of every champion so far, oldest first; the last one is the current one's.
     keep_models
-        How many tables before the reigning one can be rolled back to.
+        How many tables before the current champion's can be rolled back to.
     """
     newest_first = list(dict.fromkeys(reversed(promoted)))
     return {*current, *newest_first[: 1 + keep_models]}

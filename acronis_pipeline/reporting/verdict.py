@@ -10,7 +10,7 @@ from typing import Literal
 import pyarrow as pa
 
 from acronis_pipeline.champion.decision import Decision, decide, needs_standing, veto_rule
-from acronis_pipeline.champion.record import reigning
+from acronis_pipeline.champion.record import current_champion
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.report import Report, SystemScore
 from acronis_pipeline.evaluate.setup import BASELINES
@@ -66,7 +66,7 @@ def _decision(store: Store, report: Report, results: pa.Table) -> tuple[Decision
     """What the champion's rules make of this report alone, and that in words."""
     if not report.validation:
         return None, None
-    champion = reigning(store)
+    champion = current_champion(store)
     if champion and needs_standing([report], champion):
         outlook = f"The champion, {champion.contender}, is not part of this report; the champion asset compares them."
         return decide([report], results), outlook

@@ -304,12 +304,12 @@ CHAMPIONS = pa.schema(
         pa.field("report_id", pa.string()),
         pa.field("evidence", pa.string()),  # JSON of the comparisons that decided
         pa.field("asked", pa.string()),  # digest of the questions that were known at that moment
-        pa.field("previous_id", pa.string()),  # who reigned before; null for the first
+        pa.field("previous_id", pa.string()),  # the promotion before; null for the first
         pa.field("restored_id", pa.string()),  # which promotion a rollback brought back, else null
         pa.field("reason", pa.string()),
     ]
 )
-"""The pointer and its history: the newest row reigns, and rows are never altered."""
+"""The pointer and its history: the newest row is the current champion, and rows are never altered."""
 
 
 TEACHER_SCORES = pa.schema(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from acronis_pipeline.champion.record import history
+from acronis_pipeline.champion.record import promotions
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.finetune import Recipe, Report
 from acronis_pipeline.finetune.examples import digest_of
@@ -127,7 +127,9 @@ def record_training(
 
 def _of_champions(store: Store) -> set[str]:
     """Ids of every champion's model as the registry has them, which holds weights and knows of no precision."""
-    named = (model_named(store, champion.recipe, champion.model_id) for champion in history(store) if champion.model_id)
+    named = (
+        model_named(store, champion.recipe, champion.model_id) for champion in promotions(store) if champion.model_id
+    )
     return {record.identity.model_id for record in named if record}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from acronis_pipeline.champion.record import reigning
+from acronis_pipeline.champion.record import current_champion
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.store import schemas
@@ -26,7 +26,7 @@ def pairs_of(finished: FinishedRun) -> dict[str, dict[str, Any]]:
 
 def passages_of(finished: FinishedRun) -> dict[str, dict[str, Any]]:
     """Rows of the index that answers questions, vectors included."""
-    champion = reigning(finished.store)
+    champion = current_champion(finished.store)
     assert champion
     return rows(finished.store.read(champion.system.table, schemas.passages(384)), "chunk_id")
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from acronis_pipeline.api import Answerer
-from acronis_pipeline.champion.record import crown, reigning
+from acronis_pipeline.champion.record import current_champion, promote
 from acronis_pipeline.core.errors import CheckFailedError
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.assets import (
@@ -62,7 +62,7 @@ def replant(
 
 
 def champion_table(finished: FinishedRun) -> str:
-    now = reigning(finished.store)
+    now = current_champion(finished.store)
     assert now
     return now.system.table
 
@@ -203,9 +203,9 @@ def test_tag_that_a_killed_run_left_behind_fails_until_champion_is_materialized_
 
 
 def test_pointer_that_moved_without_dagster_fails_until_champion_is_materialized_again(copied):
-    now = reigning(copied.store)
+    now = current_champion(copied.store)
     assert now
-    moved = crown(
+    moved = promote(
         copied.store,
         now.contender,
         move="by_hand",
@@ -215,7 +215,7 @@ def test_pointer_that_moved_without_dagster_fails_until_champion_is_materialized
         identity=now.identity,
     )
     found = problems(outcome(copied, champion.all_name_the_same_champion))
-    assert f"promotion {moved.promotion_id} reigns, and Dagster shows another" in found
+    assert f"promotion {moved.promotion_id} is current, and Dagster shows another" in found
     assert execute(copied, "full_pipeline", ["champion"]).success
     assert outcome(copied, champion.all_name_the_same_champion).passed
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from acronis_pipeline import evaluate
-from acronis_pipeline.champion.record import reigning
+from acronis_pipeline.champion.record import current_champion
 from acronis_pipeline.crawl import live_pages
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.models.indexed import require_model
@@ -182,7 +182,7 @@ def test_evaluation_run_keeps_table_plot_and_every_questions_outcome(finished):
 
 
 def test_registry_alias_names_the_champions_model_and_nothing_if_it_was_not_trained(finished):
-    champion = reigning(finished.store)
+    champion = current_champion(finished.store)
     record = require_model(finished.store, RECIPE)
     assert champion
     assert champion == finished.outcome.champion

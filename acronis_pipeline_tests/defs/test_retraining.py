@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from acronis_pipeline.champion.record import Contender, crown
+from acronis_pipeline.champion.record import Contender, promote
 from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.defs import automation, build_definitions, sensor_memory
 from acronis_pipeline.defs.automation import RETRAIN_TAG
@@ -27,12 +27,12 @@ def settings(tmp_path) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings) -> Store:
-    """BM25 reigns by a report of the recipe, which was trained on ten passages."""
+    """BM25 is champion by a report of the recipe, which was trained on ten passages."""
     store = Store(settings.store_uri)
     write_chunks(store, [chunk(f"c{n}", f"passage {n}") for n in range(10)])
     train(store, "first", range(10))
     contender = Contender(RECIPE, System("bm25", "bm25", "passages"), None, "report")
-    crown(store, contender, move="first", reason="best", previous=None)
+    promote(store, contender, move="first", reason="best", previous=None)
     return store
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from acronis_pipeline import encoders, pairs
 from acronis_pipeline.champion import pointer
-from acronis_pipeline.champion.record import reigning
+from acronis_pipeline.champion.record import current_champion
 from acronis_pipeline.champion.rollback import promote_by_hand
 from acronis_pipeline.core.errors import RecipeError
 from acronis_pipeline.encoders import in_precision
@@ -72,7 +72,7 @@ def test_a_model_that_was_trained_over_leaves_when_the_next_one_is_indexed(copie
     (step,) = result.asset_materializations_for_node("lancedb_index")
     assert str(over.folder) in str(step.metadata["dropped_models"].value)
     assert step.metadata["dropped_models_bytes"].value > 1_000_000
-    serving = reigning(copied.store)
+    serving = current_champion(copied.store)
     assert serving
     assert serving.problem(copied.store, serving.system, serving.model_folder, serving.identity) is None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from acronis_pipeline.champion.record import Contender, crown
+from acronis_pipeline.champion.record import Contender, promote
 from acronis_pipeline.evaluate import question_results
 from acronis_pipeline.evaluate.scoring import compare
 from acronis_pipeline.reporting import Verdict, verdict
@@ -135,7 +135,7 @@ def test_choice_that_leads_on_no_set_is_no_plain_success(store: Store) -> None:
 def test_rules_hold_for_a_report_without_the_champion_too(store: Store) -> None:
     """What people's questions exclude is not favoured because the champion stands in another recipe's report."""
     elsewhere = Contender("other", System("bm25_mmr", "bm25", "chunks", mmr=0.5), None, "another report")
-    crown(store, elsewhere, move="first", reason="it was better", previous=None)
+    promote(store, elsewhere, move="first", reason="it was better", previous=None)
     people = questions("h", n=30)
     found = judged(
         store,

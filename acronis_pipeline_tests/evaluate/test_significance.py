@@ -4,7 +4,7 @@ from scipy.stats import bootstrap
 
 from acronis_pipeline.champion.decision import decide
 from acronis_pipeline.evaluate.significance import mean_interval, mean_intervals, paired_difference
-from acronis_pipeline_tests.evaluate.simulated_reports import OPPONENT, Scenario, simulate
+from acronis_pipeline_tests.champion.simulated_reports import OPPONENT, Scenario, simulate
 
 
 def simulated_differences(

@@ -6,7 +6,7 @@ import pytest
 
 from acronis_pipeline import evaluate as evaluation
 from acronis_pipeline import index
-from acronis_pipeline.champion.record import Contender, crown
+from acronis_pipeline.champion.record import Contender, promote
 from acronis_pipeline.champion.serving import reports_in_use
 from acronis_pipeline.evaluate import stored
 from acronis_pipeline.pairs.gold import GoldQuestion
@@ -106,7 +106,9 @@ def test_reports_beyond_the_newest_go_with_their_results_unless_a_promotion_rest
         row = store.read("reports", schemas.REPORTS, where=f"report_id = '{report_id}'").to_pylist()[0]
         moment = datetime(2026, 11, 21, hour, tzinfo=UTC)
         store.upsert("reports", schemas.REPORTS, pa.Table.from_pylist([row | {"created_at": moment}], schemas.REPORTS))
-    crown(store, Contender("words", System("bm25", "bm25", "t"), None, ids[0]), move="first", reason="", previous=None)
+    promote(
+        store, Contender("words", System("bm25", "bm25", "t"), None, ids[0]), move="first", reason="", previous=None
+    )
     assert stored.prune(store, "another", keep=1) == 0
     assert stored.prune(store, "words", reports_in_use(store), keep=2) == 1
     left = {stored_report.report.report_id for stored_report in evaluation.stored_reports(store)}

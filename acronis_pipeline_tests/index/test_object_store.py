@@ -9,7 +9,7 @@ from moto.server import ThreadedMotoServer
 
 from acronis_pipeline import index
 from acronis_pipeline.champion import pointer
-from acronis_pipeline.champion.record import Contender, crown, reigning
+from acronis_pipeline.champion.record import Contender, current_champion, promote
 from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.store import Store, open_store
@@ -84,10 +84,10 @@ def test_the_champion_is_crowned_and_found_on_an_object_store(settings: Settings
     write_chunks(store, CORPUS)
     refresh(store)
     contender = Contender("query_adapter", System("bm25", "bm25", TABLE), None, "report")
-    crowned = crown(store, contender, move="first", reason="the best", previous=None)
-    pointer.mark(store, crowned)
+    promoted = promote(store, contender, move="first", reason="the best", previous=None)
+    pointer.mark(store, promoted)
     reader = open_store(settings)
-    assert reigning(reader) == crowned
+    assert current_champion(reader) == promoted
     assert reader.tags(TABLE) == {pointer.TAG: reader.version(TABLE)}
 
 

@@ -38,8 +38,8 @@ def cache(model: WordEmbedder) -> str:
 
 
 def test_the_tables_of_current_models_and_of_the_last_promotions_stay() -> None:
-    promoted = ["oldest", "older", "old", "older", "reigning"]
-    assert index.tables_in_use({"current", "base"}, promoted, 2) == {"current", "base", "reigning", "older", "old"}
+    promoted = ["oldest", "older", "old", "older", "newest"]
+    assert index.tables_in_use({"current", "base"}, promoted, 2) == {"current", "base", "newest", "older", "old"}
     assert index.tables_in_use([], [], 3) == set()
 
 

@@ -185,7 +185,7 @@ def test_hybrid_answers_by_vectors_where_no_word_matches(store: Store) -> None:
 
 
 def test_model_of_other_vectors_is_refused(store: Store) -> None:
-    stranger = deferred.deferred.DeferredEmbedder(identity_of_another_model(), WordEmbedder)
+    stranger = deferred.DeferredEmbedder(identity_of_another_model(), WordEmbedder)
     with pytest.raises(IdentityMismatchError, match=TABLE):
         Retriever(store, SYSTEMS[1], stranger)
     with pytest.raises(IdentityMismatchError, match="got none"):

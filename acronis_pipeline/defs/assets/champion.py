@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from acronis_pipeline.champion import history, pointer
-from acronis_pipeline.champion.record import Champion, reigning
+from acronis_pipeline.champion.record import Champion, current_champion
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.assets.eval_report import eval_report
@@ -84,11 +84,11 @@ def _evaluated(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
 def _metadata(
     store: Store, registry: Tracker, now: Champion, reason: str, evidence: Sequence[Comparison]
 ) -> dict[str, Any]:
-    past = history.reigns(store)
+    past = history.entries(store)
     plotted = history.plot(past)
     return {
         "system": str(now.contender),
-        "reigns_since": now.promoted_at.isoformat(timespec="seconds"),
+        "champion_since": now.promoted_at.isoformat(timespec="seconds"),
         "recipe": now.recipe,
         "mode": now.system.mode,
         "dense_weight": now.system.dense_weight if now.system.dense_weight is not None else "",
@@ -115,12 +115,14 @@ def all_name_the_same_champion(
 
 
 def _agreement(instance: dg.DagsterInstance, store: Store, registry: Tracker) -> dg.AssetCheckResult:
-    now = reigning(store)
+    now = current_champion(store)
     if now is None:
-        return display.check(False, "nobody reigns")
+        return display.check(False, "there is no champion")
     problems = pointer.disagreements(store, registry, now)
     shown = instance.get_latest_materialization_event(champion.key)
     materialization = shown.asset_materialization if shown else None
     if materialization and (materialization.tags or {}).get(DATA_VERSION_TAG) != now.promotion_id:
-        problems.append(f"promotion {now.promotion_id} reigns, and Dagster shows another: materialize champion again")
+        problems.append(
+            f"promotion {now.promotion_id} is current, and Dagster shows another: materialize champion again"
+        )
     return display.check(not problems, f"{now.contender}, registry version {registry.champion_version()}", problems)

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from acronis_pipeline import index
-from acronis_pipeline.champion.record import reigning
+from acronis_pipeline.champion.record import current_champion
 from acronis_pipeline.champion.serving import models_to_index
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.defs import display
@@ -57,7 +57,7 @@ def recall_is_high_enough(
     tables = {
         indexed.table
         for recipe in recipes_of(context, opened, settings)
-        for indexed in models_to_index(opened, recipe, settings.model, reigning(opened))
+        for indexed in models_to_index(opened, recipe, settings.model, current_champion(opened))
     }
     recall_of = {table: index.search_options(opened.open(table)).recall_at_10 for table in sorted(tables)}
     problems = [
@@ -111,7 +111,7 @@ def _table_row(result: index.IndexResult) -> dict[str, object]:
 def _out_of_step(store: Store, recipe: str, settings: Settings) -> list[str]:
     expected = index.content_version(store)
     problems = []
-    for indexed in models_to_index(store, recipe, settings.model, reigning(store)):
+    for indexed in models_to_index(store, recipe, settings.model, current_champion(store)):
         identity = index.read_identity(store, indexed.table)
         if identity.model_id != indexed.embedder.identity.model_id:
             problems.append(f"{indexed.table}: vectors of {identity.model_id}")

@@ -6,7 +6,7 @@ import pytest
 
 from acronis_pipeline import evaluate as evaluation
 from acronis_pipeline.champion.promotion import Promotion, settle
-from acronis_pipeline.champion.record import reigning
+from acronis_pipeline.champion.record import current_champion
 from acronis_pipeline.champion.rollback import promote_by_hand, roll_back
 from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
 from acronis_pipeline.core.errors import ChampionError
@@ -14,8 +14,9 @@ from acronis_pipeline.evaluate.report import Forgetting
 from acronis_pipeline.evaluate.significance import Difference, Interval
 from acronis_pipeline.evaluate.stored import latest_report, latest_reports
 from acronis_pipeline.models.indexed import require_model
-from acronis_pipeline_tests.evaluate import reigning_world, worlds
-from acronis_pipeline_tests.evaluate.reigning_world import RECIPE, World
+from acronis_pipeline_tests.champion import worlds as champions_world
+from acronis_pipeline_tests.champion.worlds import RECIPE, World
+from acronis_pipeline_tests.evaluate import worlds
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, N_PAGES, SYNONYMS
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
 
@@ -54,7 +55,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path) -> Site:
-    world = reigning_world.build(tmp_path)
+    world = champions_world.build(tmp_path)
     write_chunks(world.store, CHUNKS)
     folder = world.model_folder(TUNED.identity)
     folder.mkdir(parents=True)
@@ -119,7 +120,7 @@ def test_champion_that_is_broken_and_in_no_report_asks_for_a_rollback(site: Site
     model = WordEmbedder("lost")
     system = replace(site.world.contender(model).system, table=site.world.index(model))
     site.world.enter(replace(site.world.contender(model), system=system), model, move="first")
-    with pytest.raises(ChampionError, match=r"its model folder .* is gone; let another one reign with .*rollback"):
+    with pytest.raises(ChampionError, match=r"its model folder .* is gone; choose another one with .*rollback"):
         site.settle()
 
 
@@ -145,10 +146,10 @@ def test_person_may_promote_what_the_evidence_would_not(site: Site) -> None:
     site.evaluate()
     moved = promote_by_hand(world.store, world.settings, RECIPE, "fine_tuned", reason="a demonstration")
     now = moved.champion
-    assert now == reigning(world.store)
+    assert now == current_champion(world.store)
     assert (now.move, now.system.name, now.reason, now.evidence) == ("by_hand", "fine_tuned", "a demonstration", ())
     assert now.model_folder == str(world.model_folder(TUNED.identity))
-    with pytest.raises(ChampionError, match="reigns already"):
+    with pytest.raises(ChampionError, match="is the champion already"):
         promote_by_hand(world.store, world.settings, RECIPE, "fine_tuned", reason="again")
     with pytest.raises(ChampionError, match="has no 'champion' to promote, only bm25, base, fine_tuned"):
         promote_by_hand(world.store, world.settings, RECIPE, "champion", reason="mistyped")

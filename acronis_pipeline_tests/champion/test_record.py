@@ -1,11 +1,11 @@
-"""The pointer's table: rows that come back as they were written, and who reigns."""
+"""The pointer's table: rows that come back as they were written, and the current champion."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from acronis_pipeline.champion.record import Champion, Contender, crown, history, reigning
+from acronis_pipeline.champion.record import Champion, Contender, current_champion, promote, promotions
 from acronis_pipeline.core.errors import ChampionError
 from acronis_pipeline.evaluate.report import Comparison
 from acronis_pipeline.evaluate.significance import Difference
@@ -33,11 +33,11 @@ def store(tmp_path) -> Store:
 
 
 def first(store: Store) -> Champion:
-    return crown(store, Contender("words", SYSTEMS["bm25"], None, "r1"), move="first", reason="best", previous=None)
+    return promote(store, Contender("words", SYSTEMS["bm25"], None, "r1"), move="first", reason="best", previous=None)
 
 
 def second(store: Store, previous: Champion | None) -> Champion:
-    return crown(
+    return promote(
         store,
         Contender("words", SEARCH, IDENTITY.model_id, "r2"),
         move="promotion",
@@ -51,10 +51,10 @@ def second(store: Store, previous: Champion | None) -> Champion:
 
 
 def test_every_setting_of_a_champion_survives_and_the_newest_row_reigns(store: Store) -> None:
-    assert reigning(store) is None
+    assert current_champion(store) is None
     rows = [one := first(store), second(store, one)]
-    assert history(store) == rows
-    now = reigning(store)
+    assert promotions(store) == rows
+    now = current_champion(store)
     assert now
     assert (now.system, now.identity, now.evidence) == (SEARCH, IDENTITY, (EVIDENCE,))
     assert now.system.min_similarity == SEARCH.min_similarity  # which equality leaves out
@@ -65,15 +65,15 @@ def test_every_setting_of_a_champion_survives_and_the_newest_row_reigns(store: S
 def test_promotion_with_another_models_identity_is_refused(store: Store) -> None:
     winner = Contender("words", SYSTEMS["base"], "base-model", "report")
     with pytest.raises(ValueError, match="base-model"):
-        crown(store, winner, move="first", reason="", previous=None, identity=IDENTITY)
+        promote(store, winner, move="first", reason="", previous=None, identity=IDENTITY)
 
 
 def test_decision_about_a_champion_that_no_longer_reigns_is_void(store: Store) -> None:
     old = first(store)
     now = second(store, old)
-    with pytest.raises(ChampionError, match="hybrid_rerank of recipe words reigns since this was decided, not bm25"):
-        crown(store, old.contender, move="promotion", reason="late", previous=old)
-    assert reigning(store) == now
+    with pytest.raises(ChampionError, match="hybrid_rerank of recipe words is champion by now, not bm25"):
+        promote(store, old.contender, move="promotion", reason="late", previous=old)
+    assert current_champion(store) == now
 
 
 def test_row_written_by_a_machine_whose_clock_is_slow_reigns_all_the_same(store: Store, monkeypatch) -> None:
@@ -83,11 +83,11 @@ def test_row_written_by_a_machine_whose_clock_is_slow_reigns_all_the_same(store:
     monkeypatch.undo()
     now = second(store, one)
     assert now.promoted_at > ahead
-    assert reigning(store) == now
+    assert current_champion(store) == now
 
 
 def test_systems_that_differ_in_name_and_table_alone_behave_the_same() -> None:
     one = Contender("words", SEARCH, "m", "r")
-    assert one.behaviour == replace(one, recipe="b", system=replace(SEARCH, name="x", table="y")).behaviour
-    assert one.behaviour != replace(one, model_id="other").behaviour
-    assert one.behaviour != replace(one, system=replace(SEARCH, mmr=None)).behaviour
+    assert one.ranking_key == replace(one, recipe="b", system=replace(SEARCH, name="x", table="y")).ranking_key
+    assert one.ranking_key != replace(one, model_id="other").ranking_key
+    assert one.ranking_key != replace(one, system=replace(SEARCH, mmr=None)).ranking_key

@@ -3,17 +3,17 @@
 import pytest
 
 from acronis_pipeline.champion import pointer
-from acronis_pipeline.champion.record import history, reigning
+from acronis_pipeline.champion.record import current_champion, promotions
 from acronis_pipeline.champion.rollback import roll_back
 from acronis_pipeline.encoders import in_precision
 from acronis_pipeline.encoders.identity import BFLOAT16
-from acronis_pipeline_tests.evaluate.reigning_world import CHUNKS, MemoryRegistry, World, build
+from acronis_pipeline_tests.champion.worlds import CHUNKS, MemoryRegistry, World, build
 from acronis_pipeline_tests.index.corpora import WordEmbedder, write_chunks
 
 
 @pytest.fixture
 def world(tmp_path) -> World:
-    """BM25 reigned first, and a tuned model does now."""
+    """BM25 was the first champion, and a tuned model is now."""
     world = build(tmp_path)
     world.enter(world.bm25(), move="first")
     embedder = world.train("a")
@@ -27,13 +27,13 @@ def registry() -> MemoryRegistry:
 
 
 def problems(world: World, registry: MemoryRegistry) -> str:
-    now = reigning(world.store)
+    now = current_champion(world.store)
     assert now
     return "; ".join(pointer.disagreements(world.store, registry, now))
 
 
 def follow(world: World, registry: MemoryRegistry) -> None:
-    now = reigning(world.store)
+    now = current_champion(world.store)
     assert now
     pointer.follow(world.store, registry, now)
 
@@ -51,7 +51,7 @@ def test_tag_and_alias_move_with_the_pointer_and_leave_the_old_table(world: Worl
     assert "the alias names version none, the champion's model is version version-a" in problems(world, registry)
     follow(world, registry)
     assert (problems(world, registry), registry.alias) == ("", "version-a")
-    old, new = (row.system.table for row in history(world.store))
+    old, new = (row.system.table for row in promotions(world.store))
     assert (world.store.tags(old), list(world.store.tags(new))) == ({}, ["champion"])
 
 
@@ -71,7 +71,7 @@ def test_killed_between_pointer_and_registry_is_a_disagreement_until_followed(
     registry.down = True
     with pytest.raises(ConnectionError):
         follow(world, registry)
-    now = reigning(world.store)
+    now = current_champion(world.store)
     assert now
     assert now.system.name == "hybrid"  # the pointer does not wait for the registry
     assert problems(world, registry) == "the alias names version none, the champion's model is version version-a"
@@ -86,7 +86,7 @@ def test_tag_follows_a_refresh_of_the_champions_table(world: World, registry: Me
     write_chunks(world.store, CHUNKS[1:])
     world.index(WordEmbedder("a"))
     assert "its tag champion at" in problems(world, registry)
-    now = reigning(world.store)
+    now = current_champion(world.store)
     assert now
     pointer.mark(world.store, now)
     assert problems(world, registry) == ""
@@ -118,7 +118,7 @@ def test_lost_table_and_wrong_registry_version_are_named(world: World, registry:
     follow(world, registry)
     registry.alias = "version-other"
     assert "the alias names version version-other" in problems(world, registry)
-    now = reigning(world.store)
+    now = current_champion(world.store)
     assert now
     world.store.drop(now.system.table)
     assert f"table {now.system.table} is gone" in problems(world, registry)

@@ -204,7 +204,7 @@ def test_champion_in_a_report_is_the_opponent_under_its_own_name_and_no_candidat
     decision = decide(given.reports, given.results, old)
     assert decision.promote
     assert decision.reason.startswith("fine_tuned of recipe words replaces hybrid of recipe words")
-    # A report made while another champion reigned names that one.
+    # A report made under another champion names that one.
     stronger = reports({**strength, "champion": 0.9}, {**strength, "champion": 0.9})
     decision = decide(stronger.reports, stronger.results, champion_of(SYSTEMS["bm25"], None))
     assert decision.winner.system.name == "fine_tuned"

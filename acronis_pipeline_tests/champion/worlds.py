@@ -1,4 +1,4 @@
-"""A store in which two tuned models and BM25 could reign: tables, model folders and records, no encoder to load."""
+"""A store in which two tuned models and BM25 could be champion: tables, folders, records, no encoder to load."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from acronis_pipeline import index
-from acronis_pipeline.champion.record import Champion, Contender, Move, crown, reigning
+from acronis_pipeline.champion.record import Champion, Contender, Move, current_champion, promote
 from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity
 from acronis_pipeline.retrieve import System
@@ -67,12 +67,12 @@ class World:
         return Contender(RECIPE, System("bm25", "bm25", self.index(WordEmbedder(), "base")), None, "report")
 
     def enter(self, contender: Contender, embedder: WordEmbedder | None = None, move: Move = "promotion") -> Champion:
-        return crown(
+        return promote(
             self.store,
             contender,
             move=move,
             reason="it was better",
-            previous=reigning(self.store),
+            previous=current_champion(self.store),
             model_folder=str(self.model_folder(embedder.identity)) if embedder else None,
             identity=embedder.identity if embedder else None,
             asked="questions",

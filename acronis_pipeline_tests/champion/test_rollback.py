@@ -7,17 +7,17 @@ import pytest
 
 from acronis_pipeline import index
 from acronis_pipeline.champion import rollback
-from acronis_pipeline.champion.record import history, reigning
+from acronis_pipeline.champion.record import current_champion, promotions
 from acronis_pipeline.champion.rollback import promote_by_hand, roll_back, rolled_back
 from acronis_pipeline.core.errors import ChampionError, NoChampionError
 from acronis_pipeline.retrieve import Retriever, System
-from acronis_pipeline_tests.evaluate.reigning_world import CHUNKS, World, build, reweighted
+from acronis_pipeline_tests.champion.worlds import CHUNKS, World, build, reweighted
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, identity_of_another_model, write_chunks
 
 
 @pytest.fixture
 def world(tmp_path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """BM25 reigned first, then model a, and model b does now; the newest report asked "questions"."""
+    """BM25 was the first champion, then model a, and model b is now; the newest report asked "questions"."""
     world = build(tmp_path)
     world.enter(world.bm25(), move="first")
     for name in ("a", "b"):
@@ -29,7 +29,7 @@ def world(tmp_path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def who(world: World) -> str:
-    now = reigning(world.store)
+    now = current_champion(world.store)
     assert now
     return "bm25" if now.identity is None else now.identity.base
 
@@ -49,9 +49,9 @@ def test_rolling_back_goes_a_step_each_time_until_the_first(world: World) -> Non
 
 
 def test_rollback_is_a_row_of_the_history_with_its_reason(world: World) -> None:
-    past = history(world.store)
+    past = promotions(world.store)
     moved = back(world)
-    assert history(world.store) == [*past, moved.champion]
+    assert promotions(world.store) == [*past, moved.champion]
     now = moved.champion
     assert (now.move, now.reason, now.restored_id) == ("rollback", "people complain", past[1].promotion_id)
     assert now.previous_id == moved.before.promotion_id == past[2].promotion_id
@@ -71,14 +71,14 @@ def test_rollback_after_a_promotion_on_top_of_a_rollback_brings_back_what_that_h
 
 @pytest.mark.parametrize("by_number", [True, False])
 def test_any_earlier_champion_can_be_named(world: World, by_number: bool) -> None:
-    back(world, to="1" if by_number else history(world.store)[0].promotion_id[:8])
+    back(world, to="1" if by_number else promotions(world.store)[0].promotion_id[:8])
     assert who(world) == "bm25"
 
 
 def test_unknown_name_and_whoever_reigns_are_refused(world: World) -> None:
     with pytest.raises(ChampionError, match="no promotion is called '99'"):
         back(world, to="99")
-    with pytest.raises(ChampionError, match="reigns already"):
+    with pytest.raises(ChampionError, match="is the champion already"):
         back(world, to="3")
     assert who(world) == "b"
 
@@ -96,7 +96,7 @@ def test_older_index_is_brought_up_to_date_from_the_cache_before_it_answers(worl
     assert time.monotonic() - started < 5
     assert refreshed
     assert (refreshed.added, refreshed.removed, refreshed.embedded) == (1, 1, 0)
-    now = reigning(world.store)
+    now = current_champion(world.store)
     assert now
     assert index.content_version(world.store, now.system.table) == index.content_version(world.store)
     hits = Retriever(world.store, now.system, WordEmbedder("a", {"question": "topic"})).retrieve("quite new", 1)
@@ -104,7 +104,7 @@ def test_older_index_is_brought_up_to_date_from_the_cache_before_it_answers(worl
 
 
 def test_index_in_step_is_left_alone(world: World) -> None:
-    table = history(world.store)[1].system.table
+    table = promotions(world.store)[1].system.table
     version = world.store.version(table)
     assert back(world).refreshed is None
     assert world.store.version(table) == version
@@ -113,17 +113,17 @@ def test_index_in_step_is_left_alone(world: World) -> None:
 def test_pointer_moves_at_once_without_refresh(world: World) -> None:
     write_chunks(world.store, CHUNKS[1:])
     assert back(world, refresh=False).refreshed is None
-    now = reigning(world.store)
+    now = current_champion(world.store)
     assert now
     assert world.store.count(now.system.table) == len(CHUNKS)
 
 
 def lose_table(world: World) -> None:
-    world.store.drop(history(world.store)[1].system.table)
+    world.store.drop(promotions(world.store)[1].system.table)
 
 
 def lose_model(world: World) -> None:
-    folder = history(world.store)[1].model_folder
+    folder = promotions(world.store)[1].model_folder
     world.model_folder(WordEmbedder("a").identity).rename(f"{folder}-gone")
 
 
@@ -146,7 +146,7 @@ def test_champion_that_cannot_answer_is_refused_and_the_pointer_stays(world: Wor
 def test_what_was_rolled_back_is_not_promoted_again_on_the_same_questions(world: World) -> None:
     b, a = world.contender(WordEmbedder("b")), world.contender(WordEmbedder("a"))
     row = back(world).champion
-    past = history(world.store)
+    past = promotions(world.store)
     assert rolled_back(past, b, "questions") == row
     assert rolled_back(past, reweighted(b, 0.9), "questions") == row
     assert rolled_back(past, b, "other questions") is None
@@ -160,26 +160,26 @@ def test_all_systems_of_a_model_go_with_it_but_not_with_another_system_of_the_sa
     reranked = replace(hybrid, system=replace(hybrid.system, name="hybrid_rerank", reranker="cross"))
     world.enter(reranked, WordEmbedder("b"))
     back(world)
-    past = history(world.store)
+    past = promotions(world.store)
     assert who(world) == "b"
     assert rolled_back(past, reranked, "questions")
     assert rolled_back(past, dense, "questions") is None
     back(world)
-    past = history(world.store)
+    past = promotions(world.store)
     assert who(world) == "a"
     assert all(rolled_back(past, system, "questions") for system in (hybrid, dense, reranked))
 
 
 def test_all_that_a_named_rollback_steps_over_are_taken_back(world: World) -> None:
     back(world, to="1")
-    past = history(world.store)
+    past = promotions(world.store)
     assert all(rolled_back(past, world.contender(WordEmbedder(name)), "questions") for name in ("a", "b"))
 
 
 def test_system_that_a_person_lets_reign_again_is_free_again(world: World) -> None:
     back(world)
     back(world, to="3")
-    past = history(world.store)
+    past = promotions(world.store)
     assert who(world) == "b"
     assert rolled_back(past, world.contender(WordEmbedder("b")), "questions") is None
     assert rolled_back(past, world.contender(WordEmbedder("a")), "questions")

@@ -18,9 +18,10 @@ from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.reporting import table
 from acronis_pipeline.retrieve import System
-from acronis_pipeline_tests.evaluate import reigning_world, worlds
+from acronis_pipeline_tests.champion import worlds as champions_world
+from acronis_pipeline_tests.champion.worlds import World
+from acronis_pipeline_tests.evaluate import worlds
 from acronis_pipeline_tests.evaluate.fake_embeddings import KEY, Script, serving
-from acronis_pipeline_tests.evaluate.reigning_world import World
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, SYNONYMS
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
 
@@ -69,7 +70,7 @@ def site(tmp_path: Path) -> Site:
 
 
 def build(folder: Path) -> Site:
-    world = reigning_world.build(folder)
+    world = champions_world.build(folder)
     write_chunks(world.store, CHUNKS)
     base, tuned = (
         worlds.indexed(world.store, WordEmbedder()),
@@ -94,7 +95,7 @@ def loaded(compared: ComparedSystems, embedder: WordEmbedder) -> ComparedSystems
 
 @pytest.fixture(scope="module")
 def older_reigns(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, Champion, Report]:
-    """A site where the older model reigns, and a report on it."""
+    """A site where the older model is champion, and a report on it."""
     site = build(tmp_path_factory.mktemp("older"))
     champion = site.enter_older()
     return site, champion, site.refresh(loaded(site.compared(champion), site.older)).report
