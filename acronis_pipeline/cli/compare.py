@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RunsArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[RUN]...",
+        metavar="RUN",
         help="A recipe (full; full~1 is its report before the newest), a report's or MLflow run's id or its beginning; "
         "/system takes one system of it (full/hybrid). The newest report of every recipe by default.",
         show_default=False,

@@ -27,7 +27,7 @@ def explain(problem: Any, settings: type[BaseSettings], profile_name: str) -> st
     path = [str(part) for part in problem["loc"] if part != "[key]"]
     name = ".".join(path)
     if problem["type"] == "extra_forbidden":
-        return f"{name} is not a setting; docs/operations.md lists them"
+        return f"{name} is not a setting; docs/reference/settings.md lists them"
     message = problem["msg"].removeprefix("Value error, ")
     shown = (
         name
@@ -75,7 +75,7 @@ def refuse_unknown_variables(settings: type[BaseSettings], others: Collection[st
     for variable in os.environ:
         upper = variable.upper()
         if upper.startswith(prefix) and upper not in known and upper.split("__")[0] not in known:
-            raise SettingsError(f"{variable} is not a setting; docs/operations.md lists them")
+            raise SettingsError(f"{variable} is not a setting; docs/reference/settings.md lists them")
 
 
 def refuse_malformed_values(settings: type[BaseSettings]) -> None:
