@@ -124,7 +124,7 @@ def _setup(
 ) -> EvaluationSetup:
     """The questions and their corpus, indexed by base and tuned model in tables of their own."""
     rows = index.passage_rows(dataset.passages)
-    base, tuned = (IndexedModel(f"{indexed.table}_{suffix}", indexed.embedder) for indexed in indexed_models)
+    base, tuned = (IndexedModel(f"{indexed.table}_{suffix}", indexed.encoder) for indexed in indexed_models)
     for indexed in (base, tuned):
         index.refresh_from(store, indexed, rows)
     return EvaluationSetup(questions, base, tuned, device=device)

@@ -221,7 +221,7 @@ def evaluate_recipe(
     )
 
     def publish(links: reporting.Links) -> str:
-        models = {"base": base.embedder, "fine_tuned": tuned.embedder}
+        models = {"base": base.encoder, "fine_tuned": tuned.encoder}
         return reporting.publish(settings.reports_dir, store, result.report, **models, links=links)
 
     run_id = record_report(tracker, store, result.report, model=record, tags=tags or {}, page=publish)

@@ -32,11 +32,11 @@ class Answerer:
         self._retriever = Retriever(
             store,
             champion.system,
-            indexed.embedder if indexed else None,
+            indexed.encoder if indexed else None,
             settings.retrieval.candidates,
             device=settings.model.device,
         )
-        self._quoting = (indexed or indexed_base(require_model(store, champion.recipe), settings.model)).embedder
+        self._quoting = (indexed or indexed_base(require_model(store, champion.recipe), settings.model)).encoder
 
     def ask(
         self, question: str, *, k: int | None = None, where: Filters | None = None, extractive: bool = False

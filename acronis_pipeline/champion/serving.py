@@ -78,7 +78,7 @@ def serving_model(store: Store, champion: Champion, model: ModelSettings) -> Ind
         return indexed
     identity = index.read_identity(store, champion.system.table)
     base = indexed_base(require_model(store, champion.recipe), model)
-    if base.embedder.identity.model_id == identity.model_id:
+    if base.encoder.identity.model_id == identity.model_id:
         return base
     return IndexedModel(champion.system.table, deferred(identity, lambda: encoders.find_base(identity.base), model))
 

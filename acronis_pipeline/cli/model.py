@@ -51,8 +51,8 @@ def export(
         raise ModelError(f"recipe {model} runs on a model behind an endpoint, which has no weights to export")
     identity = record.identity if record else encoders.describe(folder, base=model)
     dataset = labelled_datasets.load(None, questions)[1] if questions else pairs.load_dataset(opened(settings))
-    embedder = encoders.load(folder, identity, device="cpu", batch_size=settings.model.batch_size)
-    done = model_export.export(embedder, dataset, out.expanduser().resolve(), layout, max_loss=max_loss)
+    encoder = encoders.load_in_torch(folder, identity, device="cpu", batch_size=settings.model.batch_size)
+    done = model_export.export(encoder, dataset, out.expanduser().resolve(), layout, max_loss=max_loss)
     if use and record:
         model_export.serve(opened(settings), record, done)
     if as_json:

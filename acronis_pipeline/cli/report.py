@@ -78,7 +78,7 @@ def _make(store: "Store", report: "Report", settings: Settings) -> str:
             "base": indexed_base(record, settings.model),
             "fine_tuned": indexed_model(record, settings.model),
         }
-        models = {name: indexed.embedder for name, indexed in indexed_models.items()}
+        models = {name: indexed.encoder for name, indexed in indexed_models.items()}
     return publish(settings.reports_dir, store, report, **models, links=_links(store, report, settings))
 
 

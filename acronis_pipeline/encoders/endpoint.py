@@ -1,6 +1,6 @@
-"""An encoder behind an OpenAI-compatible embeddings endpoint, with an identity as every other encoder has one.
+"""Encoders behind an OpenAI-compatible embeddings endpoint, with an identity and a folder as every other one has.
 
-A model folder whose encoder is an endpoint: which one, and the map that vectors of questions go through.
+The folder says which endpoint it is, and holds the map that vectors of questions go through:
 
     acronis_pipeline.json    who the model is, as in every folder that we publish
     endpoint.json            model, address, prompts; never a key
@@ -25,18 +25,23 @@ from acronis_pipeline.core.errors import ModelError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import EmbeddingEndpoint
 from acronis_pipeline.encoders import vector_cache
+from acronis_pipeline.encoders.encoder import Encoder
 from acronis_pipeline.encoders.identity import IDENTITY_FILE, ModelIdentity
-from acronis_pipeline.encoders.torch_encoder import Embedder
 from acronis_pipeline.store import Store
+
+ENDPOINT_FILE = "endpoint.json"
+MAP_FILE = "query_map.safetensors"
+BASE_FOLDER = "base"
 
 PRECISION = "remote"
 """Set by whoever runs the endpoint; no setting of ours makes another model of it."""
 
+_STORED = {"model", "dimensions", "query_prompt", "document_prompt"}
 _NO_KEY = "none"
 _SAMPLE = "How long are the vectors of this model?"
 
 
-class EndpointEmbedder(Embedder):
+class EndpointEncoder(Encoder):
     """Asks an endpoint for vectors: in batches, several at once, again after time-outs, 429 and 5xx.
 
     Parameters
@@ -58,8 +63,8 @@ class EndpointEmbedder(Embedder):
         identity: ModelIdentity | None = None,
         query_map: np.ndarray | None = None,
     ) -> None:
+        super().__init__(identity or identify(endpoint, dimension))
         self.endpoint = endpoint
-        self.identity = identity or identify(endpoint, dimension)
         self._query_map = query_map
         self._client: Any = None
 
@@ -94,7 +99,7 @@ class EndpointEmbedder(Embedder):
         return np.concatenate(parts) if parts else np.zeros((0, dimension), np.float32)
 
 
-def connect(endpoint: EmbeddingEndpoint, store: Store) -> EndpointEmbedder:
+def connect(endpoint: EmbeddingEndpoint, store: Store) -> EndpointEncoder:
     """The endpoint's encoder. How long its vectors are is read from `store`'s cache of them, or else asked.
 
     Raises
@@ -104,11 +109,11 @@ def connect(endpoint: EmbeddingEndpoint, store: Store) -> EndpointEmbedder:
     """
     cache = vector_cache.table_name(identify(endpoint, 0).document_fingerprint)
     if store.exists(cache):
-        return EndpointEmbedder(endpoint, vector_cache.dimension_of(store.open(cache).schema))
-    return EndpointEmbedder(endpoint, _request(_client(endpoint), endpoint, [_SAMPLE]).shape[1])
+        return EndpointEncoder(endpoint, vector_cache.dimension_of(store.open(cache).schema))
+    return EndpointEncoder(endpoint, _request(_client(endpoint), endpoint, [_SAMPLE]).shape[1])
 
 
-def require_steady(embedder: EndpointEmbedder) -> None:
+def require_steady(encoder: EndpointEncoder) -> None:
     """Ask for a short and a long text, each by itself: what a day of training builds on should hold still.
 
     Raises
@@ -117,7 +122,7 @@ def require_steady(embedder: EndpointEmbedder) -> None:
         If the endpoint does not answer, or gives vectors of another length than before or of changing length.
     """
     for text in (_SAMPLE, " ".join([_SAMPLE] * 30)):
-        embedder.encode_queries([text])
+        encoder.encode_queries([text])
 
 
 def mapped(vectors: np.ndarray, query_map: np.ndarray) -> np.ndarray:
@@ -214,13 +219,6 @@ def _name(endpoint: EmbeddingEndpoint) -> str:
     return f"embedding model {endpoint.model} at {addresses.shown(endpoint.base_url)}"
 
 
-ENDPOINT_FILE = "endpoint.json"
-MAP_FILE = "query_map.safetensors"
-BASE_FOLDER = "base"
-
-_STORED = {"model", "dimensions", "query_prompt", "document_prompt"}
-
-
 def is_endpoint(folder: Path) -> bool:
     """Whether the model of a folder is behind an endpoint."""
     return (folder / ENDPOINT_FILE).exists()
@@ -258,7 +256,28 @@ class EndpointModel:
             save_file({"map": np.ascontiguousarray(self.query_map, np.float32)}, root / MAP_FILE)
 
 
-def load(folder: Path, identity: ModelIdentity, endpoints: Sequence[EmbeddingEndpoint]) -> EndpointEmbedder:
+class RememberedEndpoint(Encoder):
+    """An endpoint to train on top of: it is asked for a question once, whose vector is kept as those of passages are.
+
+    `model` is what is published where training gains nothing.
+    """
+
+    def __init__(self, encoder: EndpointEncoder, store: Store) -> None:
+        super().__init__(encoder.identity)
+        self.model = EndpointModel(encoder.endpoint, encoder.identity)
+        self._encoder = encoder
+        self._store = store
+
+    def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
+        """Shape (n_queries, dimension) float32, L2-normalised."""
+        return vector_cache.embed_queries(self._store, self._encoder, queries)
+
+    def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
+        """Shape (n_passages, dimension) float32, L2-normalised."""
+        return self._encoder.encode_passages(passages)
+
+
+def load_endpoint(folder: Path, identity: ModelIdentity, endpoints: Sequence[EmbeddingEndpoint]) -> EndpointEncoder:
     """The encoder of such a folder.
 
     Parameters
@@ -281,7 +300,7 @@ def load(folder: Path, identity: ModelIdentity, endpoints: Sequence[EmbeddingEnd
         raise ModelError(f"model in {folder} does not load ({reason}); train it again") from error
     if query_map is not None and query_map.shape != (identity.dimension, identity.dimension):
         raise ModelError(f"map in {folder} is {query_map.shape}, not of {identity.dimension} numbers; train it again")
-    return EndpointEmbedder(endpoint, identity.dimension, identity, query_map)
+    return EndpointEncoder(endpoint, identity.dimension, identity, query_map)
 
 
 def _write_endpoint(endpoint: EmbeddingEndpoint, folder: Path) -> None:

@@ -12,7 +12,7 @@ from acronis_pipeline.core.errors import ModelError
 from acronis_pipeline.core.files import read_json
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.encoders.identity import IDENTITY_FILE, ModelIdentity, in_precision
-from acronis_pipeline.encoders.routes import PROMPT_NAMES, Side
+from acronis_pipeline.encoders.tokens import PROMPT_NAMES, Side
 from acronis_pipeline.encoders.windows import Windows
 
 PACKAGED_BASE = "all-MiniLM-L6-v2"
@@ -230,6 +230,24 @@ def modules_of(folder: Path) -> list[str]:
     file = folder / "modules.json"
     listed = json.loads(file.read_text("utf-8")) if file.exists() else []
     return [module["type"].rpartition(".")[2] for module in listed]
+
+
+def is_decoder(folder: Path) -> bool:
+    """Whether the model in a folder takes the vector of the last token; reads its configuration only."""
+    if (folder / "modules.json").exists():
+        poolings = [json.loads(file.read_text("utf-8")) for file in folder.glob("*_Pooling/config.json")]
+        return any(p.get("pooling_mode") == "lasttoken" or p.get("pooling_mode_lasttoken") for p in poolings)
+    return is_language_model(folder)
+
+
+def is_language_model(folder: Path) -> bool:
+    """Whether a folder holds a causal language model as it was pre-trained, with nothing that makes it an encoder."""
+    file = folder / "config.json"
+    if (folder / "modules.json").exists() or not file.exists():
+        return False
+    config = json.loads(file.read_text("utf-8"))
+    (architecture, *_) = config.get("architectures") or [""]
+    return architecture.endswith("ForCausalLM") and config.get("is_causal", True)
 
 
 def _own_prompt(folder: Path, side: Side) -> str:

@@ -1,17 +1,34 @@
-"""Counting a text's tokens.
+"""From texts to token ids: counting them, batches of them, and how a model takes them in on each of its sides.
 
-From texts to padded token batches: the part of encoding that is the same for every engine.
+What is here is the same for every engine that runs a model.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from acronis_pipeline.core.errors import ModelError
 from acronis_pipeline.core.hashing import digest
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Side = Literal["query", "document"]
+PROMPT_NAMES: dict[Side, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
+"""As `SentenceTransformer.encode_query` and `encode_document` look for them."""
+
+_log = logging.getLogger(__name__)
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+_SAMPLES = ("Restore", "What does  a Backup plan\tcost? 你好 É", "long " * 700)
+"""Short, odd and long: what two ways of tokenising could disagree about."""
+
+TYPICAL_TOKENS = 64
+"""A batch of n holds n texts of this length, fewer longer ones, more shorter ones. On a CPU 1,000 to 4,000 tokens at
+once are best: less does not fill the kernels, more falls out of the cache."""
 
 
 class TokenCounter:
@@ -35,11 +52,6 @@ class TokenCounter:
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         return [len(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
-
-
-TYPICAL_TOKENS = 64
-"""A batch of n holds n texts of this length, fewer longer ones, more shorter ones. On a CPU 1,000 to 4,000 tokens at
-once are best: less does not fill the kernels, more falls out of the cache."""
 
 
 @dataclass(frozen=True)
@@ -127,3 +139,66 @@ class Batcher:
             filled["attention_mask"][row, where] = 1
             filled["token_type_ids"][row, where] = encoding.type_ids
         return {name: filled[name] for name in self._padding.names}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One side's way from texts to a model's inputs; `constants` are the inputs that no text changes."""
+
+    batcher: Batcher
+    prompt: str
+    padding: Padding
+    constants: dict[str, Any]
+
+
+def input_module(model: "SentenceTransformer", side: Side) -> Any:
+    """The module that tokenises on one side of a SentenceTransformer, which may be a Router."""
+    from sentence_transformers.base.modules import Router
+
+    first = model[0]
+    return first.sub_modules[side][0] if isinstance(first, Router) and side in first.sub_modules else first
+
+
+def tokenizer_of(model: "SentenceTransformer", side: Side) -> Any:
+    """What tokenises on one side, of whatever class; None where the model's first module has no tokenizer."""
+    return getattr(input_module(model, side), "tokenizer", None)  # anybody may have written that module
+
+
+def prompt_of(model: "SentenceTransformer", side: Side) -> str:
+    """What a SentenceTransformer puts before every text of one side."""
+    known = (model.prompts.get(name) for name in (*PROMPT_NAMES[side], model.default_prompt_name))
+    return next((prompt for prompt in known if prompt is not None), "")
+
+
+def route_of(model: "SentenceTransformer", side: Side) -> Route | None:
+    """The route, if texts can be tokenised for the model without it; None if only the model itself knows how.
+
+    Found out by trying: models of images, of word vectors, or with instructions inside their pooling are not listed
+    anywhere, but all give other inputs for a sample, or inputs of other names.
+    """
+    import torch
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = tokenizer_of(model, side)
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        return None
+    prompt = prompt_of(model, side)
+    expected = model.preprocess(list(_SAMPLES), prompt=prompt or None, task=side)
+    arrays = {name: value for name, value in expected.items() if isinstance(value, torch.Tensor)}
+    padding = Padding(
+        token_id=tokenizer.pad_token_id or 0,
+        type_id=tokenizer.pad_token_type_id,
+        left=tokenizer.padding_side == "left",
+        names=tuple(name for name in _INPUTS if name in arrays),
+    )
+    if not set(arrays) <= set(_INPUTS) or tokenizer.truncation_side != "right":
+        return None
+    batcher = Batcher(tokenizer.backend_tokenizer, input_module(model, side).max_seq_length, padding)
+    for batch in batcher.batches(_SAMPLES, 10**9, prompt):
+        for name, found in batch.inputs.items():
+            given = arrays[name].numpy()[batch.rows]
+            if given.shape != found.shape or (given != found).any():
+                _log.debug("%s is tokenised by the model itself: %s differs", side, name)
+                return None
+    constants = {name: value for name, value in expected.items() if name not in arrays}
+    return Route(batcher, prompt, padding, constants)

@@ -1,45 +1,29 @@
-"""Decoder language models as encoders: a text's vector is that of its last token, which must be the end of the text.
+"""Encoders that run in torch: models as sentence-transformers loads them.
 
-A token of a decoder sees only what stands before it, so the last one alone has read everything; e5-mistral (arXiv
-2401.00368) appends the end-of-text token to have the same one last in every text.
-
-A loaded encoder: texts in, vectors out.
+Among them decoder language models: a token of one sees only what stands before it, so the last one alone has read
+everything, and its vector is the text's. e5-mistral (arXiv 2401.00368) appends the end-of-text token to have the same
+one last in every text.
 """
 
-import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from acronis_pipeline.core.errors import ModelError
-from acronis_pipeline.core.settings import EmbeddingEndpoint
-from acronis_pipeline.encoders.folder import describe, find_base
+from acronis_pipeline.encoders.encoder import Encoder
+from acronis_pipeline.encoders.folder import is_language_model
 from acronis_pipeline.encoders.identity import BFLOAT16_IN_TORCH, IDENTITY_FILE, ModelIdentity
-from acronis_pipeline.encoders.routes import Route, Side, input_module, route_of
-from acronis_pipeline.encoders.tokens import TYPICAL_TOKENS
-from acronis_pipeline.encoders.windows import PassageVectors, WindowCutter, mixed
+from acronis_pipeline.encoders.tokens import TYPICAL_TOKENS, Route, Side, input_module, route_of, tokenizer_of
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
-def is_decoder(folder: Path) -> bool:
-    """Whether the model in a folder takes the vector of the last token; reads its configuration only."""
-    if (folder / "modules.json").exists():
-        poolings = [json.loads(file.read_text("utf-8")) for file in folder.glob("*_Pooling/config.json")]
-        return any(p.get("pooling_mode") == "lasttoken" or p.get("pooling_mode_lasttoken") for p in poolings)
-    return is_language_model(folder)
-
-
-def is_language_model(folder: Path) -> bool:
-    """Whether a folder holds a causal language model as it was pre-trained, with nothing that makes it an encoder."""
-    file = folder / "config.json"
-    if (folder / "modules.json").exists() or not file.exists():
-        return False
-    config = json.loads(file.read_text("utf-8"))
-    (architecture, *_) = config.get("architectures") or [""]
-    return architecture.endswith("ForCausalLM") and config.get("is_causal", True)
+_TOKENS_ON_ACCELERATOR = 512
+"""Tokens at once, per text of a batch, where memory is no cache."""
 
 
 def make_encoder_of(model: Any) -> None:
@@ -73,16 +57,20 @@ def make_encoder_of(model: Any) -> None:
     model[0].modality_config.pop("message", None)
 
 
-_TOKENS_ON_ACCELERATOR = 512
-"""Tokens at once, per text of a batch, where memory is no cache."""
+class TorchEncoder(Encoder):
+    """Runs a model in torch.
 
-
-class Embedder:
-    """A loaded encoder. Vectors are float32 and L2-normalised, so a dot product is the cosine."""
+    Parameters
+    ----------
+    model
+        A SentenceTransformer; whoever trains changes its weights in place.
+    batch_size
+        Texts of typical length at once.
+    """
 
     def __init__(self, model: Any, identity: ModelIdentity, batch_size: int = 32) -> None:
+        super().__init__(identity)
         self.model = model
-        self.identity = identity
         self.batch_size = batch_size
         self._routes: dict[str, Route | None] = {}
 
@@ -91,49 +79,18 @@ class Embedder:
         return self._encode("query", queries)
 
     def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
-        """Shape (n_passages, dimension) float32, L2-normalised; the document prompt is applied.
-
-        One vector each, whatever the identity's windows: see `encode_windows`.
-        """
+        """Shape (n_passages, dimension) float32, L2-normalised; the document prompt is applied."""
         return self._encode("document", passages)
 
-    def encode_windows(self, passages: Sequence[str]) -> PassageVectors:
-        """The vectors by which passages are found: of their windows, where the identity has some."""
-        whole = self.encode_passages(passages)
-        if self.identity.windows is None:
-            return PassageVectors.single(whole)
-        cut = [parts if len(parts) > 1 else [] for parts in self.cut(passages)]
-        own = self.encode_passages([part for parts in cut for part in parts])
-        ends = np.cumsum([len(parts) for parts in cut])
-        return mixed(whole, np.split(own, ends[:-1]) if cut else [], self.identity.windows.whole_share)
+    def tokenizer(self) -> "Tokenizer":
+        """The document side's."""
+        from tokenizers import Tokenizer
+        from transformers import PreTrainedTokenizerFast
 
-    def cut(self, passages: Sequence[str]) -> list[list[str]]:
-        """The windows of each passage; the passage itself where the identity has none.
-
-        Raises
-        ------
-        ModelError
-            If the model's tokenizer does not say where tokens stand in a text.
-        """
-        if self.identity.windows is None:
-            return [[passage] for passage in passages]
-        return self._cutter.cut(passages)
-
-    @cached_property
-    def _cutter(self) -> WindowCutter:
-        assert self.identity.windows is not None  # only asked for where it has some
-        return WindowCutter(self.tokenizer(), self.identity.windows)
-
-    def tokenizer(self) -> Any:
-        """The document side's, as the library `tokenizers` has it."""
-        tokenizer = getattr(input_module(self.model, "document"), "tokenizer", None)
-        fast = getattr(tokenizer, "backend_tokenizer", tokenizer)
-        if not hasattr(fast, "encode_batch"):
-            raise ModelError(
-                f"base model {self.identity.base} has no fast tokenizer, so its passages cannot be cut into windows; "
-                "remove windows from the recipe, or save the model with a fast tokenizer"
-            )
-        return fast
+        found = tokenizer_of(self.model, "document")
+        if isinstance(found, PreTrainedTokenizerFast):
+            return found.backend_tokenizer
+        return found if isinstance(found, Tokenizer) else super().tokenizer()
 
     def _encode(self, side: Side, texts: Sequence[str]) -> np.ndarray:
         if not texts:
@@ -184,33 +141,26 @@ class Embedder:
         return self._routes[side]
 
 
-def load(
+def load_in_torch(
     folder: Path,
     identity: ModelIdentity,
     *,
     device: str | None = None,
     batch_size: int = 32,
     weights: dict[str, Any] | None = None,
-    endpoints: Sequence[EmbeddingEndpoint] = (),
-) -> Embedder:
+) -> TorchEncoder:
     """Load a model folder in fp32 with the identity's length limit and prompts.
 
     Parameters
     ----------
     weights
         Arguments of transformers' `from_pretrained` instead of fp32, to train beside weights that are quantised.
-    endpoints
-        The configured ones, from which a folder that stands for a model behind one has its key.
 
     Raises
     ------
     ModelError
         If the folder does not load, or produces vectors of another dimension than its identity says.
     """
-    from acronis_pipeline.encoders import endpoint  # which builds on this module
-
-    if endpoint.is_endpoint(folder):
-        return endpoint.load(folder, identity, endpoints)
     import torch
     from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
@@ -238,7 +188,7 @@ def load(
     if model.get_embedding_dimension() != identity.dimension:
         found = model.get_embedding_dimension()
         raise ModelError(f"model in {folder} makes vectors of {found}, not {identity.dimension}; train it again")
-    return Embedder(model, identity, batch_size)
+    return TorchEncoder(model, identity, batch_size)
 
 
 def set_aside(model: Any) -> None:
@@ -247,23 +197,6 @@ def set_aside(model: Any) -> None:
 
     if isinstance(model, torch.nn.Module) and next(model.parameters()).device.type != "cpu":
         model.to("cpu")
-
-
-def load_base(
-    name: str,
-    *,
-    max_seq_length: int | None = None,
-    query_prompt: str | None = None,
-    document_prompt: str | None = None,
-    device: str | None = None,
-    batch_size: int = 32,
-) -> Embedder:
-    """`find_base`, `describe` and `load` in one call."""
-    folder = find_base(name)
-    identity = describe(
-        folder, base=name, max_seq_length=max_seq_length, query_prompt=query_prompt, document_prompt=document_prompt
-    )
-    return load(folder, identity, device=device, batch_size=batch_size)
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.encoders.torch_encoder import Embedder
+from acronis_pipeline.encoders.encoder import Encoder
 from acronis_pipeline.encoders.windows import PassageVectors
 from acronis_pipeline.store import Store, is_in, schemas
 
@@ -30,20 +30,20 @@ def table_name(fingerprint: str) -> str:
     return f"vectors_{fingerprint[:12]}"
 
 
-def embed_passages(store: Store, embedder: Embedder, passages: Sequence[str]) -> PassageVectors:
+def embed_passages(store: Store, encoder: Encoder, passages: Sequence[str]) -> PassageVectors:
     """Vectors of `passages`, in their order, from the cache where they are known; several each with windows."""
-    identity = embedder.identity
+    identity = encoder.identity
     schema = schemas.vectors(identity.dimension, windowed=identity.windowed)
-    return _embedded(store, identity.document_fingerprint, schema, embedder.encode_windows, passages)
+    return _embedded(store, identity.document_fingerprint, schema, encoder.encode_windows, passages)
 
 
-def embed_queries(store: Store, embedder: Embedder, queries: Sequence[str]) -> np.ndarray:
+def embed_queries(store: Store, encoder: Encoder, queries: Sequence[str]) -> np.ndarray:
     """Shape (n_queries, dimension): of questions that are asked of every model again, such as those of a probe."""
-    identity = embedder.identity
+    identity = encoder.identity
     schema = schemas.vectors(identity.dimension)
 
     def encode(texts: Sequence[str]) -> PassageVectors:
-        return PassageVectors.single(embedder.encode_queries(texts))
+        return PassageVectors.single(encoder.encode_queries(texts))
 
     return _embedded(store, identity.query_fingerprint, schema, encode, queries).matrix
 

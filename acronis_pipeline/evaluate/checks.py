@@ -109,7 +109,7 @@ class Checks:
         """The setup's fine-tuned model against its base on every probe."""
         if setup.fine_tuned is None:
             return ()
-        models = (setup.base.embedder, setup.fine_tuned.embedder)
+        models = (setup.base.encoder, setup.fine_tuned.encoder)
         return tuple(
             compare(store, name, dataset, *models, self.forgetting_tolerance) for name, dataset in self.probes.items()
         )
@@ -118,7 +118,7 @@ class Checks:
         """Base and fine-tuned model against the labels of every file."""
         indexed_models = {"base": setup.base} | ({"fine_tuned": setup.fine_tuned} if setup.fine_tuned else {})
         return tuple(
-            sts.correlation(name, system, indexed.embedder, pairs)
+            sts.correlation(name, system, indexed.encoder, pairs)
             for name, pairs in self.labelled_pairs.items()
             for system, indexed in indexed_models.items()
         )

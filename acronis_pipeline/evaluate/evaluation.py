@@ -19,7 +19,7 @@ from acronis_pipeline import index
 from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import RetrievalSettings
-from acronis_pipeline.encoders import Embedder, vector_cache
+from acronis_pipeline.encoders import Encoder, vector_cache
 from acronis_pipeline.evaluate import setup as arenas
 from acronis_pipeline.evaluate.caveats import notes
 from acronis_pipeline.evaluate.checks import Checks
@@ -125,7 +125,7 @@ def evaluate(
     DatasetError
         If there is neither a test question nor an answerable human question.
     IdentityMismatchError
-        If a table belongs to another model than its embedder, or the tables hold different passages.
+        If a table belongs to another model than its encoder, or the tables hold different passages.
     """
     started = time.monotonic()
     learned = _validate(store, validation, retrieval)
@@ -137,8 +137,8 @@ def evaluate(
         system = replace(ranked, min_similarity=learned.floor_of.get(ranked.table))
         rows[system] = _ask(system, rankings.of(system), asked, corpus)
         _log.info("%s: asked %d questions of %s", recipe, len(asked), system.name)
-    embedder_of = {system: test.embedder(system) for system in rows}
-    scores = _scores(store, rows, embedder_of, asked, retrieval.candidates, test.device)
+    encoder_of = {system: test.encoder(system) for system in rows}
+    scores = _scores(store, rows, encoder_of, asked, retrieval.candidates, test.device)
     champion = next((test.as_in(rows, other.system) for other in test.others if other.system.name == CHAMPION), None)
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     report = Report(
@@ -158,7 +158,7 @@ def evaluate(
         correlations=checks.correlations(test),
         champion=champion.name if champion else None,
     )
-    said = (*notes(report, asked, test.base.embedder.identity.windows), *checks.remarks, *remarks)
+    said = (*notes(report, asked, test.base.encoder.identity.windows), *checks.remarks, *remarks)
     report = replace(report, notes=said, duration_s=time.monotonic() - started)
     _log.info("%s: %d systems on %d questions in %.1f s", recipe, len(rows), len(asked), report.duration_s)
     return Evaluation(report, as_table(report.report_id, recipe, (row for part in rows.values() for row in part)))
@@ -186,14 +186,14 @@ def evaluate_alone(
     asked, gold_set = _questions(corpus, test, gold, canonical)
     rankings = Rankings(store, test, [question.query for question in asked], candidates)
     rows = {system: _ask(system, rankings.batch(test.base).rankings(system), asked, corpus)}
-    embedder_of = {system: test.base.embedder if system.needs_encoder else None}
+    encoder_of = {system: test.base.encoder if system.needs_encoder else None}
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     report = Report(
         report_id=digest(recipe, system.name, system.table, created_at, str(time.monotonic_ns()))[:16],
         recipe=recipe,
         created_at=created_at,
         questions_id=questions_id(store, test, gold),
-        scores=tuple(_scores(store, rows, embedder_of, asked, candidates, test.device)),
+        scores=tuple(_scores(store, rows, encoder_of, asked, candidates, test.device)),
         unanswerable=gold_set.unanswerable,
         partly_answerable=gold_set.partly_answerable,
         unscored=gold_set.unscored,
@@ -268,20 +268,20 @@ def _ask(system: System, rankings: Sequence[Ranking], questions: Sequence[EvalQu
 def _scores(
     store: Store,
     rows: Mapping[System, list[Row]],
-    embedder_of: Mapping[System, Embedder | None],
+    encoder_of: Mapping[System, Encoder | None],
     asked: Sequence[EvalQuestion],
     candidates: int,
     device: str | None,
 ) -> list[SystemScore]:
     scores: list[SystemScore] = []
     for system, results in rows.items():
-        embedder = embedder_of[system]
-        retriever = Retriever(store, system, embedder, candidates, device=device)
+        encoder = encoder_of[system]
+        retriever = Retriever(store, system, encoder, candidates, device=device)
         spent = latency(retriever, [question.query for question in asked])
         size_bytes = index_size_bytes(store, system)
         for question_set in ("synthetic", "human"):
             if part := [row for row in results if row["question_set"] == question_set]:
-                score = summarize(system, embedder and embedder.identity.model_id, question_set, part)
+                score = summarize(system, encoder and encoder.identity.model_id, question_set, part)
                 scores.append(replace(score, latency=spent, index_size_bytes=size_bytes))
     return scores
 

@@ -16,7 +16,7 @@ import yaml
 from acronis_pipeline.core.dataset import Question, RetrievalDataset, gold_clusters, singletons
 from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.settings.serving import GENERAL_PROBE
-from acronis_pipeline.encoders import Embedder, vector_cache
+from acronis_pipeline.encoders import Encoder, vector_cache
 from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.report import Forgetting
 from acronis_pipeline.evaluate.significance import mean_interval, paired_difference
@@ -70,7 +70,7 @@ def general() -> RetrievalDataset:
 
 
 def compare(
-    store: Store, name: str, dataset: RetrievalDataset, base: Embedder, fine_tuned: Embedder, tolerance: float
+    store: Store, name: str, dataset: RetrievalDataset, base: Encoder, fine_tuned: Encoder, tolerance: float
 ) -> Forgetting:
     """nDCG@10 of two models on the test questions of a dataset, paired; flagged if the second lost more than tolerated.
 
@@ -81,7 +81,7 @@ def compare(
     """
     if not dataset.test:
         raise DatasetError(f"probe {name} has no question to ask; name another in evaluation.probes")
-    before, after = (_ndcg(store, embedder, dataset) for embedder in (base, fine_tuned))
+    before, after = (_ndcg(store, encoder, dataset) for encoder in (base, fine_tuned))
     groups = [question.group for question in dataset.test]
     difference = paired_difference(after, before, groups)
     _log.info("probe %s: nDCG@10 %.3f before, %.3f after training", name, float(np.mean(before)), float(np.mean(after)))
@@ -95,11 +95,11 @@ def compare(
     )
 
 
-def _ndcg(store: Store, embedder: Embedder, dataset: RetrievalDataset) -> list[float]:
+def _ndcg(store: Store, encoder: Encoder, dataset: RetrievalDataset) -> list[float]:
     """nDCG@10 of every test question by exact search."""
     passages = dataset.passages
-    known = vector_cache.embed_passages(store, embedder, [passage.text for passage in passages])
-    asked = vector_cache.embed_queries(store, embedder, [question.query for question in dataset.test])
+    known = vector_cache.embed_passages(store, encoder, [passage.text for passage in passages])
+    asked = vector_cache.embed_queries(store, encoder, [question.query for question in dataset.test])
     by_id = dataset.by_id
     scores: list[float] = []
     for start in range(0, len(asked), _BLOCK):

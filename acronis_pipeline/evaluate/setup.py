@@ -8,7 +8,7 @@ from acronis_pipeline import index
 from acronis_pipeline.core.dataset import Question
 from acronis_pipeline.core.errors import IdentityMismatchError, ModelError
 from acronis_pipeline.core.settings import EmbeddingEndpoint, RetrievalSettings
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.encoders import endpoint as endpoint_encoder
 from acronis_pipeline.evaluate.questions import Corpus
 from acronis_pipeline.evaluate.report import RankingKey, ranking_key
@@ -76,9 +76,9 @@ class EvaluationSetup:
         untouched = {"hybrid_base": self.base}
         return untouched | {"hybrid": self.fine_tuned} if self.fine_tuned else untouched
 
-    def embedder(self, system: System) -> Embedder | None:
+    def encoder(self, system: System) -> Encoder | None:
         """The model that a system encodes questions with; None if it searches words only."""
-        return self.indexed_models[system.table].embedder if system.needs_encoder else None
+        return self.indexed_models[system.table].encoder if system.needs_encoder else None
 
     def as_in(self, others: Iterable[System], system: System) -> System | None:
         """The first of `others` that ranks as `system` does, whatever both are called."""
@@ -87,8 +87,8 @@ class EvaluationSetup:
 
     def ranking_key(self, system: System) -> RankingKey:
         """What decides a system's rankings here."""
-        embedder = self.embedder(system)
-        return ranking_key(system, embedder.identity.model_id if embedder else None)
+        encoder = self.encoder(system)
+        return ranking_key(system, encoder.identity.model_id if encoder else None)
 
 
 def systems(setup: EvaluationSetup, retrieval: RetrievalSettings, weight_of: Mapping[str, float]) -> list[System]:
@@ -147,7 +147,7 @@ class Rankings:
         return self._batches[indexed.table]
 
     def _batch(self, indexed: IndexedModel) -> Batch:
-        tables = open_checked(self._store, System("base", "dense", indexed.table), indexed.embedder)
+        tables = open_checked(self._store, System("base", "dense", indexed.table), indexed.encoder)
         if indexed.table != self._setup.base.table:
             # The same passages give the same BM25 lists, and those take the most time.
             words = self.batch(self._setup.base).words
@@ -155,7 +155,7 @@ class Rankings:
             words = lexical.Lists(tables, self._setup.lexical_queries, self._depth)
         else:
             words = None
-        return Batch(tables, self._queries, indexed.embedder, self._depth, words, device=self._setup.device)
+        return Batch(tables, self._queries, indexed.encoder, self._depth, words, device=self._setup.device)
 
 
 def endpoint_models(store: Store, base: IndexedModel, endpoints: Sequence[EmbeddingEndpoint]) -> ComparedSystems:
@@ -168,10 +168,10 @@ def endpoint_models(store: Store, base: IndexedModel, endpoints: Sequence[Embedd
     remarks: list[str] = []
     for endpoint in endpoints:
         try:
-            embedder = endpoint_encoder.connect(endpoint, store)
+            encoder = endpoint_encoder.connect(endpoint, store)
             # The base's table in its name, because evaluations of several corpora can share a store.
-            table = f"{index.table_name('external', embedder.identity.model_id)}_of_{base.table}"
-            indexed = IndexedModel(table, embedder)
+            table = f"{index.table_name('external', encoder.identity.model_id)}_of_{base.table}"
+            indexed = IndexedModel(table, encoder)
             index.refresh_from(store, indexed, index.read_content(store, base.table))
         except ModelError as error:
             _log.warning("%s", error)

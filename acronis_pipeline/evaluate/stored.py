@@ -80,7 +80,7 @@ def refresh(
     DatasetError, IdentityMismatchError
         As for `evaluate`; stored reports stay.
     """
-    leak.refuse(store, recipe, fine_tuned.embedder.identity.model_id, dataset, gold)
+    leak.refuse(store, recipe, fine_tuned.encoder.identity.model_id, dataset, gold)
     reworded = tuple(as_customers_would(question.query) for question in dataset.validation)
     checked = checks.read(evaluation)
     test = EvaluationSetup(dataset.test, base, fine_tuned, others=compared.systems, device=device)

@@ -12,7 +12,7 @@ import numpy as np
 
 from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.files import json_lines
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.evaluate.report import Correlation
 from acronis_pipeline.evaluate.significance import CONFIDENCE, Interval
 
@@ -32,13 +32,13 @@ class LabelledPair:
     score: float
 
 
-def correlation(file: str, system: str, embedder: Embedder, pairs: Sequence[LabelledPair]) -> Correlation:
+def correlation(file: str, system: str, encoder: Encoder, pairs: Sequence[LabelledPair]) -> Correlation:
     """Spearman correlation of a model's cosines with the labels.
 
     `text1` is encoded as a question and `text2` as a passage, as in a search.
     """
-    questions = embedder.encode_queries([pair.text1 for pair in pairs])
-    passages = embedder.encode_passages([pair.text2 for pair in pairs])
+    questions = encoder.encode_queries([pair.text1 for pair in pairs])
+    passages = encoder.encode_passages([pair.text2 for pair in pairs])
     cosines = (questions * passages).sum(axis=1)
     return Correlation(file, system, len(pairs), spearman(cosines, [pair.score for pair in pairs]))
 

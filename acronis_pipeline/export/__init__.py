@@ -1,6 +1,6 @@
 """Exporting a model for other engines, judged before it is handed out.
 
-done = export(embedder, dataset, Path("out"), "openvino-int8")
+done = export(encoder, dataset, Path("out"), "openvino-int8")
 
 The exported model is asked the same test questions as the original; one that may have lost too much is not written.
 """

@@ -22,18 +22,18 @@ import numpy as np
 from acronis_pipeline.core.dataset import Question, RetrievalDataset, gold_clusters
 from acronis_pipeline.core.errors import DatasetError, ModelError, OutputError
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.encoders import Embedder, ModelIdentity, in_precision, openvino_engine
-from acronis_pipeline.encoders.choosing import Comparison, compare
+from acronis_pipeline.encoders import Encoder, ModelIdentity, TorchEncoder, in_precision, openvino_encoder
 from acronis_pipeline.encoders.conversion import convert, quietly, write_openvino
 from acronis_pipeline.encoders.identity import INT8
-from acronis_pipeline.encoders.openvino_engine import (
-    ConvertedEmbedder,
+from acronis_pipeline.encoders.openvino_encoder import (
+    OpenVinoEncoder,
     SideFiles,
     make_once,
     read_sides,
     write_manifest,
 )
-from acronis_pipeline.encoders.routes import Side, route_of
+from acronis_pipeline.encoders.probe import Comparison, compare
+from acronis_pipeline.encoders.tokens import Side, route_of
 from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.significance import Difference, paired_difference
 
@@ -57,10 +57,10 @@ class Judgement:
         return max(0.0, -self.difference.low)
 
 
-def judge(original: Embedder, exported: Embedder, dataset: RetrievalDataset) -> Judgement:
+def judge(original: Encoder, exported: Encoder, dataset: RetrievalDataset) -> Judgement:
     """Ask both the test questions, of which there is one at least, by exact cosine over all passages."""
     passages = [passage.text for passage in dataset.passages]
-    before, after = (ndcg_by_question(embedder, dataset, passages) for embedder in (original, exported))
+    before, after = (ndcg_by_question(encoder, dataset, passages) for encoder in (original, exported))
     groups = [question.group for question in dataset.test]
     return Judgement(
         original=float(np.mean(before)),
@@ -70,10 +70,10 @@ def judge(original: Embedder, exported: Embedder, dataset: RetrievalDataset) -> 
     )
 
 
-def ndcg_by_question(embedder: Embedder, dataset: RetrievalDataset, passages: Sequence[str]) -> list[float]:
+def ndcg_by_question(encoder: Encoder, dataset: RetrievalDataset, passages: Sequence[str]) -> list[float]:
     """nDCG@10 of every test question."""
-    vectors = embedder.encode_windows(passages)
-    queries = embedder.encode_queries([question.query for question in dataset.test])
+    vectors = encoder.encode_windows(passages)
+    queries = encoder.encode_queries([question.query for question in dataset.test])
     by_id = dataset.by_id
     cluster_of = [passage.cluster_id for passage in dataset.passages]
 
@@ -113,7 +113,7 @@ def require(layout: Format) -> None:
         )
 
 
-def write(embedder: Embedder, folder: Path, layout: Format, calibration: dict[Side, Sequence[str]]) -> None:
+def write(encoder: TorchEncoder, folder: Path, layout: Format, calibration: dict[Side, Sequence[str]]) -> None:
     """Write the graphs, tokenizers and manifest of a format into an empty folder.
 
     Parameters
@@ -127,13 +127,13 @@ def write(embedder: Embedder, folder: Path, layout: Format, calibration: dict[Si
         If the model has no such form.
     """
     if layout == "onnx":
-        convert(embedder, folder, ".onnx", _save_onnx)
+        convert(encoder, folder, ".onnx", _save_onnx)
     elif layout == "openvino":
-        write_openvino(embedder, folder)
+        write_openvino(encoder, folder)
     else:
-        write_openvino(embedder, folder)
+        write_openvino(encoder, folder)
         with quietly():
-            _quantize(embedder, folder, calibration)
+            _quantize(encoder, folder, calibration)
 
 
 def _save_onnx(module: Any, example: dict[str, Any], file: Path) -> None:
@@ -154,25 +154,25 @@ def _save_onnx(module: Any, example: dict[str, Any], file: Path) -> None:
         )
 
 
-def _quantize(embedder: Embedder, folder: Path, calibration: dict[Side, Sequence[str]]) -> None:
+def _quantize(encoder: TorchEncoder, folder: Path, calibration: dict[Side, Sequence[str]]) -> None:
     """Replace the graphs by 8-bit ones, calibrated on the texts that each will see."""
-    openvino = openvino_engine.openvino()
+    openvino = openvino_encoder.openvino()
     import nncf
 
     nncf.set_log_level(logging.ERROR)
-    from acronis_pipeline.encoders.openvino_engine import read_sides
+    from acronis_pipeline.encoders.openvino_encoder import read_sides
 
     sides = read_sides(folder)
     for graph in sorted({files.graph for files in sides.values()}):
         samples: list[dict[str, Any]] = []
         for side, files in sides.items():
-            route = route_of(embedder.model, side) if files.graph == graph else None
+            route = route_of(encoder.model, side) if files.graph == graph else None
             if route is not None:
                 batches = route.batcher.batches(calibration[side], 1, route.prompt)
                 samples += [batch.inputs for batch in batches]
         with redirect_stdout(StringIO()):  # its progress bars, where a command's result belongs
             quantized = nncf.quantize(
-                openvino_engine.core().read_model(str(folder / graph)),
+                openvino_encoder.core().read_model(str(folder / graph)),
                 nncf.Dataset(samples),
                 model_type=nncf.ModelType.TRANSFORMER,
                 subset_size=len(samples),
@@ -220,7 +220,7 @@ class Exported:
 
 
 def export(
-    embedder: Embedder, dataset: RetrievalDataset, out: Path, layout: Format, *, max_loss: float = MAX_LOSS
+    encoder: TorchEncoder, dataset: RetrievalDataset, out: Path, layout: Format, *, max_loss: float = MAX_LOSS
 ) -> Exported:
     """Write a model in another format, with the figures of its test questions, or nothing at all.
 
@@ -229,7 +229,7 @@ def export(
 
     Parameters
     ----------
-    embedder
+    encoder
         The original, in torch.
     dataset
         Its passages and training questions calibrate int8, its test questions judge.
@@ -253,14 +253,14 @@ def export(
     done: list[Exported] = []
 
     def fill(partial: Path) -> None:
-        _log.info("converting model %s, of base %s, to %s", embedder.identity.model_id, embedder.identity.base, layout)
-        write(embedder, partial, layout, _calibration(dataset))
-        identity = _identified(partial, embedder.identity, layout)
+        _log.info("converting model %s, of base %s, to %s", encoder.identity.model_id, encoder.identity.base, layout)
+        write(encoder, partial, layout, _calibration(dataset))
+        identity = _identified(partial, encoder.identity, layout)
         _log.info("asking both %d questions over %d passages", len(dataset.test), len(dataset.passages))
-        judgement = judge(embedder, ConvertedEmbedder(partial, identity, embedder.batch_size), dataset)
+        judgement = judge(encoder, OpenVinoEncoder(partial, identity, encoder.batch_size), dataset)
         _refuse_losses(judgement, layout, max_loss)
         size = sum(file.stat().st_size for file in partial.iterdir())
-        exported = Exported(out, layout, identity, embedder.identity, judgement, size)
+        exported = Exported(out, layout, identity, encoder.identity, judgement, size)
         (partial / FIGURES).write_text(json.dumps(exported.as_json(), indent=2), "utf-8")
         (partial / "README.md").write_text(readme(exported, read_sides(partial)), "utf-8")
         done.append(exported)

@@ -9,15 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from acronis_pipeline import encoders
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.errors import ModelError, RecipeError
 from acronis_pipeline.core.settings import EmbeddingEndpoint
-from acronis_pipeline.encoders import IDENTITY_FILE, Embedder, ModelIdentity, cross_encoder, vector_cache
+from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity, TorchEncoder, cross_encoder
 from acronis_pipeline.encoders import endpoint as endpoint_encoder
-from acronis_pipeline.encoders.endpoint import EndpointEmbedder, EndpointModel
+from acronis_pipeline.encoders.endpoint import RememberedEndpoint
 from acronis_pipeline.finetune.examples import Examples, prepare
 from acronis_pipeline.finetune.methods import METHODS
 from acronis_pipeline.finetune.parameters import ContrastiveParameters, refuse_misfits, refuse_too_long
@@ -30,7 +28,7 @@ class BaseModel:
     """A base ready to use; `load` gives a copy of its own to those who change weights."""
 
     identity: ModelIdentity
-    load: Callable[..., Embedder]
+    load: Callable[..., TorchEncoder] | Callable[[], RememberedEndpoint]
 
 
 def open_base(
@@ -51,11 +49,11 @@ def open_base(
         If the settings know no such endpoint.
     """
     if recipe.base_model.startswith(ENDPOINT_PREFIX):
-        embedder = _connect(recipe, store, endpoints)
-        return BaseModel(embedder.identity, lambda: embedder)
+        encoder = _connect(recipe, store, endpoints)
+        return BaseModel(encoder.identity, lambda: encoder)
     folder = _folder_of(recipe)
     identity = describe_base(recipe)
-    return BaseModel(identity, partial(encoders.load, folder, identity, device=device, batch_size=batch_size))
+    return BaseModel(identity, partial(encoders.load_in_torch, folder, identity, device=device, batch_size=batch_size))
 
 
 def describe_base(recipe: Recipe, endpoints: Sequence[EmbeddingEndpoint] = ()) -> ModelIdentity:
@@ -109,31 +107,14 @@ def _folder_of(recipe: Recipe) -> Path:
         raise ModelError(f"recipe {recipe.name}, base_model: {error}") from error
 
 
-class RememberingEmbedder(Embedder):
-    """Asks for a question once: its vector is kept, as training keeps those of passages."""
-
-    def __init__(self, embedder: EndpointEmbedder, store: Store) -> None:
-        super().__init__(EndpointModel(embedder.endpoint, embedder.identity), embedder.identity)
-        self._embedder = embedder
-        self._store = store
-
-    def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
-        """Shape (n_queries, dimension) float32, L2-normalised."""
-        return vector_cache.embed_queries(self._store, self._embedder, queries)
-
-    def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
-        """Shape (n_passages, dimension) float32, L2-normalised."""
-        return self._embedder.encode_passages(passages)
-
-
-def _connect(recipe: Recipe, store: Store, endpoints: Sequence[EmbeddingEndpoint]) -> RememberingEmbedder:
+def _connect(recipe: Recipe, store: Store, endpoints: Sequence[EmbeddingEndpoint]) -> RememberedEndpoint:
     endpoint = _endpoint_of(recipe, endpoints)
     try:
-        embedder = endpoint_encoder.connect(endpoint, store)
-        endpoint_encoder.require_steady(embedder)
+        encoder = endpoint_encoder.connect(endpoint, store)
+        endpoint_encoder.require_steady(encoder)
     except ModelError as error:
         raise ModelError(f"recipe {recipe.name}: base_model = {recipe.base_model!r}: {error}") from error
-    return RememberingEmbedder(embedder, store)
+    return RememberedEndpoint(encoder, store)
 
 
 def _endpoint_of(recipe: Recipe, endpoints: Sequence[EmbeddingEndpoint]) -> EmbeddingEndpoint:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.finetune import contrastive_training as training
 from acronis_pipeline.finetune import devices
 from acronis_pipeline.finetune.gradient_step import Loss, cut_to, encoder_of
@@ -66,21 +66,21 @@ Mix = Callable[[training.Weights, float], object]
 def train_encoder(
     task: Task,
     parameters: EncoderParameters,
-    embedder: Embedder,
+    encoder: TorchEncoder,
     *,
     mix: Mix,
     finish: Callable[[training.Weights, float], Any] | None = None,
     loss: Loss | None = None,
     negatives: Sequence[Sequence[int]] = (),
 ) -> Fitted:
-    """Train what of `embedder.model` requires gradients; its best checkpoint, and weights between that and the base.
+    """Train what of `encoder.model` requires gradients; its best checkpoint, and weights between that and the base.
 
     Parameters
     ----------
     mix
-        Changes the weights of `embedder.model`.
+        Changes the weights of `encoder.model`.
     finish
-        Gives the model to publish, from the best checkpoint and the share of it that was chosen; `embedder.model`, with
+        Gives the model to publish, from the best checkpoint and the share of it that was chosen; `encoder.model`, with
         that mixture in it, by default.
     loss, negatives
         As `train_contrastively` takes them.
@@ -91,7 +91,7 @@ def train_encoder(
         dimensions=parameters.dimensions,
         matryoshka=parameters.matryoshka_dimensions,
     )
-    model = embedder.model
+    model = encoder.model
     towers = training.Towers(
         model, encoder_of(model, "query", task.precision), encoder_of(model, "document", task.precision)
     )
@@ -99,7 +99,7 @@ def train_encoder(
         task,
         towers,
         parameters,
-        look=lambda: pool.look(embedder),
+        look=lambda: pool.look(encoder),
         base_look=pool.base_look,
         loss=loss,
         negatives=negatives,
@@ -112,7 +112,7 @@ def train_encoder(
             lambda share: mix(tuned, share),
             tuned_value=best.values[0],
             shares=parameters.interpolation,
-            value=lambda: pool.look(embedder)[CHOOSES],
+            value=lambda: pool.look(encoder)[CHOOSES],
         )
     )
     mix(tuned, share)
@@ -130,12 +130,12 @@ def train_every_weight(
     negatives: Sequence[Sequence[int]] = (),
 ) -> Fitted:
     """`train_encoder` of a fresh copy of the base, the whole of it."""
-    embedder = task.load_base()
-    model, base = embedder.model, weights_of(embedder.model)
+    encoder = task.load_base()
+    model, base = encoder.model, weights_of(encoder.model)
     return train_encoder(
         task,
         parameters,
-        embedder,
+        encoder,
         mix=lambda tuned, share: training.load(model, between(base, tuned, share)),
         loss=loss,
         negatives=negatives,

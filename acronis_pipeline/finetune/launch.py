@@ -74,7 +74,7 @@ def _hand_over(recipe: Recipe, task: Task, folder: Path) -> None:
         "store": task.store.uri,
         "base_folder": str(encoders.find_base(recipe.base_model)),
         "identity": task.base.identity.to_json(),
-        "batch_size": task.base.batch_size,
+        "batch_size": task.local_base.batch_size,
         "device": task.device,
         "precision": task.precision,
     }
@@ -130,7 +130,9 @@ def _take_back(task: Task, folder: Path) -> Fitted:
     model = task.base.model
     if changed is not Changed.NOTHING:
         identity = replace(task.base.identity, dimension=said["dimension"])
-        model = encoders.load(folder / "fitted", identity, device=task.device, batch_size=task.base.batch_size).model
+        model = encoders.load_in_torch(
+            folder / "fitted", identity, device=task.device, batch_size=task.local_base.batch_size
+        ).model
     return Fitted(model, changed, said["chosen"], said["history"])
 
 

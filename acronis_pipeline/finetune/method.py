@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from acronis_pipeline.encoders import Embedder, PassageVectors
+from acronis_pipeline.encoders import PassageVectors, TorchEncoder
+from acronis_pipeline.encoders.endpoint import RememberedEndpoint
 from acronis_pipeline.encoders.identity import FLOAT32
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.store import Store
@@ -48,22 +49,28 @@ class Task:
 
     `passage_vectors` are the base's vectors of `examples.passages`.
     `load_base` gives a fresh copy of the base for methods that change its weights: `base` itself must stay as it is.
-    It takes `weights` as `embedding.load` does. `store` keeps what is worth computing only once.
+    It takes `weights` as `load_in_torch` does. `store` keeps what is worth computing only once.
     `report` is called with every entry of the history as it comes. `work` is a folder for what must survive a kill, the
     same when the same training starts again and deleted once its model is published; None keeps nothing. `precision` is
     what a training step computes in; weights and published models are float32 always.
     """
 
     examples: Examples
-    base: Embedder
+    base: TorchEncoder | RememberedEndpoint
     passage_vectors: PassageVectors
-    load_base: Callable[..., Embedder]
+    load_base: Callable[..., TorchEncoder]
     seed: int
     store: Store
     report: Report = unreported
     work: Path | None = None
     device: str | None = None
     precision: str = FLOAT32
+
+    @property
+    def local_base(self) -> TorchEncoder:
+        """The base of a method that needs more of it than vectors, which none behind an endpoint gives."""
+        assert isinstance(self.base, TorchEncoder)  # a recipe that asks for anything else is refused when it is read
+        return self.base
 
     @cached_property
     def query_vectors(self) -> np.ndarray:

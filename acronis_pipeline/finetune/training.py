@@ -20,7 +20,7 @@ from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.errors import ModelError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import EmbeddingEndpoint
-from acronis_pipeline.encoders import Embedder, ModelIdentity, PassageVectors, with_adapted_queries, write_identity
+from acronis_pipeline.encoders import Encoder, ModelIdentity, PassageVectors, with_adapted_queries, write_identity
 from acronis_pipeline.encoders.vector_cache import embed_passages
 from acronis_pipeline.finetune.base_model import naming, open_base, refuse_unfit_base, refuse_unfit_data
 from acronis_pipeline.finetune.examples import Examples, prepare
@@ -46,7 +46,7 @@ def fit(recipe: Recipe, task: Task, devices: int | None = None) -> Fitted:
     from acronis_pipeline.finetune.devices import available, chosen_precision
     from acronis_pipeline.finetune.launch import fit_on_many
 
-    task = replace(task, precision=chosen_precision(task.precision, task.base.model.device, task.work))
+    task = replace(task, precision=chosen_precision(task.precision, task.local_base.model.device, task.work))
     n_devices = devices or available(task.device)
     if n_devices > 1:
         return fit_on_many(recipe, task, n_devices)
@@ -231,5 +231,5 @@ def train(
     )
 
 
-def _measure(model: Embedder, passage_vectors: PassageVectors, examples: Examples) -> dict[str, float]:
+def _measure(model: Encoder, passage_vectors: PassageVectors, examples: Examples) -> dict[str, float]:
     return measure(model.encode_queries(examples.validation.queries), passage_vectors, examples.validation)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from acronis_pipeline.encoders import Embedder, PassageVectors
+from acronis_pipeline.encoders import Encoder, PassageVectors
 from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.method import Task
 
@@ -108,13 +108,13 @@ class ValidationPool:
             lambda: self.measure(task.base.encode_queries(questions.queries), task.passage_vectors.take(rows))
         )
 
-    def look(self, embedder: Embedder) -> dict[str, float]:
+    def look(self, encoder: Encoder) -> dict[str, float]:
         """hit_rate_at_5, mrr_at_10 and ndcg_at_10 of a model as it is now; `base_look` is the untouched base's.
 
         With Matryoshka dimensions also ndcg_at_10 at the smallest, as `ndcg_at_10_of_<dimension>`.
         """
-        queries = embedder.encode_queries(self.questions.queries)
-        return self.measure(queries, embedder.encode_windows(self.passages))
+        queries = encoder.encode_queries(self.questions.queries)
+        return self.measure(queries, encoder.encode_windows(self.passages))
 
     def measure(self, queries: np.ndarray, passages: PassageVectors) -> dict[str, float]:
         """As `look`, from vectors of `questions`, (n_questions, dimension), and of `passages`."""

@@ -15,8 +15,7 @@ import pyarrow.compute
 
 from acronis_pipeline.core.errors import EmptyCorpusError
 from acronis_pipeline.core.settings import IndexSettings
-from acronis_pipeline.encoders import Embedder, ModelIdentity, vector_cache
-from acronis_pipeline.encoders.deferred import DeferredEmbedder
+from acronis_pipeline.encoders import DeferredEncoder, Encoder, ModelIdentity, vector_cache
 from acronis_pipeline.index import excerpts, lance_indexes
 from acronis_pipeline.index.ann import EXACT, SearchOptions
 from acronis_pipeline.index.rows import (
@@ -101,7 +100,7 @@ class IndexedModel:
     """An encoder and the table of the passages that it embedded."""
 
     table: str
-    embedder: Embedder
+    encoder: Encoder
 
 
 def table_name(recipe: str, model_id: str) -> str:
@@ -113,7 +112,7 @@ def refresh(store: Store, indexed: IndexedModel, settings: IndexSettings = _DEFA
     """Bring a model's passages table in line with the chunks table.
 
     The change of content is one atomic version. The model encodes only passages that are in no cache yet: a
-    `DeferredEmbedder` is loaded for nothing else.
+    `DeferredEncoder` is loaded for nothing else.
 
     Raises
     ------
@@ -142,18 +141,18 @@ def refresh_from(
     IdentityMismatchError
         As for `refresh`.
     """
-    started, table, identity = time.monotonic(), indexed.table, indexed.embedder.identity
+    started, table, identity = time.monotonic(), indexed.table, indexed.encoder.identity
     if rows.num_rows == 0:
         raise EmptyCorpusError(f"no passages to index into table {table}; the table was left as it is")
     if store.exists(table):
         require(read_identity(store, table), identity, table)
     changed, gone = difference(store.read(table, CONTENT), rows, "chunk_id")
-    embedder = DeferredEmbedder(identity, lambda: indexed.embedder)  # counts what it encodes
+    encoder = DeferredEncoder(identity, lambda: indexed.encoder)  # counts what it encodes
     excerpts.bring_in_step(store, table, rows)
     write = store.upsert(
         table,
         marked(_schema(identity), identity),
-        _embedded(store, embedder, changed),
+        _embedded(store, encoder, changed),
         delete_keys=gone,
     )
     search = lance_indexes.bring_up_to_date(store, table, settings)
@@ -164,7 +163,7 @@ def refresh_from(
         added=write.inserted,
         updated=write.updated,
         removed=write.deleted,
-        embedded=embedder.n_encoded_passages,
+        embedded=encoder.n_encoded_passages,
         version=int(opened.version),
         identity=identity,
         data_version=data_version_of(identity, rows),
@@ -195,12 +194,12 @@ def _index_bytes(table: Any) -> dict[str, int]:
     return {f"{index.columns[0]} index": int(index.size_bytes or 0) for index in table.list_indices()}
 
 
-def _embedded(store: Store, embedder: Embedder, rows: pa.Table) -> pa.Table:
+def _embedded(store: Store, encoder: Encoder, rows: pa.Table) -> pa.Table:
     """`rows` with their vectors."""
-    schema = _schema(embedder.identity)
+    schema = _schema(encoder.identity)
     if rows.num_rows == 0:
         return schema.empty_table()
-    made = vector_cache.embed_passages(store, embedder, rows.column("passage").to_pylist())
+    made = vector_cache.embed_passages(store, encoder, rows.column("passage").to_pylist())
     return rows.append_column(schema.field("vector"), vector_cache.as_column(made, schema)).select(schema.names)
 
 

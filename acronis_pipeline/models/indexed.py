@@ -6,8 +6,7 @@ from pathlib import Path
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import ModelError
 from acronis_pipeline.core.settings import ModelSettings
-from acronis_pipeline.encoders import ModelIdentity, in_precision
-from acronis_pipeline.encoders.deferred import DeferredEmbedder
+from acronis_pipeline.encoders import DeferredEncoder, ModelIdentity, in_precision
 from acronis_pipeline.encoders.endpoint import is_endpoint
 from acronis_pipeline.encoders.identity import BFLOAT16_IN_TORCH, FLOAT32
 from acronis_pipeline.index import IndexedModel, table_name
@@ -59,6 +58,6 @@ def _precision(record: ModelRecord, model: ModelSettings) -> str:
     return encoders.precision_of(record.base_identity, record.base_folder, model)
 
 
-def deferred(identity: ModelIdentity, folder: Callable[[], Path], model: ModelSettings) -> DeferredEmbedder:
+def deferred(identity: ModelIdentity, folder: Callable[[], Path], model: ModelSettings) -> DeferredEncoder:
     """An encoder whose folder is found, and whose weights are loaded, when it is first needed."""
-    return DeferredEmbedder(identity, lambda: encoders.running(folder(), identity, model))
+    return DeferredEncoder(identity, lambda: encoders.running(folder(), identity, model))

@@ -14,7 +14,7 @@ from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import EmptyCorpusError
 from acronis_pipeline.core.hashing import digest_rows
 from acronis_pipeline.core.settings import LlmSettings, ModelSettings, PairSettings
-from acronis_pipeline.encoders import Embedder, describe, find_base
+from acronis_pipeline.encoders import Encoder, describe, find_base
 from acronis_pipeline.llm.budget import LlmUsage
 from acronis_pipeline.llm.session import LlmSession
 from acronis_pipeline.pairs import filters, interchange, judge, round_trip, splits
@@ -152,7 +152,7 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings, model: ModelS
     return result
 
 
-def _base(model: ModelSettings | None) -> Embedder:
+def _base(model: ModelSettings | None) -> Encoder:
     settings = model or ModelSettings()  # pyright: ignore[reportCallIssue]
     folder = find_base(settings.base)
     return encoders.running(folder, describe(folder, base=settings.base, max_seq_length=512), settings)

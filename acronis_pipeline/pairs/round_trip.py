@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.encoders.vector_cache import embed_passages
 from acronis_pipeline.pairs.filters import Verdict
 from acronis_pipeline.pairs.generator import Chunk
@@ -25,7 +25,7 @@ _BLOCK = 512
 
 
 def reject_lost(
-    store: Store, embedder: Embedder, verdicts: Sequence[Verdict], chunks: Mapping[str, Chunk], k: int
+    store: Store, encoder: Encoder, verdicts: Sequence[Verdict], chunks: Mapping[str, Chunk], k: int
 ) -> list[Verdict]:
     """The verdicts, with those kept ones rejected whose best gold cluster is not among the first `k` of the base.
 
@@ -35,8 +35,8 @@ def reject_lost(
     started = time.monotonic()
     asked = [index for index, verdict in enumerate(verdicts) if verdict.reason is None]
     ids = list(chunks)
-    passage_vectors = embed_passages(store, embedder, [chunks[chunk_id].passage for chunk_id in ids]).centres()
-    query_vectors = embedder.encode_queries([verdicts[index].candidate.query for index in asked])
+    passage_vectors = embed_passages(store, encoder, [chunks[chunk_id].passage for chunk_id in ids]).centres()
+    query_vectors = encoder.encode_queries([verdicts[index].candidate.query for index in asked])
     gold = [{chunks[chunk_id].cluster_id for chunk_id in verdicts[index].chunk_ids} for index in asked]
     found = ranks(query_vectors, passage_vectors, [chunks[chunk_id].cluster_id for chunk_id in ids], gold)
     judged = list(verdicts)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.encoders.vector_cache import read_column
 from acronis_pipeline.reporting.charts import Scale
 from acronis_pipeline.reporting.questions import Asked
@@ -82,7 +82,7 @@ class Map:
     same_passages: bool
 
 
-def draw(store: Store, asked: Sequence[Asked], arms: dict[str, tuple[str, Embedder]]) -> Map | None:
+def draw(store: Store, asked: Sequence[Asked], arms: dict[str, tuple[str, Encoder]]) -> Map | None:
     """The same sample of synthetic test questions in each of `arms` (system to passages table and model).
 
     Vectors of passages are read from the tables; the sampled questions alone are encoded. None with too few questions,
@@ -95,8 +95,8 @@ def draw(store: Store, asked: Sequence[Asked], arms: dict[str, tuple[str, Embedd
     sample = [question for question in sample if all(question.relevant[0] in known for known in vectors.values())]
     if len(sample) < _FEWEST:
         return None
-    placed = [_place(system, embedder, sample, vectors[system]) for system, (_, embedder) in arms.items()]
-    fingerprints = {embedder.identity.document_fingerprint for _, embedder in arms.values()}
+    placed = [_place(system, encoder, sample, vectors[system]) for system, (_, encoder) in arms.items()]
+    fingerprints = {encoder.identity.document_fingerprint for _, encoder in arms.values()}
     shared = len(fingerprints) == 1 and len(placed) > 1
     return Map(tuple(_pictures(placed, [question.query for question in sample], shared=shared)), shared)
 
@@ -110,23 +110,23 @@ def _sample(asked: Sequence[Asked]) -> list[Asked]:
     return sorted(shuffled, key=lambda question: question.question_id not in firsts)[:_QUESTIONS]
 
 
-def _vectors(store: Store, table: str, embedder: Embedder, sample: Sequence[Asked]) -> dict[str, np.ndarray]:
+def _vectors(store: Store, table: str, encoder: Encoder, sample: Sequence[Asked]) -> dict[str, np.ndarray]:
     """Vectors of the right passages and the rivals that are still in the table, the mean of a passage's windows."""
     ids = {chunk_id for question in sample for chunk_id in (question.relevant[0], *_rivals(question))}
-    schema = schemas.passages(embedder.identity.dimension, windowed=embedder.identity.windowed)
+    schema = schemas.passages(encoder.identity.dimension, windowed=encoder.identity.windowed)
     rows = store.read(table, schema, columns=["chunk_id", "vector"], where=is_in("chunk_id", sorted(ids)))
     matrix = read_column(rows.column("vector")).centres()
     return dict(zip(rows.column("chunk_id").to_pylist(), matrix, strict=True))
 
 
-def _place(system: str, embedder: Embedder, sample: Sequence[Asked], vectors: dict[str, np.ndarray]) -> Placed:
+def _place(system: str, encoder: Encoder, sample: Sequence[Asked], vectors: dict[str, np.ndarray]) -> Placed:
     rivals = [[chunk_id for chunk_id in _rivals(question) if chunk_id in vectors] for question in sample]
     row_of = {chunk_id: n for n, chunk_id in enumerate(dict.fromkeys(chunk_id for part in rivals for chunk_id in part))}
     return Placed(
         system=system,
-        questions=embedder.encode_queries([question.query for question in sample]),
+        questions=encoder.encode_queries([question.query for question in sample]),
         right=np.stack([vectors[question.relevant[0]] for question in sample]),
-        rivals=np.array([vectors[chunk_id] for chunk_id in row_of]).reshape(-1, embedder.identity.dimension),
+        rivals=np.array([vectors[chunk_id] for chunk_id in row_of]).reshape(-1, encoder.identity.dimension),
         rivals_of=tuple(tuple(row_of[chunk_id] for chunk_id in part) for part in rivals),
     )
 

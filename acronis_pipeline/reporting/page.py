@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from acronis_pipeline.core import files
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.evaluate.report import Report
 from acronis_pipeline.evaluate.stored import REPORTS_TABLE, VERSION, question_results
 from acronis_pipeline.reporting import embedding_map, questions, rendering, sections
@@ -30,8 +30,8 @@ def render(
     store: Store,
     report: Report,
     *,
-    base: Embedder | None = None,
-    fine_tuned: Embedder | None = None,
+    base: Encoder | None = None,
+    fine_tuned: Encoder | None = None,
     links: Links | None = None,
 ) -> str:
     """The report as one HTML page that needs nothing else: no network, no script, no file beside it.
@@ -75,16 +75,16 @@ def render(
     )
 
 
-def _arms(report: Report, embedders: dict[str, Embedder | None]) -> dict[str, tuple[str, Embedder]]:
+def _arms(report: Report, encoders: dict[str, Encoder | None]) -> dict[str, tuple[str, Encoder]]:
     """Table and model of each system that has both; a model other than the report's would draw another report's map."""
     return {
-        score.system.name: (score.system.table, embedder)
+        score.system.name: (score.system.table, encoder)
         for score in report.scores
-        if (embedder := embedders.get(score.system.name)) and embedder.identity.model_id == score.model_id
+        if (encoder := encoders.get(score.system.name)) and encoder.identity.model_id == score.model_id
     }
 
 
-def _models(report: Report, arms: dict[str, tuple[str, Embedder]]) -> list[tuple[str, str, str | None]]:
+def _models(report: Report, arms: dict[str, tuple[str, Encoder]]) -> list[tuple[str, str, str | None]]:
     """System, id and base (where it is known) of every model that was compared."""
     base_of = {model.identity.model_id: model.identity.described for _, model in arms.values()}
     first_with = {score.model_id: score.system.name for score in reversed(report.scores) if score.model_id}
@@ -104,8 +104,8 @@ def publish(
     store: Store,
     report: Report,
     *,
-    base: Embedder | None = None,
-    fine_tuned: Embedder | None = None,
+    base: Encoder | None = None,
+    fine_tuned: Encoder | None = None,
     links: Links | None = None,
 ) -> str:
     """Write a report's page (arguments as for `render`), and drop the pages of reports that the store dropped.

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.retrieve import dense, fusion, lexical
 from acronis_pipeline.retrieve.ranking import Ranking
 from acronis_pipeline.retrieve.reorder import reordered, reranker
@@ -19,7 +19,7 @@ class Batch:
     ----------
     tables
         Of a system that was checked.
-    embedder
+    encoder
         The table's model; None if only BM25 is asked for.
     depth
         Length of the dense and BM25 lists, and the depth of fusion.
@@ -33,7 +33,7 @@ class Batch:
         self,
         tables: Tables,
         queries: Sequence[str],
-        embedder: Embedder | None,
+        encoder: Encoder | None,
         depth: int,
         words: lexical.Lists | None = None,
         *,
@@ -42,7 +42,7 @@ class Batch:
         self.tables = tables
         self.queries = list(queries)
         self.depth = depth
-        self._embedder = embedder
+        self._encoder = encoder
         self.words = words or lexical.Lists(tables, self.queries, depth)
         self._device = device
 
@@ -95,6 +95,6 @@ class Batch:
 
     @cached_property
     def _vectors(self) -> np.ndarray:
-        if self._embedder is None:
-            raise ValueError("a dense or hybrid ranking needs an embedder")
-        return self._embedder.encode_queries(self.queries)
+        if self._encoder is None:
+            raise ValueError("a dense or hybrid ranking needs an encoder")
+        return self._encoder.encode_queries(self.queries)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.retrieve import dense, fusion, lexical
 from acronis_pipeline.retrieve.batch import Batch
 from acronis_pipeline.retrieve.filters import Filters, explain
@@ -46,8 +46,8 @@ class Retriever:
     ----------
     store, system
         Where and how to search.
-    embedder
-        The model of the table's vectors (a `DeferredEmbedder` is loaded at the first question); None for BM25.
+    encoder
+        The model of the table's vectors (a `DeferredEncoder` is loaded at the first question); None for BM25.
     candidates
         Depth to which the dense and BM25 rankings are fused, and before near-duplicates are collapsed.
     device
@@ -56,23 +56,23 @@ class Retriever:
     Raises
     ------
     IdentityMismatchError
-        If `embedder` is not the model that the table was built with.
+        If `encoder` is not the model that the table was built with.
     """
 
     def __init__(
         self,
         store: Store,
         system: System,
-        embedder: Embedder | None,
+        encoder: Encoder | None,
         candidates: int = 200,
         *,
         device: str | None = None,
     ) -> None:
         self.system = system
         self.candidates = candidates
-        self._embedder, self._device = embedder, device
+        self._encoder, self._device = encoder, device
         self._reranker: Reranker | None = reranker(system.reranker, device) if system.reranker else None
-        self._tables = open_checked(store, system, embedder)
+        self._tables = open_checked(store, system, encoder)
         # Words are looked up while the question is encoded.
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="bm25")
 
@@ -122,7 +122,7 @@ class Retriever:
 
         The same ranking as `retrieve` builds on, but dense similarities come from one matrix product.
         """
-        batch = Batch(self._tables, queries, self._embedder, self.candidates, device=self._device)
+        batch = Batch(self._tables, queries, self._encoder, self.candidates, device=self._device)
         return [ranking[:depth] for ranking in batch.rankings(self.system)]
 
     def _search(self, question: str, where: str | None) -> tuple[Found, np.ndarray | None]:
@@ -151,8 +151,8 @@ class Retriever:
         return replace(found, ranking=lexical.with_best_excerpts(excerpts, question, found.ranking))
 
     def _encode(self, question: str) -> np.ndarray:
-        assert self._embedder is not None  # open_checked made sure
-        return self._embedder.encode_queries([question])[0]
+        assert self._encoder is not None  # open_checked made sure
+        return self._encoder.encode_queries([question])[0]
 
     def _fused(self, near: Found, words: Found, vector: np.ndarray) -> Ranking:
         if self.system.fusion == "reciprocal_rank":

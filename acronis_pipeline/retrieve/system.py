@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from acronis_pipeline.core.errors import IdentityMismatchError
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.index import excerpts, is_finished
 from acronis_pipeline.index.rows import read_identity, require
 from acronis_pipeline.store import Store
@@ -80,8 +80,8 @@ class Tables:
     excerpts: Any
 
 
-def open_checked(store: Store, system: System, embedder: Embedder | None) -> Tables:
-    """The system's tables, after making sure that `embedder` is the model of their vectors.
+def open_checked(store: Store, system: System, encoder: Encoder | None) -> Tables:
+    """The system's tables, after making sure that `encoder` is the model of their vectors.
 
     Raises
     ------
@@ -90,11 +90,11 @@ def open_checked(store: Store, system: System, embedder: Embedder | None) -> Tab
     """
     found = read_identity(store, system.table)
     if system.needs_encoder:
-        if embedder is None:
+        if encoder is None:
             raise IdentityMismatchError(
                 f"system {system.name} searches by vectors and needs model {found.model_id} ({found.base}), got none"
             )
-        require(found, embedder.identity, system.table)
+        require(found, encoder.identity, system.table)
     if not is_finished(store, system.table):
         raise IdentityMismatchError(
             f"table {system.table} lacks a full-text index: its build was interrupted, or an older version of this "

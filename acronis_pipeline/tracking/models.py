@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from acronis_pipeline.encoders.endpoint import is_endpoint
-from acronis_pipeline.encoders.openvino_engine import is_converted
+from acronis_pipeline.encoders.openvino_encoder import is_converted
 from acronis_pipeline.tracking.run import Run
 from acronis_pipeline.tracking.tracker import Tracker
 

@@ -8,7 +8,7 @@ from acronis_pipeline.champion.rollback import roll_back
 from acronis_pipeline.encoders import in_precision
 from acronis_pipeline.encoders.identity import BFLOAT16
 from acronis_pipeline_tests.champion.worlds import CHUNKS, MemoryRegistry, World, build
-from acronis_pipeline_tests.index.corpora import WordEmbedder, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, write_chunks
 
 
 @pytest.fixture
@@ -16,14 +16,14 @@ def world(tmp_path) -> World:
     """BM25 was the first champion, and a tuned model is now."""
     world = build(tmp_path)
     world.enter(world.bm25(), move="first")
-    embedder = world.train("a")
-    world.index(embedder)
+    encoder = world.train("a")
+    world.index(encoder)
     return world
 
 
 @pytest.fixture
 def registry() -> MemoryRegistry:
-    return MemoryRegistry({"version-a": WordEmbedder("a").identity.model_id})
+    return MemoryRegistry({"version-a": WordEncoder("a").identity.model_id})
 
 
 def problems(world: World, registry: MemoryRegistry) -> str:
@@ -39,7 +39,7 @@ def follow(world: World, registry: MemoryRegistry) -> None:
 
 
 def enter_a(world: World) -> None:
-    world.enter(world.contender(WordEmbedder("a")), WordEmbedder("a"))
+    world.enter(world.contender(WordEncoder("a")), WordEncoder("a"))
 
 
 def test_tag_and_alias_move_with_the_pointer_and_leave_the_old_table(world: World, registry: MemoryRegistry) -> None:
@@ -84,7 +84,7 @@ def test_tag_follows_a_refresh_of_the_champions_table(world: World, registry: Me
     enter_a(world)
     follow(world, registry)
     write_chunks(world.store, CHUNKS[1:])
-    world.index(WordEmbedder("a"))
+    world.index(WordEncoder("a"))
     assert "its tag champion at" in problems(world, registry)
     now = current_champion(world.store)
     assert now
@@ -101,7 +101,7 @@ def test_rollback_takes_tag_and_alias_along(world: World, registry: MemoryRegist
 
 
 def test_registry_holds_the_weights_of_a_champion_in_any_precision(world: World, registry: MemoryRegistry) -> None:
-    reduced = WordEmbedder("a")
+    reduced = WordEncoder("a")
     reduced.identity = in_precision(reduced.identity, BFLOAT16)
     world.index(reduced)
     world.enter(world.contender(reduced), reduced)
@@ -110,7 +110,7 @@ def test_registry_holds_the_weights_of_a_champion_in_any_precision(world: World,
     assert "registry version" not in problems(world, registry)
     other = MemoryRegistry({"version-a": "other"})
     other.set_champion("version-a")
-    assert f"registry version version-a is not model {WordEmbedder('a').identity.model_id}" in problems(world, other)
+    assert f"registry version version-a is not model {WordEncoder('a').identity.model_id}" in problems(world, other)
 
 
 def test_lost_table_and_wrong_registry_version_are_named(world: World, registry: MemoryRegistry) -> None:

@@ -18,9 +18,9 @@ from acronis_pipeline_tests.champion import worlds as champions_world
 from acronis_pipeline_tests.champion.worlds import RECIPE, World
 from acronis_pipeline_tests.evaluate import worlds
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, N_PAGES, SYNONYMS
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
-BASE, TUNED = WordEmbedder(), WordEmbedder("tuned", SYNONYMS)
+BASE, TUNED = WordEncoder(), WordEncoder("tuned", SYNONYMS)
 
 
 @dataclass
@@ -110,14 +110,14 @@ def test_champion_that_no_report_on_todays_passages_asked_is_an_error_that_says_
     varied = replace(site.world.bm25(), system=replace(site.world.bm25().system, rerank_depth=49))
     site.world.enter(varied, move="first")
     site.grow()
-    site.world.index(WordEmbedder("another"), "another")  # embeds today's passages for all that share its document side
+    site.world.index(WordEncoder("another"), "another")  # embeds today's passages for all that share its document side
     with pytest.raises(ChampionError, match="materialize lancedb_index and eval_report"):
         site.settle()
 
 
 def test_champion_that_is_broken_and_in_no_report_asks_for_a_rollback(site: Site) -> None:
     site.evaluate()
-    model = WordEmbedder("lost")
+    model = WordEncoder("lost")
     system = replace(site.world.contender(model).system, table=site.world.index(model))
     site.world.enter(replace(site.world.contender(model), system=system), model, move="first")
     with pytest.raises(ChampionError, match=r"its model folder .* is gone; choose another one with .*rollback"):

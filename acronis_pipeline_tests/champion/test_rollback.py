@@ -12,7 +12,7 @@ from acronis_pipeline.champion.rollback import promote_by_hand, roll_back, rolle
 from acronis_pipeline.core.errors import ChampionError, NoChampionError
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline_tests.champion.worlds import CHUNKS, World, build, reweighted
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, identity_of_another_model, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, identity_of_another_model, write_chunks
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ def world(tmp_path, monkeypatch: pytest.MonkeyPatch) -> World:
     world = build(tmp_path)
     world.enter(world.bm25(), move="first")
     for name in ("a", "b"):
-        embedder = world.train(name)
-        world.index(embedder)
-        world.enter(world.contender(embedder), embedder)
+        encoder = world.train(name)
+        world.index(encoder)
+        world.enter(world.contender(encoder), encoder)
     monkeypatch.setattr(rollback, "_questions_now", lambda _: "questions")
     return world
 
@@ -60,9 +60,9 @@ def test_rollback_is_a_row_of_the_history_with_its_reason(world: World) -> None:
 
 def test_rollback_after_a_promotion_on_top_of_a_rollback_brings_back_what_that_had_brought_back(world: World) -> None:
     back(world)
-    embedder = world.train("c")
-    world.index(embedder)
-    world.enter(world.contender(embedder), embedder)
+    encoder = world.train("c")
+    world.index(encoder)
+    world.enter(world.contender(encoder), encoder)
     back(world)
     assert who(world) == "a"
     back(world)
@@ -90,7 +90,7 @@ def test_nobody_to_roll_back_before_the_first_promotion(tmp_path) -> None:
 
 def test_older_index_is_brought_up_to_date_from_the_cache_before_it_answers(world: World) -> None:
     write_chunks(world.store, [*CHUNKS[1:], chunk("new", "passage about something quite new")])
-    world.index(WordEmbedder("b", {"question": "topic"}))
+    world.index(WordEncoder("b", {"question": "topic"}))
     started = time.monotonic()
     refreshed = back(world).refreshed
     assert time.monotonic() - started < 5
@@ -99,7 +99,7 @@ def test_older_index_is_brought_up_to_date_from_the_cache_before_it_answers(worl
     now = current_champion(world.store)
     assert now
     assert index.content_version(world.store, now.system.table) == index.content_version(world.store)
-    hits = Retriever(world.store, now.system, WordEmbedder("a", {"question": "topic"})).retrieve("quite new", 1)
+    hits = Retriever(world.store, now.system, WordEncoder("a", {"question": "topic"})).retrieve("quite new", 1)
     assert [hit.chunk_id for hit in hits] == ["new"]
 
 
@@ -124,11 +124,11 @@ def lose_table(world: World) -> None:
 
 def lose_model(world: World) -> None:
     folder = promotions(world.store)[1].model_folder
-    world.model_folder(WordEmbedder("a").identity).rename(f"{folder}-gone")
+    world.model_folder(WordEncoder("a").identity).rename(f"{folder}-gone")
 
 
 def replace_model(world: World) -> None:
-    folder = world.model_folder(WordEmbedder("a").identity)
+    folder = world.model_folder(WordEncoder("a").identity)
     (folder / "acronis_pipeline.json").write_text(identity_of_another_model().to_json(), "utf-8")
 
 
@@ -144,7 +144,7 @@ def test_champion_that_cannot_answer_is_refused_and_the_pointer_stays(world: Wor
 
 
 def test_what_was_rolled_back_is_not_promoted_again_on_the_same_questions(world: World) -> None:
-    b, a = world.contender(WordEmbedder("b")), world.contender(WordEmbedder("a"))
+    b, a = world.contender(WordEncoder("b")), world.contender(WordEncoder("a"))
     row = back(world).champion
     past = promotions(world.store)
     assert rolled_back(past, b, "questions") == row
@@ -155,10 +155,10 @@ def test_what_was_rolled_back_is_not_promoted_again_on_the_same_questions(world:
 
 
 def test_all_systems_of_a_model_go_with_it_but_not_with_another_system_of_the_same_model(world: World) -> None:
-    hybrid = world.contender(WordEmbedder("b"))
+    hybrid = world.contender(WordEncoder("b"))
     dense = replace(hybrid, system=System("fine_tuned", "dense", hybrid.system.table))
     reranked = replace(hybrid, system=replace(hybrid.system, name="hybrid_rerank", reranker="cross"))
-    world.enter(reranked, WordEmbedder("b"))
+    world.enter(reranked, WordEncoder("b"))
     back(world)
     past = promotions(world.store)
     assert who(world) == "b"
@@ -173,7 +173,7 @@ def test_all_systems_of_a_model_go_with_it_but_not_with_another_system_of_the_sa
 def test_all_that_a_named_rollback_steps_over_are_taken_back(world: World) -> None:
     back(world, to="1")
     past = promotions(world.store)
-    assert all(rolled_back(past, world.contender(WordEmbedder(name)), "questions") for name in ("a", "b"))
+    assert all(rolled_back(past, world.contender(WordEncoder(name)), "questions") for name in ("a", "b"))
 
 
 def test_system_that_a_person_lets_reign_again_is_free_again(world: World) -> None:
@@ -181,8 +181,8 @@ def test_system_that_a_person_lets_reign_again_is_free_again(world: World) -> No
     back(world, to="3")
     past = promotions(world.store)
     assert who(world) == "b"
-    assert rolled_back(past, world.contender(WordEmbedder("b")), "questions") is None
-    assert rolled_back(past, world.contender(WordEmbedder("a")), "questions")
+    assert rolled_back(past, world.contender(WordEncoder("b")), "questions") is None
+    assert rolled_back(past, world.contender(WordEncoder("a")), "questions")
 
 
 def test_promotion_by_hand_needs_a_report(world: World) -> None:

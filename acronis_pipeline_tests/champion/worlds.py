@@ -12,7 +12,7 @@ from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store, schemas
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 RECIPE = "words"
 CHUNKS = [chunk(f"c{n}", f"passage number{n} about topic{n}") for n in range(6)]
@@ -26,22 +26,22 @@ class World:
     settings: Settings
     folder: Path
 
-    def index(self, embedder: WordEmbedder, recipe: str = RECIPE) -> str:
-        table = index.table_name(recipe, embedder.identity.model_id)
-        index.refresh(self.store, index.IndexedModel(table, embedder))
+    def index(self, encoder: WordEncoder, recipe: str = RECIPE) -> str:
+        table = index.table_name(recipe, encoder.identity.model_id)
+        index.refresh(self.store, index.IndexedModel(table, encoder))
         return table
 
     def model_folder(self, identity: ModelIdentity) -> Path:
         return self.folder / "models" / identity.model_id
 
-    def train(self, name: str) -> WordEmbedder:
+    def train(self, name: str) -> WordEncoder:
         """A tuned model that shares its document side with all others, published and on record."""
-        embedder = WordEmbedder(name, {"question": "topic"})
-        folder = self.model_folder(embedder.identity)
+        encoder = WordEncoder(name, {"question": "topic"})
+        folder = self.model_folder(encoder.identity)
         folder.mkdir(parents=True)
-        (folder / IDENTITY_FILE).write_text(embedder.identity.to_json(), "utf-8")
-        self.record(embedder.identity, name)
-        return embedder
+        (folder / IDENTITY_FILE).write_text(encoder.identity.to_json(), "utf-8")
+        self.record(encoder.identity, name)
+        return encoder
 
     def record(self, identity: ModelIdentity, name: str) -> None:
         row = {
@@ -51,7 +51,7 @@ class World:
             "model_id": identity.model_id,
             "folder": str(self.model_folder(identity)),
             "identity": identity.to_json(),
-            "base_identity": WordEmbedder().identity.to_json(),
+            "base_identity": WordEncoder().identity.to_json(),
             "metrics": "{}",
             "created_at": datetime.now(UTC),
             "mlflow_run_id": None,
@@ -59,22 +59,22 @@ class World:
         }
         self.store.upsert("models", schemas.MODELS, pa.Table.from_pylist([row], schema=schemas.MODELS))
 
-    def contender(self, embedder: WordEmbedder, weight: float = 0.4) -> Contender:
-        system = System("hybrid", "hybrid", index.table_name(RECIPE, embedder.identity.model_id), weight)
-        return Contender(RECIPE, system, embedder.identity.model_id, "report")
+    def contender(self, encoder: WordEncoder, weight: float = 0.4) -> Contender:
+        system = System("hybrid", "hybrid", index.table_name(RECIPE, encoder.identity.model_id), weight)
+        return Contender(RECIPE, system, encoder.identity.model_id, "report")
 
     def bm25(self) -> Contender:
-        return Contender(RECIPE, System("bm25", "bm25", self.index(WordEmbedder(), "base")), None, "report")
+        return Contender(RECIPE, System("bm25", "bm25", self.index(WordEncoder(), "base")), None, "report")
 
-    def enter(self, contender: Contender, embedder: WordEmbedder | None = None, move: Move = "promotion") -> Champion:
+    def enter(self, contender: Contender, encoder: WordEncoder | None = None, move: Move = "promotion") -> Champion:
         return promote(
             self.store,
             contender,
             move=move,
             reason="it was better",
             previous=current_champion(self.store),
-            model_folder=str(self.model_folder(embedder.identity)) if embedder else None,
-            identity=embedder.identity if embedder else None,
+            model_folder=str(self.model_folder(encoder.identity)) if encoder else None,
+            identity=encoder.identity if encoder else None,
             asked="questions",
         )
 

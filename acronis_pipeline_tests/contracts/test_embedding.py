@@ -7,21 +7,23 @@ import pytest
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import ModelError
-from acronis_pipeline.encoders import PACKAGED_BASE, Embedder, TokenCounter, vector_cache
+from acronis_pipeline.encoders import PACKAGED_BASE, Encoder, TokenCounter, vector_cache
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 
 
-class CountingEmbedder(Embedder):
+class CountingEncoder(Encoder):
     """Counts the passages it is asked to encode; its vectors depend only on the text."""
 
     def __init__(self) -> None:
-        self.identity = encoders.ModelIdentity("fake", "q", "fake-documents", 4, 128)
+        super().__init__(encoders.ModelIdentity("fake", "q", "fake-documents", 4, 128))
         self.encoded: list[str] = []
 
     def encode_passages(self, passages):
         self.encoded += passages
         return np.array([[len(text), text.count("a"), 1, 0] for text in passages], np.float32)
+
+    encode_queries = encode_passages
 
 
 def test_packaged_base_is_found_without_a_network():
@@ -67,10 +69,10 @@ def test_long_texts_are_counted_in_full():
 
 
 def test_a_passage_is_embedded_once(tmp_path):
-    store, embedder = Store(str(tmp_path)), CountingEmbedder()
-    first = vector_cache.embed_passages(store, embedder, ["a", "bb", "a"])
-    second = vector_cache.embed_passages(store, embedder, ["bb", "ccc", "a"])
-    assert sorted(embedder.encoded) == ["a", "bb", "ccc"]
+    store, encoder = Store(str(tmp_path)), CountingEncoder()
+    first = vector_cache.embed_passages(store, encoder, ["a", "bb", "a"])
+    second = vector_cache.embed_passages(store, encoder, ["bb", "ccc", "a"])
+    assert sorted(encoder.encoded) == ["a", "bb", "ccc"]
     assert (first.of(0) == first.of(2)).all()
     assert (second.of(2) == first.of(0)).all()
     assert second.matrix.shape == (3, 4)

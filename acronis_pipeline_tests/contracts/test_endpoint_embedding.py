@@ -8,7 +8,7 @@ from acronis_pipeline.core.errors import ModelError, SettingsError
 from acronis_pipeline.core.settings import EmbeddingEndpoint, load_settings
 from acronis_pipeline.encoders import endpoint as endpoint_encoder
 from acronis_pipeline.encoders import vector_cache
-from acronis_pipeline.encoders.endpoint import EndpointEmbedder, connect
+from acronis_pipeline.encoders.endpoint import EndpointEncoder, connect
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.evaluate.fake_embeddings import KEY, Script, serving
 
@@ -22,9 +22,9 @@ def store(tmp_path: Path) -> Store:
 
 def test_vectors_come_back_in_order_and_normalised_whatever_the_batches(store: Store) -> None:
     with serving(Script()) as endpoint:
-        embedder = EndpointEmbedder(endpoint.model_copy(update={"batch_size": 2}), 64)
+        encoder = EndpointEncoder(endpoint.model_copy(update={"batch_size": 2}), 64)
         texts = ["alpha", "beta", "gamma", "delta", "epsilon"]
-        together, alone = embedder.encode_passages(texts), [embedder.encode_passages([text])[0] for text in texts]
+        together, alone = encoder.encode_passages(texts), [encoder.encode_passages([text])[0] for text in texts]
     assert together.shape == (5, 64)
     assert together.dtype == np.float32
     assert np.linalg.norm(together, axis=1) == pytest.approx(np.ones(5), abs=1e-6)
@@ -34,12 +34,12 @@ def test_vectors_come_back_in_order_and_normalised_whatever_the_batches(store: S
 def test_dimension_is_asked_once_and_then_read_from_the_cache(store: Store) -> None:
     script = Script(dimension=48)
     with serving(script) as endpoint:
-        embedder = connect(endpoint, store)
-        vector_cache.embed_passages(store, embedder, ["one", "two"])
+        encoder = connect(endpoint, store)
+        vector_cache.embed_passages(store, encoder, ["one", "two"])
         asked = len(script.requests)
         again = connect(endpoint, store)
         vector_cache.embed_passages(store, again, ["two", "one"])
-    assert again.identity == embedder.identity
+    assert again.identity == encoder.identity
     assert again.identity.dimension == 48
     assert len(script.requests) == asked == 2
 
@@ -48,20 +48,20 @@ def test_prompts_and_dimensions_are_sent_and_belong_to_the_identity() -> None:
     script = Script(dimension=8)
     with serving(script) as endpoint:
         prompted = endpoint.model_copy(update={"query_prompt": "query: ", "dimensions": 8})
-        embedder = EndpointEmbedder(prompted, 8)
-        embedder.encode_queries(["how"])
-        embedder.encode_passages(["so"])
-    plain = EndpointEmbedder(endpoint, 8).identity
+        encoder = EndpointEncoder(prompted, 8)
+        encoder.encode_queries(["how"])
+        encoder.encode_passages(["so"])
+    plain = EndpointEncoder(endpoint, 8).identity
     assert script.texts == ["query: how", "so"]
     assert {request["dimensions"] for request in script.requests} == {8}
-    assert len({embedder.identity.query_fingerprint, plain.query_fingerprint, plain.document_fingerprint}) == 2
-    assert embedder.identity.document_fingerprint != plain.document_fingerprint
+    assert len({encoder.identity.query_fingerprint, plain.query_fingerprint, plain.document_fingerprint}) == 2
+    assert encoder.identity.document_fingerprint != plain.document_fingerprint
 
 
 def test_busy_and_failing_endpoint_is_asked_again_as_it_says() -> None:
     script = Script(failures=[(429, AT_ONCE), (500, AT_ONCE), (503, AT_ONCE)])
     with serving(script) as endpoint:
-        assert EndpointEmbedder(endpoint, 64).encode_queries(["how"]).shape == (1, 64)
+        assert EndpointEncoder(endpoint, 64).encode_queries(["how"]).shape == (1, 64)
     assert len(script.requests) == 4
 
 
@@ -69,7 +69,7 @@ def test_busy_and_failing_endpoint_is_asked_again_as_it_says() -> None:
 def test_endpoint_that_keeps_refusing_is_named_without_its_key(status: int, patience: int) -> None:
     script = Script(failures=[(status, AT_ONCE)] * 9)
     with serving(script) as endpoint, pytest.raises(ModelError, match=rf"127\.0\.0\.1.* HTTP {status}") as raised:
-        EndpointEmbedder(endpoint.model_copy(update={"max_retries": 1}), 64).encode_queries(["how"])
+        EndpointEncoder(endpoint.model_copy(update={"max_retries": 1}), 64).encode_queries(["how"])
     assert len(script.requests) == patience
     assert KEY not in str(raised.value)
     assert raised.value.__cause__ is raised.value.__context__ is None
@@ -78,12 +78,12 @@ def test_endpoint_that_keeps_refusing_is_named_without_its_key(status: int, pati
 def test_vectors_of_another_length_than_before_are_refused(store: Store) -> None:
     script = Script(dimension=16)
     with serving(script) as endpoint:
-        embedder = connect(endpoint, store)
+        encoder = connect(endpoint, store)
         script.dimension = 24
         with pytest.raises(
             ModelError, match=r"m at http://127\.0\.0\.1:\d+/v1 gave vectors of 24 numbers where it gave 16"
         ):
-            embedder.encode_passages(["text"])
+            encoder.encode_passages(["text"])
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_answer_that_is_not_one_vector_a_text_is_refused(data: list, problem: st
     rows = [{"object": "embedding"} | row for row in data]
     script = Script(body={"object": "list", "model": "m", "data": rows})
     with serving(script) as endpoint, pytest.raises(ModelError, match=problem):
-        EndpointEmbedder(endpoint, 1).encode_passages(["a", "b"])
+        EndpointEncoder(endpoint, 1).encode_passages(["a", "b"])
 
 
 def test_dead_endpoint_is_named(store: Store) -> None:
@@ -128,7 +128,7 @@ def test_neither_key_nor_password_is_logged(store: Store, caplog) -> None:
 def test_no_texts_are_no_request() -> None:
     script = Script()
     with serving(script) as endpoint:
-        assert endpoint_encoder.EndpointEmbedder(endpoint, 5).encode_passages([]).shape == (0, 5)
+        assert endpoint_encoder.EndpointEncoder(endpoint, 5).encode_passages([]).shape == (0, 5)
     assert script.requests == []
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acronis_pipeline import encoders
-from acronis_pipeline.encoders import PACKAGED_BASE, Embedder, ModelIdentity, PassageVectors, Windows, vector_cache
+from acronis_pipeline.encoders import PACKAGED_BASE, ModelIdentity, PassageVectors, TorchEncoder, Windows, vector_cache
 from acronis_pipeline.encoders.windows import WindowCutter, mixed
 from acronis_pipeline.store import Store
 
@@ -17,16 +17,16 @@ LONG = "The agent copies files. " * 8 + "A bare metal recovery needs the bootabl
 
 
 @lru_cache(maxsize=1)
-def base() -> Embedder:
+def base() -> TorchEncoder:
     return encoders.load_base(PACKAGED_BASE, max_seq_length=64, device="cpu")
 
 
-def windowed() -> Embedder:
+def windowed() -> TorchEncoder:
     plain = base()
     identity = encoders.describe(
         encoders.find_base(PACKAGED_BASE), base=PACKAGED_BASE, max_seq_length=64, windows=WINDOWS
     )
-    return Embedder(plain.model, identity)
+    return TorchEncoder(plain.model, identity)
 
 
 def cutter(windows: Windows) -> WindowCutter:
@@ -102,9 +102,9 @@ def test_windows_make_another_document_side_and_leave_the_query_side() -> None:
 
 
 def test_vectors_of_windows_come_out_of_the_cache_as_they_went_in(tmp_path: Path) -> None:
-    store, embedder = Store(str(tmp_path)), windowed()
-    first = vector_cache.embed_passages(store, embedder, [LONG, "Short."])
-    again = vector_cache.embed_passages(store, embedder, ["Short.", LONG])
+    store, encoder = Store(str(tmp_path)), windowed()
+    first = vector_cache.embed_passages(store, encoder, [LONG, "Short."])
+    again = vector_cache.embed_passages(store, encoder, ["Short.", LONG])
     assert np.array_equal(first.of(0), again.of(1))
     assert np.array_equal(first.of(1), again.of(0))
     assert len(first.of(0)) > 1

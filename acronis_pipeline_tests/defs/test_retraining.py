@@ -15,7 +15,7 @@ from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.finished_run import RECIPE
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 FAILURE, STARTED, SUCCESS = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS
 
@@ -44,7 +44,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 def train(store: Store, key: str, chunk_numbers: range) -> None:
     """What a training of the recipe leaves behind."""
-    identity = WordEmbedder(key).identity.to_json()
+    identity = WordEncoder(key).identity.to_json()
     model = {
         "record_id": key,
         "recipe": RECIPE,

@@ -13,7 +13,7 @@ from acronis_pipeline.champion.rollback import promote_by_hand
 from acronis_pipeline.core.errors import RecipeError
 from acronis_pipeline.encoders import in_precision
 from acronis_pipeline.encoders.identity import INT8
-from acronis_pipeline.encoders.openvino_engine import read_sides, write_manifest
+from acronis_pipeline.encoders.openvino_encoder import read_sides, write_manifest
 from acronis_pipeline.export import export, serve
 from acronis_pipeline.finetune import Recipe, base_model
 from acronis_pipeline.finetune.examples import Examples
@@ -79,9 +79,9 @@ def test_a_model_that_was_trained_over_leaves_when_the_next_one_is_indexed(copie
 
 def test_a_recipe_runs_on_its_export_through_the_whole_graph(copied: FinishedRun) -> None:
     record = require_model(copied.store, RECIPE)
-    embedder = encoders.load(record.folder, record.identity, device="cpu")
+    encoder = encoders.load(record.folder, record.identity, device="cpu")
     out = copied.settings().data_dir / "exported"
-    done = export(embedder, pairs.load_dataset(copied.store), out, "openvino", max_loss=1.0)
+    done = export(encoder, pairs.load_dataset(copied.store), out, "openvino", max_loss=1.0)
     done = replace(done, identity=in_precision(record.identity, INT8, "calibrated"))  # which takes half a minute
     write_manifest(out, read_sides(out), done.identity)
     serve(copied.store, record, done)

@@ -9,22 +9,22 @@ import torch
 from acronis_pipeline import encoders
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.settings import ModelSettings
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import Encoder, TorchEncoder
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 
 TEXTS = [*(passage.text for passage in passages()), "Falcon", "very long " * 200, "", "É 你好\ttab"]
 
 
-class Shifted(Embedder):
+class Shifted(Encoder):
     """Fast and wrong."""
 
-    def __init__(self, embedder: Embedder, by: float = 0.01) -> None:
-        self._embedder, self._by = embedder, by
-        self.identity = embedder.identity
+    def __init__(self, encoder: Encoder, by: float = 0.01) -> None:
+        super().__init__(encoder.identity)
+        self._encoder, self._by = encoder, by
 
     def encode_passages(self, passages):
-        vectors = self._embedder.encode_passages(passages) + self._by
+        vectors = self._encoder.encode_passages(passages) + self._by
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     encode_queries = encode_passages
@@ -45,7 +45,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny(tiny_folder: Path) -> Embedder:
+def tiny(tiny_folder: Path) -> TorchEncoder:
     """Random weights, with prompts on both sides."""
     identity = encoders.describe(
         tiny_folder, base="tiny", max_seq_length=32, query_prompt="query: ", document_prompt="passage: "
@@ -54,7 +54,7 @@ def tiny(tiny_folder: Path) -> Embedder:
 
 
 @pytest.fixture(scope="session")
-def adapted(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
+def adapted(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TorchEncoder:
     """A Router: the same encoder on both sides, and a random map after it on the query side."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Dense, Router

@@ -11,9 +11,9 @@ from acronis_pipeline.champion.record import Champion
 from acronis_pipeline.evaluate import Report, SystemScore
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import schemas
-from acronis_pipeline_tests.index.corpora import WordEmbedder
+from acronis_pipeline_tests.index.corpora import WordEncoder
 
-IDENTITY = WordEmbedder().identity
+IDENTITY = WordEncoder().identity
 N, N_HUMAN = 120, 40
 EXTERNAL = "external:some-model"
 SYSTEMS = {

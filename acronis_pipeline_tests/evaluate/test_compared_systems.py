@@ -23,7 +23,7 @@ from acronis_pipeline_tests.champion.worlds import World
 from acronis_pipeline_tests.evaluate import worlds
 from acronis_pipeline_tests.evaluate.fake_embeddings import KEY, Script, serving
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, SYNONYMS
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 OWN = ["bm25", "base", "fine_tuned", "hybrid_base", "hybrid"]
 
@@ -35,10 +35,10 @@ class Site:
     world: World
     base: IndexedModel
     tuned: IndexedModel
-    older: WordEmbedder
+    older: WordEncoder
 
-    def enter(self, system: System, model_id: str | None, embedder: WordEmbedder | None = None) -> Champion:
-        return self.world.enter(Contender("older", system, model_id, "old report"), embedder)
+    def enter(self, system: System, model_id: str | None, encoder: WordEncoder | None = None) -> Champion:
+        return self.world.enter(Contender("older", system, model_id, "old report"), encoder)
 
     def enter_older(self) -> Champion:
         table = self.world.index(self.older, "older")
@@ -73,21 +73,21 @@ def build(folder: Path) -> Site:
     world = champions_world.build(folder)
     write_chunks(world.store, CHUNKS)
     base, tuned = (
-        worlds.indexed(world.store, WordEmbedder()),
-        worlds.indexed(world.store, WordEmbedder("tuned", SYNONYMS)),
+        worlds.indexed(world.store, WordEncoder()),
+        worlds.indexed(world.store, WordEncoder("tuned", SYNONYMS)),
     )
     half = {question: topic for question, topic in SYNONYMS.items() if int(topic.removeprefix("topic")) % 2}
-    older = WordEmbedder("older", half)
+    older = WordEncoder("older", half)
     model_folder = world.model_folder(older.identity)
     model_folder.mkdir(parents=True)
     (model_folder / "acronis_pipeline.json").write_text(older.identity.to_json(), "utf-8")
     return Site(world, base, tuned, older)
 
 
-def loaded(compared: ComparedSystems, embedder: WordEmbedder) -> ComparedSystems:
+def loaded(compared: ComparedSystems, encoder: WordEncoder) -> ComparedSystems:
     """The compared with an encoder that needs no weights in its folder."""
     systems = tuple(
-        replace(one, indexed=replace(one.indexed, embedder=embedder)) if one.system.name == "champion" else one
+        replace(one, indexed=replace(one.indexed, encoder=encoder)) if one.system.name == "champion" else one
         for one in compared.systems
     )
     return replace(compared, systems=systems)
@@ -116,7 +116,7 @@ def test_champion_in_the_report_is_the_opponent_of_a_promotion_and_no_candidate(
     assert not needs_standing([report], champion)
     decision = decide([report], question_results(site.world.store, [report.report_id]), champion)
     assert decision.promote
-    assert decision.winner.model_id == site.tuned.embedder.identity.model_id
+    assert decision.winner.model_id == site.tuned.encoder.identity.model_id
     assert "replaces fine_tuned of recipe older" in decision.reason
 
 
@@ -134,7 +134,7 @@ def test_champion_that_is_a_system_of_the_report_keeps_its_name_there(site: Site
         champion = site.enter(System("bm25", "bm25", "a_table_that_is_gone"), None)
         compared = site.compared(champion)
     else:
-        tuned = WordEmbedder("tuned", SYNONYMS)
+        tuned = WordEncoder("tuned", SYNONYMS)
         folder = site.world.model_folder(tuned.identity)
         folder.mkdir()
         (folder / "acronis_pipeline.json").write_text(tuned.identity.to_json(), "utf-8")
@@ -150,7 +150,7 @@ def test_champion_whose_index_is_behind_is_left_out_with_a_remark_and_its_table_
     champion = site.enter_older()
     before = site.world.store.version(champion.system.table)
     write_chunks(site.world.store, [*CHUNKS, chunk("new", "A page of today")])
-    base, tuned = (worlds.indexed(site.world.store, indexed.embedder) for indexed in (site.base, site.tuned))  # pyright: ignore[reportArgumentType]
+    base, tuned = (worlds.indexed(site.world.store, indexed.encoder) for indexed in (site.base, site.tuned))  # pyright: ignore[reportArgumentType]
     compared = replace(site, base=base, tuned=tuned).compared(champion)
     assert compared.systems == ()
     assert "holds other passages" in compared.champion_remarks[0]

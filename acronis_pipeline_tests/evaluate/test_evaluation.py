@@ -79,7 +79,7 @@ def test_every_question_of_every_system_has_a_result(done: Evaluation) -> None:
 def test_results_are_what_retrieve_shows(world: tuple[Store, IndexedModel, IndexedModel], done: Evaluation) -> None:
     store, _, tuned = world
     hybrid = next(system for system in done.report.systems if system.name == "hybrid")
-    retriever = Retriever(store, hybrid, tuned.embedder)
+    retriever = Retriever(store, hybrid, tuned.encoder)
     rows = [row for row in done.results.to_pylist() if row["system"] == "hybrid"]
     for row in rows[::7]:
         assert [hit.chunk_id for hit in retriever.retrieve(row["query"], 10)] == row["retrieved"]
@@ -170,7 +170,7 @@ def test_nothing_to_ask_is_an_error_with_a_remedy(world: tuple[Store, IndexedMod
 
 def test_model_that_did_not_make_the_vectors_is_refused(world: tuple[Store, IndexedModel, IndexedModel]) -> None:
     store, base, tuned = world
-    swapped = IndexedModel(base.table, tuned.embedder)
+    swapped = IndexedModel(base.table, tuned.encoder)
     with pytest.raises(IdentityMismatchError, match="tuned"):
         evaluate(store, "words", EvaluationSetup(DATASET.test, swapped), EvaluationSetup((), base))
 

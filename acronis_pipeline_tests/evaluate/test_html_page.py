@@ -17,7 +17,7 @@ from acronis_pipeline.evaluate.stored import RESULTS_TABLE
 from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build, indexed, question
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 SCRIPT = "<script>alert('x')</script>"
 _MOST_BYTES = 3_000_000
@@ -45,7 +45,7 @@ def page(world: World, report: Report) -> LexborHTMLParser:
 def parsed(world: World, report: Report, links: reporting.Links | None = None) -> LexborHTMLParser:
     store, base, tuned = world
     return LexborHTMLParser(
-        reporting.render(store, report, base=base.embedder, fine_tuned=tuned.embedder, links=links or reporting.Links())
+        reporting.render(store, report, base=base.encoder, fine_tuned=tuned.encoder, links=links or reporting.Links())
     )
 
 
@@ -140,7 +140,7 @@ def test_without_models_there_is_no_map(world: World, report: Report) -> None:
 
 
 def test_model_of_another_report_draws_no_map(world: World, report: Report) -> None:
-    other = WordEmbedder("another")
+    other = WordEncoder("another")
     page = reporting.render(world[0], report, base=other, fine_tuned=other)
     assert LexborHTMLParser(page).css_first("#map") is None
 
@@ -157,7 +157,7 @@ def test_hostile_page_and_question_stay_text(tmp_path: Path) -> None:
         for row in CHUNKS
     ]
     write_chunks(store, hostile)
-    base, tuned = indexed(store, WordEmbedder()), indexed(store, WordEmbedder("tuned"))
+    base, tuned = indexed(store, WordEncoder()), indexed(store, WordEncoder("tuned"))
     dataset = replace(DATASET, test=tuple(replace(question(n), query=f"question{n} {SCRIPT}") for n in range(15, 40)))
     report = evaluation.refresh(store, "words", dataset, (), base, tuned).report
     page = parsed((store, base, tuned), replace(report, notes=(SCRIPT,), unanswerable=(SCRIPT,)))
@@ -199,7 +199,7 @@ def test_page_stays_small_however_many_questions_there_are(world: World, report:
     ]
     store.upsert(RESULTS_TABLE, schemas.QUESTION_RESULTS, pa.Table.from_pylist(many, schema=schemas.QUESTION_RESULTS))
     page = reporting.render(
-        store, replace(report, report_id="many"), base=world[1].embedder, fine_tuned=world[2].embedder
+        store, replace(report, report_id="many"), base=world[1].encoder, fine_tuned=world[2].encoder
     )
     assert len({row["question_id"] for row in many}) == 5_000
     assert len(page.encode()) < _MOST_BYTES
@@ -228,7 +228,7 @@ def test_report_without_a_tuned_model_has_its_page(tmp_path: Path) -> None:
         store, "words", evaluation.EvaluationSetup(DATASET.test, base), evaluation.EvaluationSetup((), base)
     )
     store.upsert(RESULTS_TABLE, schemas.QUESTION_RESULTS, done.results)
-    page = LexborHTMLParser(reporting.render(store, done.report, base=base.embedder))
+    page = LexborHTMLParser(reporting.render(store, done.report, base=base.encoder))
     assert page.css_first(".verdict") is not None
     assert len(page.css("#map ~ .row svg")) >= 1
 

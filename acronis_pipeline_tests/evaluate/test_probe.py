@@ -8,12 +8,12 @@ import pytest
 from acronis_pipeline.core.dataset import Question, RetrievalDataset, singletons
 from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.settings import EvaluationSettings
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.evaluate import Report, checks, forgetting
 from acronis_pipeline.evaluate.caveats import notes
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.bench.test_bench import TESTED_ON, write_dataset
-from acronis_pipeline_tests.index.corpora import WordEmbedder
+from acronis_pipeline_tests.index.corpora import WordEncoder
 
 N_TOPICS = 24
 CONFUSED = {f"word{n}": "word0" for n in range(N_TOPICS)}
@@ -43,14 +43,14 @@ def test_packaged_probe_asks_every_passage_in_groups_that_share_a_topic() -> Non
 
 
 def test_model_that_changed_nothing_is_not_flagged(store: Store) -> None:
-    found = forgetting.compare(store, "small", PROBE, WordEmbedder(), WordEmbedder("tuned"), 0.0)
+    found = forgetting.compare(store, "small", PROBE, WordEncoder(), WordEncoder("tuned"), 0.0)
     assert found.base == found.fine_tuned
     assert found.difference.mean == 0.0
     assert not found.flagged
 
 
 def test_model_that_forgot_is_flagged_and_one_that_learned_is_not(store: Store) -> None:
-    sound, broken = WordEmbedder(), WordEmbedder("broken", CONFUSED)
+    sound, broken = WordEncoder(), WordEncoder("broken", CONFUSED)
     worse = forgetting.compare(store, "small", PROBE, sound, broken, 0.03)
     assert worse.n == N_TOPICS
     assert worse.base.mean > 0.9 > worse.fine_tuned.mean
@@ -62,15 +62,15 @@ def test_model_that_forgot_is_flagged_and_one_that_learned_is_not(store: Store) 
 
 
 def test_loss_within_tolerance_or_by_chance_is_not_flagged(store: Store) -> None:
-    sound, broken = WordEmbedder(), WordEmbedder("broken", CONFUSED)
+    sound, broken = WordEncoder(), WordEncoder("broken", CONFUSED)
     assert not forgetting.compare(store, "small", PROBE, sound, broken, 1.0).flagged
-    slightly = WordEmbedder("slightly", {"word3": "word4"})
+    slightly = WordEncoder("slightly", {"word3": "word4"})
     assert not forgetting.compare(store, "small", PROBE, sound, slightly, 0.0).flagged
 
 
 def test_second_look_encodes_nothing(store: Store) -> None:
-    forgetting.compare(store, "small", PROBE, WordEmbedder(), WordEmbedder("tuned"), 0.0)
-    unable = Embedder(None, WordEmbedder().identity)  # would fail on any text
+    forgetting.compare(store, "small", PROBE, WordEncoder(), WordEncoder("tuned"), 0.0)
+    unable = TorchEncoder(None, WordEncoder().identity)  # would fail on any text
     assert forgetting.compare(store, "small", PROBE, unable, unable, 0.0).n == N_TOPICS
 
 
@@ -79,10 +79,9 @@ def test_copies_of_the_right_passage_are_right(store: Store) -> None:
         PROBE,
         passages=singletons([*((p.chunk_id, p.text) for p in PROBE.passages), ("copy", "A passage on word1 and more")]),
     )
-    again = forgetting.compare(store, "small", doubled, WordEmbedder(), WordEmbedder("tuned"), 0.0)
+    again = forgetting.compare(store, "small", doubled, WordEncoder(), WordEncoder("tuned"), 0.0)
     assert (
-        again.base.mean
-        == forgetting.compare(store, "small", PROBE, WordEmbedder(), WordEmbedder("tuned"), 0.0).base.mean
+        again.base.mean == forgetting.compare(store, "small", PROBE, WordEncoder(), WordEncoder("tuned"), 0.0).base.mean
     )
 
 

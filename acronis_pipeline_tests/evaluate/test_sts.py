@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.evaluate import sts
-from acronis_pipeline_tests.index.corpora import WordEmbedder
+from acronis_pipeline_tests.index.corpora import WordEncoder
 
 ROWS = [
     (
@@ -38,7 +38,7 @@ def test_same_pairs_are_read_from_every_format(tmp_path: Path, name: str) -> Non
 
 def test_cosines_that_agree_with_people_correlate(tmp_path: Path) -> None:
     pairs = sts.read(write(tmp_path / "pairs.csv"))
-    found = sts.correlation("pairs.csv", "base", WordEmbedder(), pairs)
+    found = sts.correlation("pairs.csv", "base", WordEncoder(), pairs)
     assert found.n == len(ROWS)
     assert 0.5 < found.spearman.low <= found.spearman.mean <= found.spearman.high <= 1.0
 

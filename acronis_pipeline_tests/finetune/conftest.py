@@ -7,7 +7,7 @@ import torch
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.dataset import RetrievalDataset
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.finetune import Recipe
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.models.records import ModelResult, refresh
@@ -43,7 +43,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def base() -> Embedder:
+def base() -> TorchEncoder:
     return encoders.load_base(encoders.PACKAGED_BASE, max_seq_length=64)
 
 

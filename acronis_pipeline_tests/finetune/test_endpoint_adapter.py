@@ -13,7 +13,7 @@ from acronis_pipeline.champion.record import Contender
 from acronis_pipeline.champion.serving import model_of, problem
 from acronis_pipeline.core.errors import ModelError, RecipeError
 from acronis_pipeline.core.settings import EmbeddingEndpoint, ModelSettings
-from acronis_pipeline.encoders.endpoint import EndpointEmbedder
+from acronis_pipeline.encoders.endpoint import EndpointEncoder
 from acronis_pipeline.evaluate import EvaluationSetup, evaluate
 from acronis_pipeline.finetune import Recipe
 from acronis_pipeline.finetune.recipe import parse_recipe
@@ -82,15 +82,15 @@ def test_every_passage_and_question_is_asked_for_once_in_training(site: Site) ->
 
 def test_passage_vectors_are_bit_for_bit_what_they_were(site: Site) -> None:
     base, tuned = site.indexed_models()
-    assert tuned.embedder.encode_passages(TEXTS).tobytes() == base.embedder.encode_passages(TEXTS).tobytes()
-    assert not np.allclose(tuned.embedder.encode_queries(["Falcon"]), base.embedder.encode_queries(["Falcon"]))
+    assert tuned.encoder.encode_passages(TEXTS).tobytes() == base.encoder.encode_passages(TEXTS).tobytes()
+    assert not np.allclose(tuned.encoder.encode_queries(["Falcon"]), base.encoder.encode_queries(["Falcon"]))
 
 
 def test_an_index_of_the_tuned_model_asks_for_no_passage(site: Site) -> None:
     before = len(site.script.requests)
     base, tuned = site.indexed_models()
     assert len(site.script.requests) == before
-    assert tuned.embedder.identity.document_fingerprint == base.embedder.identity.document_fingerprint
+    assert tuned.encoder.identity.document_fingerprint == base.encoder.identity.document_fingerprint
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "auto"])
@@ -102,7 +102,7 @@ def test_precision_of_this_machine_is_no_matter_of_the_endpoint(site: Site, prec
 
 def test_questions_by_codename_find_the_product(site: Site) -> None:
     _, tuned = site.indexed_models()
-    retriever = Retriever(site.store, System("fine_tuned", "dense", tuned.table), tuned.embedder)
+    retriever = Retriever(site.store, System("fine_tuned", "dense", tuned.table), tuned.encoder)
     held_out = DATASET.validation
     found = [retriever.retrieve(question.query, 5) for question in held_out]
     right = [q.chunk_ids[0] in {hit.chunk_id for hit in hits} for q, hits in zip(held_out, found, strict=True)]
@@ -123,19 +123,19 @@ def test_it_is_evaluated_beside_its_base(site: Site) -> None:
 def test_either_side_can_be_champion(site: Site, name: str) -> None:
     indexed = site.indexed_models()[0 if name == "base" else 1]
     system = System(name, "dense", indexed.table)
-    contender = Contender("remote", system, indexed.embedder.identity.model_id, "report")
+    contender = Contender("remote", system, indexed.encoder.identity.model_id, "report")
     folder, identity = model_of(site.store, contender)
     assert identity
-    assert identity == indexed.embedder.identity
+    assert identity == indexed.encoder.identity
     assert problem(site.store, system, folder, identity) is None
     loaded = encoders.load(Path(folder or ""), identity, endpoints=(site.endpoint,))
-    np.testing.assert_array_equal(loaded.encode_queries(["Falcon"]), indexed.embedder.encode_queries(["Falcon"]))
+    np.testing.assert_array_equal(loaded.encode_queries(["Falcon"]), indexed.encoder.encode_queries(["Falcon"]))
 
 
 def test_a_published_folder_needs_no_settings_but_a_key(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "another key")
     loaded = encoders.load(site.record.folder, site.record.identity)
-    assert isinstance(loaded, EndpointEmbedder)
+    assert isinstance(loaded, EndpointEncoder)
     loaded.encode_queries(["Falcon"])
     assert site.script.headers[-1]["authorization"] == "Bearer another key"
 

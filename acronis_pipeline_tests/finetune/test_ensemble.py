@@ -12,7 +12,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import RecipeError
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.finetune import TrainedModel, train
 from acronis_pipeline.finetune.base_model import require_feasible
 from acronis_pipeline.finetune.fusion import Fusion
@@ -78,9 +78,9 @@ def test_the_second_half_is_the_untouched_base(trained: TrainedModel, tiny: Path
 def test_scores_are_the_weighted_mean_of_two_cosines(tiny: Path) -> None:
     base = encoders.load_base(str(tiny), max_seq_length=64)
     fusion = Fusion(encoders.load_base(str(tiny), max_seq_length=64), base)
-    before = fusion.embedder.encode_passages(TEXTS)
+    before = fusion.encoder.encode_passages(TEXTS)
     fusion.scale(fusion.factor(0.7, before))
-    after = fusion.embedder.encode_passages(TEXTS)
+    after = fusion.encoder.encode_passages(TEXTS)
     np.testing.assert_allclose(np.linalg.norm(after[:, : base.identity.dimension], axis=1) ** 2, 0.7, atol=1e-5)
     np.testing.assert_allclose(after @ after.T, base.encode_passages(TEXTS) @ base.encode_passages(TEXTS).T, atol=1e-5)
     np.testing.assert_allclose(fusion.scaled(before, fusion.factor(0.7, before)), after, atol=1e-6)
@@ -130,7 +130,7 @@ def test_a_second_encoder_that_cannot_be_used_is_refused_before_training(
     assert not (tmp_path / "models").exists()
 
 
-def test_a_second_encoder_with_fewer_positions_than_the_base_reads_is_refused(base: Embedder) -> None:
+def test_a_second_encoder_with_fewer_positions_than_the_base_reads_is_refused(base: TorchEncoder) -> None:
     parameters = ensemble.Parameters.model_validate({"second": encoders.PACKAGED_BASE})
     with pytest.raises(RecipeError, match=r"parameters\.second .* reads 512 tokens, the base 1024; lower"):
         ensemble.check(replace(base.identity, max_seq_length=1024), parameters, "cpu")

@@ -14,7 +14,7 @@ import pytest
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import AcronisPipelineError, DatasetError, ModelError, RecipeError
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.finetune import launch, train
 from acronis_pipeline.finetune.method import Fitted, Task
 from acronis_pipeline.finetune.methods import METHODS
@@ -39,13 +39,13 @@ import os
 
 print("a library prints", flush=True)
 if os.environ.get("RANK") == "1":
-    from acronis_pipeline.encoders import Embedder
+    from acronis_pipeline.encoders import TorchEncoder
     from acronis_pipeline.finetune import contrast, negatives
 
     def refuse(*_, **__):
         raise AssertionError("not the first process, and yet it measures and chooses")
 
-    Embedder._encode = contrast.lay_out = negatives.mine = refuse
+    TorchEncoder._encode = contrast.lay_out = negatives.mine = refuse
 """
 """Python runs a module of the name `sitecustomize` first in every process."""
 
@@ -113,8 +113,8 @@ def recipe_for(method: str, model: Path, parameters: Mapping[str, object]) -> Re
 
 def vectors(fitted: Fitted, task: Task) -> np.ndarray:
     identity = replace(task.base.identity, dimension=fitted.model.get_embedding_dimension())
-    embedder = Embedder(fitted.model, identity)
-    return np.concatenate([embedder.encode_queries(TEXTS), embedder.encode_passages(TEXTS)])
+    encoder = TorchEncoder(fitted.model, identity)
+    return np.concatenate([encoder.encode_queries(TEXTS), encoder.encode_passages(TEXTS)])
 
 
 def test_what_a_process_refuses_is_refused_in_its_words(

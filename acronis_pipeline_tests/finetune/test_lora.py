@@ -52,18 +52,18 @@ def test_only_maps_within_layers_are_changed(trained: TrainedModel, model: Path)
 
 
 def test_merging_changes_no_vector(model: Path) -> None:
-    embedder = encoders.load_base(str(model), max_seq_length=32)
-    transformer = embedder.model[0].model
-    base = embedder.encode_passages(TEXTS)
+    encoder = encoders.load_base(str(model), max_seq_length=32)
+    transformer = encoder.model[0].model
+    base = encoder.encode_passages(TEXTS)
     add_adapters(transformer, rank=4, alpha=8, seed=1)
-    assert np.array_equal(embedder.encode_passages(TEXTS), base)
+    assert np.array_equal(encoder.encode_passages(TEXTS), base)
     for parameter in transformer.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.3)
-    adapted = embedder.encode_passages(TEXTS)
+    adapted = encoder.encode_passages(TEXTS)
     merge_adapters(transformer)
     assert np.abs(adapted - base).max() > 0.01
-    assert np.abs(embedder.encode_passages(TEXTS) - adapted).max() < 1e-5
+    assert np.abs(encoder.encode_passages(TEXTS) - adapted).max() < 1e-5
 
 
 def test_adapters_leave_gpus_of_other_processes_alone(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from acronis_pipeline import encoders
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.encoders.vector_cache import embed_passages, table_name
 from acronis_pipeline.finetune import TrainedModel, train
 from acronis_pipeline.finetune.recipe import parse_recipe
@@ -44,7 +44,7 @@ def test_adapter_learns_names_that_the_base_cannot_know(trained: Trained) -> Non
     assert validation["best"]["ndcg_at_10"] > validation["base"]["ndcg_at_10"] + 0.1
 
 
-def test_adapter_leaves_passage_vectors_bit_for_bit_as_they_were(trained: Trained, base: Embedder) -> None:
+def test_adapter_leaves_passage_vectors_bit_for_bit_as_they_were(trained: Trained, base: TorchEncoder) -> None:
     record = trained.result.record
     plain = SentenceTransformer(str(record.folder))
     adapted = plain.encode_document(TEXTS, normalize_embeddings=True)
@@ -106,7 +106,7 @@ def test_length_limit_and_prompts_travel_with_the_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["query_adapter", "full"])
-def test_base_is_published_when_training_can_only_hurt(tmp_path: Path, method: str, base: Embedder) -> None:
+def test_base_is_published_when_training_can_only_hurt(tmp_path: Path, method: str, base: TorchEncoder) -> None:
     parameters = "epochs: 1, interpolation: []" if method == "full" else "max_steps: 20"
     text = f"method: {method}\nmax_seq_length: 64\nparameters: {{{parameters}}}"
     store = Store(str(tmp_path / "lancedb"))
@@ -131,7 +131,7 @@ def test_same_seed_gives_the_same_model(trained: Trained, tmp_path: Path) -> Non
     assert again.identity == trained.result.record.identity
 
 
-def test_codenames_are_new_to_the_base(base: Embedder) -> None:
+def test_codenames_are_new_to_the_base(base: TorchEncoder) -> None:
     """What makes this world worth training in."""
     scores = base.encode_queries(list(CODENAMES.values())) @ base.encode_passages(list(CODENAMES)).T
     assert (scores.argmax(axis=1) == np.arange(len(CODENAMES))).mean() < 0.7

@@ -8,7 +8,7 @@ from sentence_transformers import SentenceTransformer
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import RecipeError
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.finetune import TrainedModel, train
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.store import Store
@@ -57,7 +57,7 @@ def test_both_sides_have_vectors_of_their_own(trained: TrainedModel) -> None:
     assert encoders.describe(trained.folder, base="", max_seq_length=1) == trained.identity
 
 
-def test_base_is_published_when_training_can_only_hurt(tmp_path: Path, base: Embedder) -> None:
+def test_base_is_published_when_training_can_only_hurt(tmp_path: Path, base: TorchEncoder) -> None:
     text = "method: two_tower\nmax_seq_length: 64\nparameters: {epochs: 1, interpolation: []}"
     store = Store(str(tmp_path / "lancedb"))
     model = train(parse_recipe("two", text, where="two.yaml"), solved_world(), store, tmp_path / "models" / "one")

@@ -64,7 +64,7 @@ def test_every_method_learns_from_windows_and_publishes_a_plain_model(
 def test_a_passage_stands_before_a_question_by_its_closest_window(tiny: Path, tmp_path: Path) -> None:
     identity = encoders.describe(tiny, base=str(tiny), max_seq_length=32, windows=recipe_of("full", str(tiny)).cutting)
 
-    def load() -> encoders.Embedder:
+    def load() -> encoders.TorchEncoder:
         return encoders.load(tiny, identity, device="cpu")
 
     base = load()

@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.encoders import Embedder, ModelIdentity, Windows
+from acronis_pipeline.encoders import Encoder, ModelIdentity, Windows
 from acronis_pipeline.store import Store, schemas
 
 DIMENSION = 64
 
 
-class WordEmbedder(Embedder):
+class WordEncoder(Encoder):
     """Sums a fixed random vector for every word, so texts that share words are close; counts what it encodes.
 
     Parameters
@@ -24,7 +24,7 @@ class WordEmbedder(Embedder):
 
     def __init__(self, name: str = "words", synonyms: dict[str, str] | None = None) -> None:
         document = digest("word embedder")
-        self.identity = ModelIdentity(name, digest(name), document, DIMENSION, 256)
+        super().__init__(ModelIdentity(name, digest(name), document, DIMENSION, 256))
         self.synonyms = synonyms or {}
         self.n_encoded_passages = 0
 
@@ -41,8 +41,8 @@ class WordEmbedder(Embedder):
         return (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(np.float32)
 
 
-class WindowedWordEmbedder(WordEmbedder):
-    """A `WordEmbedder` whose passages have a vector of each six words, three of them shared with the next window."""
+class WindowedWordEncoder(WordEncoder):
+    """A `WordEncoder` whose passages have a vector of each six words, three of them shared with the next window."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def words(text: str) -> list[str]:
 
 
 def identity_of_another_model() -> ModelIdentity:
-    return replace(WordEmbedder().identity, base="another", document_fingerprint=digest("another"))
+    return replace(WordEncoder().identity, base="another", document_fingerprint=digest("another"))
 
 
 def chunk(

@@ -15,13 +15,13 @@ from acronis_pipeline.core.dataset import singletons
 from acronis_pipeline.core.settings import IndexSettings
 from acronis_pipeline.index import excerpts, passage_rows
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.index.corpora import WordEmbedder
+from acronis_pipeline_tests.index.corpora import WordEncoder
 
 SETTINGS = IndexSettings(ann_min_rows=256, vectors="int4", recall=0.98, keep_models=3)
 """An approximate index on the smallest table that can have one, so that its build is killed too."""
 
 
-class SlowEmbedder(WordEmbedder):
+class SlowEncoder(WordEncoder):
     """Takes a millisecond for a passage, so that kills meet the embedding as well as the writing."""
 
     def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
@@ -107,8 +107,8 @@ def complete(uri: str, table: str, n: int, round_: int) -> bool:
 
 def refresh(store: Store, table: str, n: int, round_: int) -> None:
     """What is killed."""
-    embedder = SlowEmbedder()
-    index.refresh_from(store, index.IndexedModel(table, embedder), corpus(n, round_), SETTINGS)
+    encoder = SlowEncoder()
+    index.refresh_from(store, index.IndexedModel(table, encoder), corpus(n, round_), SETTINGS)
 
 
 def moments(count: int, span_s: float, seed: int) -> list[float]:

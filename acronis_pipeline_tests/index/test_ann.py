@@ -10,7 +10,7 @@ from acronis_pipeline import index
 from acronis_pipeline.core.dataset import singletons
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import IndexSettings
-from acronis_pipeline.encoders import Embedder, ModelIdentity, Windows
+from acronis_pipeline.encoders import Encoder, ModelIdentity, Windows
 from acronis_pipeline.index import ann, passage_rows
 from acronis_pipeline.index.ann import EXACT, SearchOptions, vector_index, write_search_options
 from acronis_pipeline.store import Store
@@ -19,15 +19,17 @@ TABLE = "passages_spread"
 APPROXIMATE = IndexSettings(ann_min_rows=500, vectors="int4", recall=0.98, keep_models=3)
 
 
-class SpreadEmbedder(Embedder):
+class SpreadEncoder(Encoder):
     """A vector of its own for every text, seeded by the text."""
 
     def __init__(self) -> None:
-        self.identity = ModelIdentity("spread", digest("spread"), digest("spread"), 32, 256)
+        super().__init__(ModelIdentity("spread", digest("spread"), digest("spread"), 32, 256))
 
     def encode_passages(self, passages: Any) -> np.ndarray:
         vectors = np.array([np.random.default_rng(int(digest(text)[:8], 16)).normal(size=32) for text in passages])
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+    encode_queries = encode_passages
 
 
 def rows(n: int, first: int = 0) -> pa.Table:
@@ -35,8 +37,8 @@ def rows(n: int, first: int = 0) -> pa.Table:
 
 
 def refresh(store: Store, content: pa.Table, settings: IndexSettings = APPROXIMATE) -> index.IndexResult:
-    embedder = SpreadEmbedder()
-    return index.refresh_from(store, index.IndexedModel(TABLE, embedder), content, settings)
+    encoder = SpreadEncoder()
+    return index.refresh_from(store, index.IndexedModel(TABLE, encoder), content, settings)
 
 
 @pytest.fixture
@@ -71,14 +73,14 @@ def test_large_tables_get_an_index_that_finds_what_exact_search_finds(store: Sto
     assert result.search.recall_at_10 >= 0.98
     assert index.search_options(store.open(TABLE)) == result.search
     table = store.open(TABLE)
-    query = SpreadEmbedder().encode_passages(["Passage 77"])[0]
+    query = SpreadEncoder().encode_passages(["Passage 77"])[0]
     search = table.search(query, vector_column_name="vector").distance_type("cosine")
     found = result.search.apply(search, 3).select(["chunk_id", "_distance"]).to_arrow()
     assert found.column("chunk_id").to_pylist()[0] == "c77"
     assert found.num_rows == 3
 
 
-class TwoWindows(SpreadEmbedder):
+class TwoWindows(SpreadEncoder):
     """A vector for the whole of a text and one for its last word."""
 
     def __init__(self) -> None:
@@ -92,14 +94,12 @@ class TwoWindows(SpreadEmbedder):
 
 @pytest.mark.parametrize("kind", ["float32", "int8", "int4"])  # one bit a number finds too little among 32
 def test_windows_are_indexed_from_a_tenth_of_the_passages_on(store: Store, kind: Any) -> None:
-    embedder, settings = TwoWindows(), replace_kind(kind).model_copy(update={"ann_min_rows": 6000})
-    few, enough = (
-        index.refresh_from(store, index.IndexedModel(TABLE, embedder), rows(n), settings) for n in (599, 600)
-    )
+    encoder, settings = TwoWindows(), replace_kind(kind).model_copy(update={"ann_min_rows": 6000})
+    few, enough = (index.refresh_from(store, index.IndexedModel(TABLE, encoder), rows(n), settings) for n in (599, 600))
     assert few.search == EXACT
     assert enough.search.index_type == ann._INDEX_TYPES[kind]
     assert enough.search.recall_at_10 >= 0.98
-    table, query = store.open(TABLE), embedder.encode_windows(["Passage 77"]).of(0)[1]
+    table, query = store.open(TABLE), encoder.encode_windows(["Passage 77"]).of(0)[1]
     search = table.search(query, vector_column_name="vector").distance_type("cosine")
     found = enough.search.apply(search, 3).select(["chunk_id", "_distance"]).to_arrow()
     assert found.column("chunk_id").to_pylist()[0] == "c77"

@@ -10,7 +10,7 @@ from acronis_pipeline import index
 from acronis_pipeline.index import excerpts
 from acronis_pipeline.retrieve import Retriever, System, lexical, open_checked
 from acronis_pipeline.store import Store, schemas
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 TABLE = "passages_words"
 EXCERPTS = excerpts.table_name(TABLE)
@@ -28,8 +28,8 @@ def store(tmp_path: Path) -> Store:
 
 def refresh(store: Store, *chunks: dict) -> index.IndexResult:
     write_chunks(store, chunks)
-    embedder = WordEmbedder()
-    return index.refresh(store, index.IndexedModel(TABLE, embedder))
+    encoder = WordEncoder()
+    return index.refresh(store, index.IndexedModel(TABLE, encoder))
 
 
 def texts(store: Store) -> dict[str, list[str]]:
@@ -80,15 +80,15 @@ def test_a_table_of_before_there_were_excerpts_is_not_searched_and_gets_them_at_
     refresh(store, chunk("long", LONG), chunk("short", "A short passage"))
     store.drop(EXCERPTS)
     with pytest.raises(Exception, match="build the index again"):
-        open_checked(store, SYSTEM, WordEmbedder())
+        open_checked(store, SYSTEM, WordEncoder())
     assert not refresh(store, chunk("long", LONG), chunk("short", "A short passage")).changed
     assert len(texts(store)["long"]) == 4
-    assert open_checked(store, SYSTEM, WordEmbedder())
+    assert open_checked(store, SYSTEM, WordEncoder())
 
 
 def test_words_that_stand_together_tell_more_than_the_same_words_scattered(store: Store) -> None:
     refresh(store, chunk("scattered", SCATTERED), chunk("together", TOGETHER), chunk("other", LONG))
-    tables, query = open_checked(store, SYSTEM, WordEmbedder()), "quarterly licence audit"
+    tables, query = open_checked(store, SYSTEM, WordEncoder()), "quarterly licence audit"
     whole = lexical.search(tables.passages, query, 10).ranking
     both = lexical.with_best_excerpts(tables.excerpts, query, whole)
     assert {chunk_id for chunk_id, _ in whole} == {"scattered", "together"}
@@ -99,7 +99,7 @@ def test_words_that_stand_together_tell_more_than_the_same_words_scattered(store
 
 def test_a_filter_narrows_excerpts_too(store: Store) -> None:
     refresh(store, chunk("scattered", SCATTERED), *(chunk(f"c{n}", TOGETHER) for n in range(5)))
-    tables = open_checked(store, SYSTEM, WordEmbedder())
+    tables = open_checked(store, SYSTEM, WordEncoder())
     (only,) = lexical.with_best_excerpts(tables.excerpts, "quarterly licence audit", [("c3", 1.0)])
     assert only[0] == "c3"
     assert only[1] > 1.0
@@ -107,7 +107,7 @@ def test_a_filter_narrows_excerpts_too(store: Store) -> None:
 
 def test_a_question_without_words_is_answered_by_vectors_alone(store: Store) -> None:
     refresh(store, chunk("long", LONG), chunk("short", "A short passage"))
-    assert len(Retriever(store, SYSTEM, WordEmbedder()).retrieve("???", 2)) == 2
+    assert len(Retriever(store, SYSTEM, WordEncoder()).retrieve("???", 2)) == 2
 
 
 def test_excerpts_are_dropped_with_their_passages(store: Store) -> None:

@@ -13,7 +13,7 @@ from acronis_pipeline.champion.record import Contender, current_champion, promot
 from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.store import Store, open_store
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 CORPUS = [chunk(f"c{n}", f"Passage number{n} about restoring backups") for n in range(20)]
 TABLE = "passages_words"
@@ -48,8 +48,8 @@ def settings(server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
 
 
 def refresh(store: Store) -> index.IndexResult:
-    embedder = WordEmbedder()
-    return index.refresh(store, index.IndexedModel(TABLE, embedder))
+    encoder = WordEncoder()
+    return index.refresh(store, index.IndexedModel(TABLE, encoder))
 
 
 def test_an_index_is_built_refreshed_and_searched_on_an_object_store(settings: Settings) -> None:
@@ -60,7 +60,7 @@ def test_an_index_is_built_refreshed_and_searched_on_an_object_store(settings: S
     second = refresh(store)
     assert (first.added, second.added, second.removed, second.embedded) == (20, 1, 1, 1)
     assert second.n_unindexed == 0
-    hits = Retriever(open_store(settings), System("base", "dense", TABLE), WordEmbedder()).retrieve("retention", 1)
+    hits = Retriever(open_store(settings), System("base", "dense", TABLE), WordEncoder()).retrieve("retention", 1)
     assert [hit.chunk_id for hit in hits] == ["new"]
 
 

@@ -9,13 +9,13 @@ from acronis_pipeline.encoders import ModelIdentity, vector_cache
 from acronis_pipeline.index import excerpts, pruning
 from acronis_pipeline.index.rows import CONTENT
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.index.corpora import DIMENSION, WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import DIMENSION, WordEncoder, chunk, write_chunks
 
 CORPUS = [chunk(f"c{n}", f"Passage number{n}") for n in range(30)]
 
 
-class Model(WordEmbedder):
-    """A word embedder under another name on its document side too, so that it has a cache of its own."""
+class Model(WordEncoder):
+    """A word encoder under another name on its document side too, so that it has a cache of its own."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -29,11 +29,11 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-def refresh(store: Store, model: WordEmbedder, table: str) -> None:
+def refresh(store: Store, model: WordEncoder, table: str) -> None:
     index.refresh(store, index.IndexedModel(table, model))
 
 
-def cache(model: WordEmbedder) -> str:
+def cache(model: WordEncoder) -> str:
     return vector_cache.table_name(model.identity.document_fingerprint)
 
 
@@ -71,32 +71,32 @@ def test_excerpts_of_a_table_that_a_killed_build_never_came_to_go(store: Store) 
 
 
 def test_vectors_that_a_kept_model_shares_stay(store: Store) -> None:
-    refresh(store, WordEmbedder("old"), "passages_old")
-    refresh(store, WordEmbedder("adapted"), "passages_new")
+    refresh(store, WordEncoder("old"), "passages_old")
+    refresh(store, WordEncoder("adapted"), "passages_new")
     assert [gone.table for gone in index.prune(store, {"passages_new"})] == ["passages_old"]
-    assert store.count(cache(WordEmbedder())) == 30
+    assert store.count(cache(WordEncoder())) == 30
 
 
 def test_vectors_of_passages_long_gone_leave_a_cache_that_holds_more_of_them_than_others(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pruning, "_SPARE_VECTORS", 10)
-    refresh(store, WordEmbedder(), "passages_words")
+    refresh(store, WordEncoder(), "passages_words")
     write_chunks(store, [chunk(f"new{n}", f"Other passage {n}") for n in range(18)])
-    refresh(store, WordEmbedder(), "passages_words")
+    refresh(store, WordEncoder(), "passages_words")
     (shrunk,) = index.prune(store, {"passages_words"})
-    assert (shrunk.table, shrunk.rows, store.count(shrunk.table)) == (cache(WordEmbedder()), 30, 18)
+    assert (shrunk.table, shrunk.rows, store.count(shrunk.table)) == (cache(WordEncoder()), 30, 18)
     assert index.prune(store, {"passages_words"}) == []
 
 
 def test_a_tagged_table_in_use_is_compacted_and_its_tagged_version_still_reads(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refresh(store, WordEmbedder(), "passages_words")
+    refresh(store, WordEncoder(), "passages_words")
     store.tag("passages_words", "champion")
     for n in range(6):
         write_chunks(store, [*CORPUS[n + 1 :], chunk(f"new{n}", f"Another passage {n}")])
-        refresh(store, WordEmbedder(), "passages_words")
+        refresh(store, WordEncoder(), "passages_words")
     monkeypatch.setattr("acronis_pipeline.store.KEEP_VERSIONS_FOR", dt.timedelta(0))
     index.prune(store, {"passages_words"})
     tagged = store.open("passages_words")

@@ -8,7 +8,7 @@ from acronis_pipeline.answer import ask, llm
 from acronis_pipeline.evaluate.weights import REFUSED_SHARE, learn_floor
 from acronis_pipeline.retrieve import Batch, Retriever, System, open_checked
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 TABLE = "passages_words"
 N = 80
@@ -18,13 +18,13 @@ N = 80
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = Store(str(tmp_path_factory.mktemp("lancedb")))
     write_chunks(store, [chunk(f"c{n}", f"Topic{n} agent{n} plan{n} restored backup.") for n in range(N)])
-    embedder = WordEmbedder()
-    index.refresh(store, index.IndexedModel(TABLE, embedder))
+    encoder = WordEncoder()
+    index.refresh(store, index.IndexedModel(TABLE, encoder))
     return store
 
 
 def batch(store: Store, queries: list[str]) -> Batch:
-    return Batch(open_checked(store, System("base", "dense", TABLE), WordEmbedder()), queries, WordEmbedder(), 20)
+    return Batch(open_checked(store, System("base", "dense", TABLE), WordEncoder()), queries, WordEncoder(), 20)
 
 
 def queries(n: int) -> list[str]:
@@ -60,17 +60,17 @@ def test_questions_that_nothing_answers_are_left_out(store: Store) -> None:
 @pytest.mark.parametrize("mode", ["bm25", "dense", "hybrid"])
 def test_question_about_something_else_is_not_answered(store: Store, mode: str) -> None:
     system = System("s", mode, TABLE, 0.5, min_similarity=0.4)  # pyright: ignore[reportArgumentType]
-    retriever = Retriever(store, system, WordEmbedder())
-    far = ask("What is the capital of France, backup?", retriever, WordEmbedder(), k=3)
-    near = ask("agent7 topic7", retriever, WordEmbedder(), k=3)
+    retriever = Retriever(store, system, WordEncoder())
+    far = ask("What is the capital of France, backup?", retriever, WordEncoder(), k=3)
+    near = ask("agent7 topic7", retriever, WordEncoder(), k=3)
     assert (far.text, far.citations) == (llm.NOT_FOUND, ())
     assert far.hits
     assert near.citations[0].url == "https://docs.test/c7/"
 
 
 def test_without_a_floor_every_question_is_answered(store: Store) -> None:
-    retriever = Retriever(store, System("base", "dense", TABLE), WordEmbedder())
-    assert ask("What is the capital of France?", retriever, WordEmbedder(), k=3).citations
+    retriever = Retriever(store, System("base", "dense", TABLE), WordEncoder())
+    assert ask("What is the capital of France?", retriever, WordEncoder(), k=3).citations
 
 
 def test_systems_that_differ_in_their_floor_alone_rank_alike() -> None:

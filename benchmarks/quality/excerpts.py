@@ -21,7 +21,7 @@ from typing import Any
 
 from acronis_pipeline import encoders, index
 from acronis_pipeline.core.dataset import RetrievalDataset
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.evaluate import scoring
 from acronis_pipeline.evaluate.questions import Corpus, from_pairs
 from acronis_pipeline.evaluate.scoring import Row
@@ -45,7 +45,7 @@ class WithoutExcerpts(lexical.Lists):
 
 
 def ask(
-    dataset: RetrievalDataset, store: Store, table: str, base: Embedder, weight: float, words: int
+    dataset: RetrievalDataset, store: Store, table: str, base: Encoder, weight: float, words: int
 ) -> dict[str, Any]:
     """Scores and paired differences of one length of excerpts."""
     excerpts.WORDS = words

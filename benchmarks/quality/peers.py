@@ -27,7 +27,7 @@ import numpy as np
 from acronis_pipeline import index
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.encoders import PACKAGED_BASE, Embedder, ModelIdentity, find_base
+from acronis_pipeline.encoders import PACKAGED_BASE, Encoder, ModelIdentity, find_base
 from acronis_pipeline.evaluate import Report
 from acronis_pipeline.evaluate.evaluation import questions_id
 from acronis_pipeline.evaluate.metrics import ndcg_at
@@ -61,14 +61,14 @@ class Files:
         return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
 
 
-class GivenVectors(Embedder):
+class GivenVectors(Encoder):
     """Hands out the vectors that a peer made."""
 
     def __init__(self, name: str, folder: Path, evaluation: Path) -> None:
         asked = json.loads(evaluation.read_text("utf-8"))
         queries, passages = (np.load(folder / f"{kind}.npy") for kind in ("queries", "passages"))
         fingerprints = [digest(name, matrix.tobytes().hex()) for matrix in (queries, passages)]
-        self.identity = ModelIdentity(name, *fingerprints, dimension=queries.shape[1], max_seq_length=0)
+        super().__init__(ModelIdentity(name, *fingerprints, dimension=queries.shape[1], max_seq_length=0))
         self._queries = dict(zip(asked["queries"].values(), queries, strict=True))
         self._passages = dict(zip(asked["corpus"].values(), passages, strict=True))
 

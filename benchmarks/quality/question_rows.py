@@ -22,7 +22,7 @@ def rows_of(report: Report, asked: RetrievalDataset, store: Store, settings: Set
     table_of = {system.name: system.table for system in report.systems}
     base, tuned = indexed_base(model, settings.model), indexed_model(model, settings.model)
     setup = EvaluationSetup(
-        asked.test, IndexedModel(table_of["base"], base.embedder), IndexedModel(table_of["fine_tuned"], tuned.embedder)
+        asked.test, IndexedModel(table_of["base"], base.encoder), IndexedModel(table_of["fine_tuned"], tuned.encoder)
     )
     corpus = read_corpus(store, setup)
     questions = from_pairs(asked.test, corpus)

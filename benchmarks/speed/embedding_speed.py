@@ -44,7 +44,7 @@ def passages(folder: Path, n: int) -> list[str]:
 
 
 def ways(work: Path, calibration: Path) -> tuple[dict[str, Any], Callable[[list[str]], np.ndarray]]:
-    """Embedders by name, float32 first, and plain encode."""
+    """Encoders by name, float32 first, and plain encode."""
     import torch
     from sentence_transformers import SentenceTransformer
 
@@ -83,11 +83,11 @@ def ways(work: Path, calibration: Path) -> tuple[dict[str, Any], Callable[[list[
 
 
 def speeds(
-    embedders: dict[str, Any], plain: Callable[[list[str]], np.ndarray], texts: list[str], rounds: int
+    encoders: dict[str, Any], plain: Callable[[list[str]], np.ndarray], texts: list[str], rounds: int
 ) -> list[dict[str, Any]]:
     """Wall and CPU ratios of every way to plain encode."""
     runs: dict[str, Callable[[list[str]], np.ndarray]] = {"plain encode": plain}
-    runs |= {name: embedder.encode_passages for name, embedder in embedders.items()}
+    runs |= {name: encoder.encode_passages for name, encoder in encoders.items()}
     expected = plain(texts)
     wall: dict[str, list[float]] = {name: [] for name in runs}
     cpu: dict[str, list[float]] = {name: [] for name in runs}
@@ -121,7 +121,7 @@ def _ratios(plain: list[float], other: list[float]) -> dict[str, float]:
     }
 
 
-def losses(embedders: dict[str, Any], questions: Path) -> list[dict[str, Any]]:
+def losses(encoders: dict[str, Any], questions: Path) -> list[dict[str, Any]]:
     """nDCG@10 of every way on a set of questions, and the paired difference from torch's float32."""
     from acronis_pipeline.evaluate.significance import paired_difference
     from acronis_pipeline.export.exporting import ndcg_by_question
@@ -129,7 +129,7 @@ def losses(embedders: dict[str, Any], questions: Path) -> list[dict[str, Any]]:
 
     _, dataset = labelled_datasets.load(None, questions)
     texts = [passage.text for passage in dataset.passages]
-    values = {name: ndcg_by_question(embedder, dataset, texts) for name, embedder in embedders.items()}
+    values = {name: ndcg_by_question(encoder, dataset, texts) for name, encoder in encoders.items()}
     exact = values["torch float32"]
     groups = [question.group for question in dataset.test]
     return [
@@ -154,13 +154,13 @@ def main() -> None:
     given = parser.parse_args()
     texts = passages(given.markdown, given.passages)
     with tempfile.TemporaryDirectory() as work:
-        embedders, plain = ways(Path(work), given.calibration)
+        encoders, plain = ways(Path(work), given.calibration)
         result = {
             "n_passages": len(texts),
             "rounds": given.rounds,
             "threads": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count())),
-            "speed": speeds(embedders, plain, texts, given.rounds),
-            "retrieval": [row for questions in given.questions for row in losses(embedders, questions)],
+            "speed": speeds(encoders, plain, texts, given.rounds),
+            "retrieval": [row for questions in given.questions for row in losses(encoders, questions)],
         }
     given.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     print(json.dumps(result, indent=2))

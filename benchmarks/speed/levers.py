@@ -38,7 +38,7 @@ import torch
 from training_step import Bench, Cost, Gradient, Way, now
 
 from acronis_pipeline import encoders
-from acronis_pipeline.encoders import PACKAGED_BASE, Embedder
+from acronis_pipeline.encoders import PACKAGED_BASE, TorchEncoder
 from acronis_pipeline.encoders.identity import BFLOAT16
 from acronis_pipeline.encoders.windows import Windows
 from acronis_pipeline.finetune.contrast import Shown, shown_of
@@ -148,7 +148,7 @@ def of_batches(examples: Examples, batches: list[list[int]]) -> tuple[Examples, 
     return Examples(texts, train, train), [[place[question] for question in batch] for batch in batches]
 
 
-def windows_of(base: Embedder, examples: Examples) -> tuple[Shown, dict[str, Any]]:
+def windows_of(base: TorchEncoder, examples: Examples) -> tuple[Shown, dict[str, Any]]:
     """The closest windows, and what finding them took: nearly all of it vectors that the index needs anyway."""
     started = now()
     with tempfile.TemporaryDirectory() as folder:

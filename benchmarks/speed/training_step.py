@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from acronis_pipeline.encoders import Embedder
+from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.encoders.identity import FLOAT32
 from acronis_pipeline.finetune.contrast import Contrast, Shown, contrastive_loss, lay_out
 from acronis_pipeline.finetune.contrastive_training import turn_dropout_off
@@ -87,7 +87,7 @@ class Tokeniser:
 class Bench:
     """One model on which any way can do any step."""
 
-    def __init__(self, base: Embedder, examples: Examples, shown: Shown, parameters: ContrastiveParameters) -> None:
+    def __init__(self, base: TorchEncoder, examples: Examples, shown: Shown, parameters: ContrastiveParameters) -> None:
         self._model, self._examples, self._shown, self._parameters = base.model, examples, shown, parameters
         self._longest = base.identity.max_seq_length
         queries = base.model.preprocess(list(examples.train.queries), prompt=None, task="query")

@@ -24,7 +24,7 @@ from acronis_pipeline.store import schemas
     pool="lancedb_writer",
 )
 def chunks(store: StoreResource, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
-    """Passages of every live page: main content only, split at headings within the embedder's token budget.
+    """Passages of every live page: main content only, split at headings within the encoder's token budget.
 
     Each carries its breadcrumb, its anchor for citations, and the cluster of its near-duplicates. Only pages whose
     content changed are split again. The words on links between pages go to the table `anchor_texts`.

@@ -8,7 +8,7 @@ from acronis_pipeline.defs import display
 from acronis_pipeline.defs.assets.synthetic_pairs import synthetic_pairs
 from acronis_pipeline.defs.resources import RECIPES, StoreResource, TrackingResource, recipes_of
 from acronis_pipeline.encoders.endpoint import ENDPOINT_FILE, is_endpoint
-from acronis_pipeline.encoders.openvino_engine import MANIFEST
+from acronis_pipeline.encoders.openvino_encoder import MANIFEST
 from acronis_pipeline.models import records as model_records
 from acronis_pipeline.models.indexed import require_model
 from acronis_pipeline.models.records import ModelRecord

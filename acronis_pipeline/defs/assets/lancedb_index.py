@@ -113,7 +113,7 @@ def _out_of_step(store: Store, recipe: str, settings: Settings) -> list[str]:
     problems = []
     for indexed in models_to_index(store, recipe, settings.model, current_champion(store)):
         identity = index.read_identity(store, indexed.table)
-        if identity.model_id != indexed.embedder.identity.model_id:
+        if identity.model_id != indexed.encoder.identity.model_id:
             problems.append(f"{indexed.table}: vectors of {identity.model_id}")
         if index.content_version(store, indexed.table) != expected:
             problems.append(f"{indexed.table}: other passages than the chunks table")

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import RecipeError
-from acronis_pipeline.encoders import Embedder, ModelIdentity
-from acronis_pipeline.encoders.torch_encoder import is_decoder
+from acronis_pipeline.encoders import ModelIdentity, TorchEncoder
+from acronis_pipeline.encoders.folder import is_decoder
 from acronis_pipeline.finetune.method import Fitted, Task
 from acronis_pipeline.finetune.parameters import EncoderParameters
 
@@ -80,8 +80,8 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     from acronis_pipeline.finetune.encoder_training import train_encoder
     from acronis_pipeline.finetune.low_rank import Adapted
 
-    def adapt(embedder: Embedder) -> Adapted:
-        return Adapted(embedder, rank=parameters.rank, alpha=parameters.alpha, seed=task.seed)
+    def adapt(encoder: TorchEncoder) -> Adapted:
+        return Adapted(encoder, rank=parameters.rank, alpha=parameters.alpha, seed=task.seed)
 
     def finish(adapters: dict[str, Any], share: float) -> Any:
         """Adapters that were trained beside 4 bits go into the weights that those were made from."""
@@ -93,10 +93,10 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     if parameters.activation_checkpointing:
         # The other form needs inputs with gradients, and the embeddings are frozen.
         trained.transformer.activation_checkpointing_enable({"use_reentrant": False})
-    return train_encoder(task, parameters, trained.embedder, mix=trained.mix, finish=finish)
+    return train_encoder(task, parameters, trained.encoder, mix=trained.mix, finish=finish)
 
 
-def _load_quantized(task: Task) -> Embedder:
+def _load_quantized(task: Task) -> TorchEncoder:
     """The base with its linear maps in 4 bits (NF4, twice quantised), computing in bf16."""
     import torch
     from transformers import BitsAndBytesConfig
@@ -107,5 +107,5 @@ def _load_quantized(task: Task) -> Embedder:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-    device_map = {"": str(task.base.model.device)}
+    device_map = {"": str(task.local_base.model.device)}
     return task.load_base(weights={"quantization_config": config, "dtype": torch.bfloat16, "device_map": device_map})

@@ -360,7 +360,7 @@ def _cross_encoder(task: Task, name: str, candidates: Sequence[Sequence[int]]) -
     pairs = [(train.queries[q], text) for q, _, text in asked]
     logits = devices.of_main(
         lambda: teacher_scores(
-            task.store, name, pairs, device=str(task.base.model.device), batch_size=task.base.batch_size
+            task.store, name, pairs, device=str(task.local_base.model.device), batch_size=task.local_base.batch_size
         )
     )
     standard = logits / (logits.std() or 1.0)

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import ModelError, RecipeError
 from acronis_pipeline.core.files import read_json
-from acronis_pipeline.encoders import Embedder, ModelIdentity
+from acronis_pipeline.encoders import ModelIdentity, TorchEncoder
 from acronis_pipeline.finetune.method import Changed, Fitted, Task
 from acronis_pipeline.finetune.parameters import ContrastiveParameters
 from acronis_pipeline.finetune.validation import CHOOSES, ValidationPool, measure
@@ -107,8 +107,8 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
 
     pool = ValidationPool(task, parameters.validation_passages)
     fusion = Fusion(task.load_base(), _second(task, parameters.second))
-    fusion.scale(devices.of_main(lambda: fusion.factor(_EQUAL, fusion.embedder.encode_passages(pool.passages))))
-    untrained = devices.of_main(lambda: pool.look(fusion.embedder))
+    fusion.scale(devices.of_main(lambda: fusion.factor(_EQUAL, fusion.encoder.encode_passages(pool.passages))))
+    untrained = devices.of_main(lambda: pool.look(fusion.encoder))
     best, history = training.train_contrastively(
         task,
         training.Towers(
@@ -117,7 +117,7 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
             encoder_of(fusion.model, "document", task.precision),
         ),
         parameters,
-        look=lambda: pool.look(fusion.embedder),
+        look=lambda: pool.look(fusion.encoder),
         base_look=untrained,
         chooses=(STOPS, CHOOSES),
     )
@@ -130,7 +130,7 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     return Fitted(fusion.model, Changed.BOTH, f"{best.name}, weight {weight:g}", history)
 
 
-def _second(task: Task, name: str | None) -> Embedder:
+def _second(task: Task, name: str | None) -> TorchEncoder:
     """A frozen encoder with the base's length limit and prompts: it reads the very tokens that the base does."""
     if name is None:
         return task.load_base()
@@ -141,14 +141,14 @@ def _second(task: Task, name: str | None) -> Embedder:
         query_prompt=identity.query_prompt,
         document_prompt=identity.document_prompt,
         device=task.device,
-        batch_size=task.base.batch_size,
+        batch_size=task.local_base.batch_size,
     )
 
 
 def _weigh(fusion: Any, pool: ValidationPool, weights: tuple[float, ...]) -> tuple[float, float]:
     """The best of the weights, and what gives it to the model (`Fusion.factor`)."""
-    queries = fusion.embedder.encode_queries(pool.questions.queries)
-    passages = fusion.embedder.encode_windows(pool.passages)
+    queries = fusion.encoder.encode_queries(pool.questions.queries)
+    passages = fusion.encoder.encode_windows(pool.passages)
     factors = {weight: fusion.factor(weight, passages.matrix) for weight in weights}
     found = {
         weight: measure(

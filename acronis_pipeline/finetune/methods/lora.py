@@ -46,5 +46,5 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
 
     adapted = Adapted(task.load_base(), rank=parameters.rank, alpha=parameters.alpha, seed=task.seed)
     return train_encoder(
-        task, parameters, adapted.embedder, mix=adapted.mix, finish=lambda tuned, share: adapted.merged()
+        task, parameters, adapted.encoder, mix=adapted.mix, finish=lambda tuned, share: adapted.merged()
     )

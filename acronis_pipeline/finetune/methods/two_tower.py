@@ -10,7 +10,7 @@ from typing import Any
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import RecipeError
-from acronis_pipeline.encoders import Embedder, ModelIdentity
+from acronis_pipeline.encoders import ModelIdentity, TorchEncoder
 from acronis_pipeline.finetune.method import Changed, Fitted, Task
 from acronis_pipeline.finetune.parameters import EncoderParameters
 from acronis_pipeline.finetune.validation import CHOOSES, ValidationPool
@@ -61,7 +61,7 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
         matryoshka=parameters.matryoshka_dimensions,
     )
     model = _two_towers(task)
-    embedder = Embedder(model, task.base.identity, task.base.batch_size)
+    encoder = TorchEncoder(model, task.base.identity, task.local_base.batch_size)
     base_state = weights_of(model)
     best, history = training.train_contrastively(
         task,
@@ -69,13 +69,13 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
             model, encoder_of(model, "query", task.precision), encoder_of(model, "document", task.precision)
         ),
         parameters,
-        look=lambda: pool.look(embedder),
+        look=lambda: pool.look(encoder),
         base_look=pool.base_look,
     )
     if best.state is None:
         return Fitted(task.base.model, Changed.NOTHING, "step 0", history)
     tuned = best.state
-    shares = devices.of_main(lambda: _choose(embedder, base_state, tuned, parameters.interpolation, pool))
+    shares = devices.of_main(lambda: _choose(encoder, base_state, tuned, parameters.interpolation, pool))
     _mix(model, base_state, tuned, shares)
     questions, passages = shares
     mixed = (
@@ -98,7 +98,7 @@ def _two_towers(task: Task) -> Any:
 
 
 def _choose(
-    embedder: Embedder,
+    encoder: TorchEncoder,
     base: dict[str, Any],
     tuned: dict[str, Any],
     interpolation: tuple[float, ...],
@@ -112,9 +112,9 @@ def _choose(
     tried = sorted({0.0, *interpolation, 1.0}) if interpolation else [1.0]
     queries, passages = {}, {}
     for share in tried:
-        _mix(embedder.model, base, tuned, (share, share))
-        queries[share] = embedder.encode_queries(pool.questions.queries)
-        passages[share] = embedder.encode_windows(pool.passages)
+        _mix(encoder.model, base, tuned, (share, share))
+        queries[share] = encoder.encode_queries(pool.questions.queries)
+        passages[share] = encoder.encode_windows(pool.passages)
     value = {
         shares: pool.measure(queries[shares[0]], passages[shares[1]])[CHOOSES]
         for shares in itertools.product(tried, tried)

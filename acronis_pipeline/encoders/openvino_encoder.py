@@ -1,9 +1,9 @@
-"""The OpenVINO library: there or not, quiet, and what this processor can do with it.
+"""Encoders that run in OpenVINO: converted models, in a folder of their own.
 
-A folder with a converted model: a graph per side, the tokenizers, and `encoder.json`, which says how to use them.
-
+The folder holds a graph for each side that differs, the tokenizers, and `encoder.json`, which says how to use them.
 Plain tools can run it: the graphs take token ids and give L2-normalised vectors, and the tokenizer files truncate and
-pad as the model wants it.
+pad as the model wants it. The library is an extra; whether it is there, and what this processor can do with it, is
+asked here too.
 """
 
 import importlib.util
@@ -16,15 +16,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from acronis_pipeline.core.errors import ModelError
+from acronis_pipeline.encoders.encoder import Encoder
 from acronis_pipeline.encoders.identity import BFLOAT16, FLOAT32, IDENTITY_FILE, INT8, ModelIdentity
-from acronis_pipeline.encoders.routes import Side
-from acronis_pipeline.encoders.tokens import TYPICAL_TOKENS, Batcher, Padding
-from acronis_pipeline.encoders.torch_encoder import Embedder
+from acronis_pipeline.encoders.tokens import TYPICAL_TOKENS, Batcher, Padding, Side
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+MANIFEST = "encoder.json"
+LAYOUT = 1
+"""Raised when a folder written before can no longer be read."""
 
 # Without a hint some processors compute float32 models in bfloat16, others in float16.
 _HINTS = {FLOAT32: "f32", BFLOAT16: "bf16", INT8: "f32"}
@@ -94,11 +100,6 @@ def compiled(model: Any, precision: str, *, in_bulk: bool = False) -> Any:
     return core().compile_model(model, "CPU", options)
 
 
-MANIFEST = "encoder.json"
-LAYOUT = 1
-"""Raised when a folder written before can no longer be read."""
-
-
 @dataclass(frozen=True)
 class SideFiles:
     """One side of a converted model: its graph and tokenizer files, and what its texts begin with."""
@@ -145,7 +146,7 @@ def read_sides(folder: Path) -> dict[Side, SideFiles]:
     raise ModelError(f"converted model in {folder} has layout {manifest['layout']}, not {LAYOUT}; export it again")
 
 
-class ConvertedEmbedder(Embedder):
+class OpenVinoEncoder(Encoder):
     """Runs a converted model in OpenVINO, without torch: about a second from start to the first vector.
 
     Parameters
@@ -157,12 +158,20 @@ class ConvertedEmbedder(Embedder):
     """
 
     def __init__(self, folder: Path, identity: ModelIdentity, batch_size: int = 32) -> None:
-        self.identity = identity
+        super().__init__(identity)
         self.batch_size = batch_size
         self._folder = folder
         self._sides = read_sides(folder)
         self._compiled: dict[tuple[str, bool], Any] = {}
         self._batchers: dict[Side, Batcher] = {}
+
+    def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
+        """Shape (n_queries, dimension) float32, L2-normalised; the query prompt is applied."""
+        return self._encode("query", queries)
+
+    def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
+        """Shape (n_passages, dimension) float32, L2-normalised; the document prompt is applied."""
+        return self._encode("document", passages)
 
     def _encode(self, side: Side, texts: Sequence[str]) -> np.ndarray:
         vectors = np.zeros((len(texts), self.identity.dimension), np.float32)
@@ -197,11 +206,14 @@ class ConvertedEmbedder(Embedder):
     def _batcher(self, side: Side) -> Batcher:
         if side not in self._batchers:
             files = self._sides[side]
-            self._batchers[side] = Batcher(self.tokenizer(side), files.max_length, files.padding)
+            self._batchers[side] = Batcher(self._tokenizer(side), files.max_length, files.padding)
         return self._batchers[side]
 
-    def tokenizer(self, side: Side = "document") -> Any:
-        """As the library `tokenizers` has it."""
+    def tokenizer(self) -> "Tokenizer":
+        """The document side's."""
+        return self._tokenizer("document")
+
+    def _tokenizer(self, side: Side) -> "Tokenizer":
         from tokenizers import Tokenizer
 
         return Tokenizer.from_file(str(self._folder / self._sides[side].tokenizer))

@@ -1,130 +1,124 @@
-"""What decides on this machine which way of computing is faster.
+"""From a model folder to an encoder that runs it: the one place that knows every backend.
 
-Two ways of running one model, compared on some texts: how fast, and how far their vectors are apart.
+    encoder = running(folder, identity, settings.model)   # what indexing and questions use
+    encoder = load(folder, identity)                      # in torch, or behind its endpoint: what training uses
 
-What is made of it is kept in a file, so that a machine finds it out once.
-
-Which engine runs a model on this machine: as the settings say, or the faster of those that give the same vectors.
-
-In which precision a recipe's models are run: as the settings say, or the faster one that gives the same results.
+Which engine computes float32 is found out on the machine: torch, unless a converted copy in OpenVINO is faster and
+gives the same vectors. A reduced precision is somebody's choice or a probe's (`precision_of`), and part of the model's
+identity, so that queries take the same path as the passages of an index.
 """
 
-import json
 import logging
-import os
-import platform
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from acronis_pipeline.core.errors import IdentityMismatchError, ModelError, OutputError, SettingsError
-from acronis_pipeline.core.files import write_text
+from acronis_pipeline.core.errors import IdentityMismatchError, ModelError, SettingsError
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.core.settings import ModelSettings
-from acronis_pipeline.encoders import folder as model_folder
-from acronis_pipeline.encoders import openvino_engine, torch_encoder
+from acronis_pipeline.core.settings import EmbeddingEndpoint, ModelSettings
+from acronis_pipeline.encoders import openvino_encoder
 from acronis_pipeline.encoders.conversion import write_openvino
-from acronis_pipeline.encoders.endpoint import is_endpoint
+from acronis_pipeline.encoders.encoder import Encoder
+from acronis_pipeline.encoders.endpoint import is_endpoint, load_endpoint
+from acronis_pipeline.encoders.folder import as_found, describe, find_base
 from acronis_pipeline.encoders.identity import BFLOAT16, BFLOAT16_IN_TORCH, FLOAT32, ModelIdentity, in_precision
-from acronis_pipeline.encoders.openvino_engine import LAYOUT, ConvertedEmbedder, is_converted, make_once
-from acronis_pipeline.encoders.routes import Side
-from acronis_pipeline.encoders.torch_encoder import Embedder
+from acronis_pipeline.encoders.openvino_encoder import LAYOUT, OpenVinoEncoder, is_converted, make_once
+from acronis_pipeline.encoders.probe import compare, has_gpu, machine, remember, remembered
+from acronis_pipeline.encoders.torch_encoder import TorchEncoder, load_in_torch
 
-
-@lru_cache(maxsize=1)
-def machine() -> str:
-    """Digest of processor, threads, GPU and torch."""
-    cpu = Path("/proc/cpuinfo")
-    lines = cpu.read_text("utf-8").splitlines() if cpu.exists() else [platform.processor()]
-    cores = [line for line in lines if line.startswith(("model name", "flags"))] or lines
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    return digest(platform.machine(), *cores, str(os.cpu_count()), threads, str(has_gpu()), version("torch"))
-
-
-def has_gpu() -> bool:
-    """Whether there is an NVIDIA GPU; without torch, whose import takes seconds."""
-    return Path("/dev/nvidiactl").exists()
-
-
-_Verdict = TypeVar("_Verdict")
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 _log = logging.getLogger(__name__)
-_PROBED = 32
-"""Texts of a probe: about 2 s for a small model on one core."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Texts per second of both, and the least cosine between their vectors of one text."""
-
-    first_per_s: float
-    second_per_s: float
-    least_cosine: float
-
-    @property
-    def gain(self) -> float:
-        """How many times as fast the second is."""
-        return self.second_per_s / self.first_per_s
-
-    def told(self, second: str, first: str) -> str:
-        """For people, without a full stop."""
-        return (
-            f"{second} is {self.gain:.1f} times as fast as {first} here, with vectors of cosine "
-            f"{self.least_cosine:.6f} at least"
-        )
-
-
-def compare(first: Embedder, second: Embedder, texts: Sequence[str], *, n: int = _PROBED) -> Comparison:
-    """Run both on a sample of `n` of `texts`, in turn; the better of two rounds counts."""
-    rows = np.linspace(0, len(texts) - 1, min(n, len(texts)), dtype=int)
-    sample = [texts[int(row)] for row in rows]
-    least = min(
-        _least_cosine(first.encode_passages(sample[:8]), second.encode_passages(sample[:8])),
-        _least_cosine(first.encode_queries(sample[:8]), second.encode_queries(sample[:8])),
-    )  # also warms both up
-    seconds = [np.inf, np.inf]
-    for _ in range(2):
-        vectors = []
-        for which, runs in enumerate((first, second)):
-            started = time.perf_counter()
-            vectors.append(runs.encode_passages(sample))
-            seconds[which] = min(seconds[which], time.perf_counter() - started)
-        least = min(least, _least_cosine(*vectors))
-    return Comparison(len(sample) / seconds[0], len(sample) / seconds[1], least)
-
-
-def _least_cosine(a: np.ndarray, b: np.ndarray) -> float:
-    return float((a * b).sum(axis=1).min())
-
-
-def remembered(file: Path, kind: type[_Verdict]) -> _Verdict | None:
-    """The verdict, a dataclass, that `remember` wrote."""
-    try:
-        return kind(**json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):  # none yet, or one of another version: it is found out again
-        return None
-
-
-def remember(file: Path, verdict: Any, chosen: str) -> None:
-    """Write a verdict; where that cannot be done it costs only finding it out again, and a warning."""
-    try:
-        write_text(file, json.dumps(asdict(verdict), indent=2))
-    except OutputError as error:
-        _log.warning("the choice of %s is not kept: %s", chosen, error)
-
-
 _WORTH_CONVERTING = 1_000
 """Texts that one process must have encoded: converting and probing cost about what OpenVINO saves on half as many."""
 _SAME = 0.99999
 """Least cosine between two engines' vectors of a text that makes them the same: torch's own batches differ by 1e-7."""
 _FASTER = 1.1
+
+_WORTH_REDUCING = 1.5
+"""Gain below which a machine stays with float32, whose vectors any other machine computes too."""
+_SAME_IN_REDUCED = 0.9999
+_TEXTS, _TOKENS = 32, 96
+_TEXTS_ON_ACCELERATOR = 512
+"""A few full batches there; one small one would time how kernels are started."""
+
+
+def load(
+    folder: Path,
+    identity: ModelIdentity,
+    *,
+    device: str | None = None,
+    batch_size: int = 32,
+    endpoints: Sequence[EmbeddingEndpoint] = (),
+) -> Encoder:
+    """The encoder of a model folder in torch, in fp32, or of the endpoint that the folder stands for.
+
+    Parameters
+    ----------
+    endpoints
+        The configured ones, from which a folder that stands for a model behind one has its key.
+
+    Raises
+    ------
+    ModelError
+        If the folder does not load, or produces vectors of another dimension than its identity says.
+    """
+    if is_endpoint(folder):
+        return load_endpoint(folder, identity, endpoints)
+    return load_in_torch(folder, identity, device=device, batch_size=batch_size)
+
+
+def load_base(
+    name: str,
+    *,
+    max_seq_length: int | None = None,
+    query_prompt: str | None = None,
+    document_prompt: str | None = None,
+    device: str | None = None,
+    batch_size: int = 32,
+) -> TorchEncoder:
+    """`find_base`, `describe` and `load` in one call."""
+    folder = find_base(name)
+    identity = describe(
+        folder, base=name, max_seq_length=max_seq_length, query_prompt=query_prompt, document_prompt=document_prompt
+    )
+    return load_in_torch(folder, identity, device=device, batch_size=batch_size)
+
+
+def running(folder: Path, identity: ModelIdentity, settings: ModelSettings) -> Encoder:
+    """The encoder of a model folder, run in the precision that its identity says.
+
+    Raises
+    ------
+    IdentityMismatchError
+        If the folder holds another model than when it was described.
+    ModelError
+        If the model does not load, or the settings ask for an engine that cannot run it here.
+    """
+    if is_endpoint(folder):
+        return load_endpoint(folder, identity, settings.endpoints)
+    if (found := as_found(folder, identity).model_id) != identity.model_id:
+        raise IdentityMismatchError(
+            f"model folder {folder} now holds model {found}, not {identity.model_id} as it did when it was put to use; "
+            "run the pipeline again (`acronis-pipeline run`, or Materialize), or put the former model back"
+        )
+    if is_converted(folder):
+        return OpenVinoEncoder(folder, identity, settings.batch_size)
+    if identity.precision == BFLOAT16_IN_TORCH:
+        return _in_torch(folder, identity, settings)
+    if identity.precision != FLOAT32 or settings.backend == "openvino":
+        return OpenVinoEncoder(_copy_of(folder, identity, settings), identity, settings.batch_size)
+    may_choose = settings.backend == "auto" and settings.device in (None, "cpu") and settings.cache_dir is not None
+    if may_choose and openvino_encoder.is_installed():
+        return ChoosingEncoder(folder, identity, settings)
+    return _in_torch(folder, identity, settings)
 
 
 @dataclass(frozen=True)
@@ -138,69 +132,39 @@ class Verdict:
     least_cosine: float = 1.0
 
 
-def running(folder: Path, identity: ModelIdentity, settings: ModelSettings) -> Embedder:
-    """The encoder of a model folder, run in the precision that its identity says.
-
-    Raises
-    ------
-    IdentityMismatchError
-        If the folder holds another model than when it was described.
-    ModelError
-        If the model does not load, or the settings ask for an engine that cannot run it here.
-    """
-    if is_endpoint(folder):
-        return torch_encoder.load(folder, identity, endpoints=settings.endpoints)
-    if (found := model_folder.as_found(folder, identity).model_id) != identity.model_id:
-        raise IdentityMismatchError(
-            f"model folder {folder} now holds model {found}, not {identity.model_id} as it did when it was put to use; "
-            "run the pipeline again (`acronis-pipeline run`, or Materialize), or put the former model back"
-        )
-    if is_converted(folder):
-        return ConvertedEmbedder(folder, identity, settings.batch_size)
-    if identity.precision == BFLOAT16_IN_TORCH:
-        return _in_torch(folder, identity, settings)
-    if identity.precision != FLOAT32 or settings.backend == "openvino":
-        return ConvertedEmbedder(_copy_of(folder, identity, settings), identity, settings.batch_size)
-    may_choose = settings.backend == "auto" and settings.device in (None, "cpu") and settings.cache_dir is not None
-    if may_choose and openvino_engine.is_installed():
-        return ChoosingEmbedder(folder, identity, settings)
-    return _in_torch(folder, identity, settings)
-
-
-class ChoosingEmbedder(Embedder):
+class ChoosingEncoder(Encoder):
     """Runs in torch until there is enough to do that a faster engine pays, or at once in what a probe chose before.
 
     A small index, or a question, is thus never kept waiting for a conversion; after one, questions need no torch.
     """
 
     def __init__(self, folder: Path, identity: ModelIdentity, settings: ModelSettings) -> None:
-        self.identity = identity
+        super().__init__(identity)
         self._folder = folder
         self._settings = settings
         self._n_encoded = 0
-        self._torch: Embedder | None = None
-        self._chosen: Embedder | None = None
+        self._torch: TorchEncoder | None = None
+        self._chosen: Encoder | None = None
 
     def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
         """Shape (n_queries, dimension) float32, L2-normalised; the query prompt is applied."""
-        return self._encode("query", queries)
+        return self._engine(queries).encode_queries(queries)
 
     def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
         """Shape (n_passages, dimension) float32, L2-normalised; the document prompt is applied."""
-        return self._encode("document", passages)
+        return self._engine(passages).encode_passages(passages)
 
-    def tokenizer(self) -> Any:
-        """The document side's, as the library `tokenizers` has it."""
+    def tokenizer(self) -> "Tokenizer":
+        """The document side's."""
         return (self._chosen or self._in_torch()).tokenizer()
 
-    def _encode(self, side: Side, texts: Sequence[str]) -> np.ndarray:
+    def _engine(self, texts: Sequence[str]) -> Encoder:
         self._n_encoded += len(texts)
         if self._chosen is None:
             self._chosen = self._choose(texts)
-        runs = self._chosen or self._in_torch()
-        return runs.encode_queries(texts) if side == "query" else runs.encode_passages(texts)
+        return self._chosen or self._in_torch()
 
-    def _choose(self, texts: Sequence[str]) -> Embedder | None:
+    def _choose(self, texts: Sequence[str]) -> Encoder | None:
         """None as long as nothing was decided."""
         copy = _copy_folder(self._folder, self.identity, self._settings)
         where = digest(machine(), str(self._settings.device))
@@ -213,7 +177,7 @@ class ChoosingEmbedder(Embedder):
         if verdict.engine == "openvino":
             _log.info("%s runs in OpenVINO: %s", self.identity.base, verdict.reason)
             self._torch = None
-            return ConvertedEmbedder(copy, self.identity, self._settings.batch_size)
+            return OpenVinoEncoder(copy, self.identity, self._settings.batch_size)
         _log.info("%s runs in torch: %s", self.identity.base, verdict.reason)
         return self._in_torch()
 
@@ -223,7 +187,7 @@ class ChoosingEmbedder(Embedder):
             return Verdict("torch", f"it is on {torch.model.device.type}")
         try:
             copy = _copy_of(self._folder, self.identity, self._settings, loaded=torch)
-            verdict = decide(torch, ConvertedEmbedder(copy, self.identity, self._settings.batch_size), texts)
+            verdict = decide(torch, OpenVinoEncoder(copy, self.identity, self._settings.batch_size), texts)
         except OSError as error:  # such as a disk that is full: not for ever
             return Verdict("torch", str(error))
         except ModelError as error:  # no such operation there
@@ -231,13 +195,13 @@ class ChoosingEmbedder(Embedder):
         remember(file, verdict, "an engine")
         return verdict
 
-    def _in_torch(self) -> Embedder:
+    def _in_torch(self) -> TorchEncoder:
         if self._torch is None:
             self._torch = _in_torch(self._folder, self.identity, self._settings)
         return self._torch
 
 
-def decide(torch: Embedder, converted: Embedder, texts: Sequence[str]) -> Verdict:
+def decide(torch: Encoder, converted: Encoder, texts: Sequence[str]) -> Verdict:
     """Prefer the converted one if it is exact and faster on a sample of `texts`."""
     found = compare(torch, converted, texts)
     wins = found.gain > _FASTER and found.least_cosine >= _SAME
@@ -245,17 +209,19 @@ def decide(torch: Embedder, converted: Embedder, texts: Sequence[str]) -> Verdic
     return Verdict("openvino" if wins else "torch", found.told("OpenVINO", "torch"), *rates, found.least_cosine)
 
 
-def _in_torch(folder: Path, identity: ModelIdentity, settings: ModelSettings) -> Embedder:
-    return torch_encoder.load(folder, identity, device=settings.device, batch_size=settings.batch_size)
+def _in_torch(folder: Path, identity: ModelIdentity, settings: ModelSettings) -> TorchEncoder:
+    return load_in_torch(folder, identity, device=settings.device, batch_size=settings.batch_size)
 
 
-def _copy_of(folder: Path, identity: ModelIdentity, settings: ModelSettings, *, loaded: Embedder | None = None) -> Path:
+def _copy_of(
+    folder: Path, identity: ModelIdentity, settings: ModelSettings, *, loaded: TorchEncoder | None = None
+) -> Path:
     """The model converted to OpenVINO, made if it is not there yet."""
-    openvino_engine.openvino()  # says what is missing before seconds are spent
+    openvino_encoder.openvino()  # says what is missing before seconds are spent
     copy = _copy_folder(folder, identity, settings)
     if not is_converted(copy):
         started = time.monotonic()
-        source = loaded or torch_encoder.load(folder, _in_float32(folder, identity), device="cpu")
+        source = loaded or load_in_torch(folder, _in_float32(folder, identity), device="cpu")
         make_once(copy, lambda partial: write_openvino(source, partial))
         _log.info("%s converted to OpenVINO in %.1f s", identity.base, time.monotonic() - started)
     return copy
@@ -270,15 +236,7 @@ def _copy_folder(folder: Path, identity: ModelIdentity, settings: ModelSettings)
 
 def _in_float32(folder: Path, identity: ModelIdentity) -> ModelIdentity:
     """The model in `folder`, of which `identity` is a reduced precision."""
-    return model_folder.as_found(folder, replace(identity, precision=FLOAT32))
-
-
-_WORTH = 1.5
-"""Gain below which a machine stays with float32, whose vectors any other machine computes too."""
-_SAME_PRECISION = 0.9999
-_TEXTS, _TOKENS = 32, 96
-_TEXTS_ON_ACCELERATOR = 512
-"""A few full batches there; one small one would time how kernels are started."""
+    return as_found(folder, replace(identity, precision=FLOAT32))
 
 
 @dataclass(frozen=True)
@@ -328,7 +286,7 @@ def _bfloat16(settings: ModelSettings) -> str:
     """That of the engine which computes it here."""
     on_cpu = settings.device == "cpu" or (settings.device is None and not has_gpu())
     in_openvino = settings.backend == "openvino" or (
-        settings.backend == "auto" and on_cpu and openvino_engine.is_installed()
+        settings.backend == "auto" and on_cpu and openvino_encoder.is_installed()
     )
     return BFLOAT16 if in_openvino else BFLOAT16_IN_TORCH
 
@@ -336,12 +294,12 @@ def _bfloat16(settings: ModelSettings) -> str:
 def _probe(base: ModelIdentity, folder: Path, settings: ModelSettings, file: Path) -> PrecisionVerdict:
     reduced = in_precision(base, _bfloat16(settings))
     if reduced.precision == BFLOAT16:
-        openvino_engine.openvino()  # or says that it is missing: with it, another verdict
-    exact = torch_encoder.load(folder, base, device=settings.device, batch_size=settings.batch_size)
+        openvino_encoder.openvino()  # or says that it is missing: with it, another verdict
+    exact = load_in_torch(folder, base, device=settings.device, batch_size=settings.batch_size)
     n_texts = _TEXTS if exact.model.device.type == "cpu" else _TEXTS_ON_ACCELERATOR
     try:
         found = compare(exact, running(folder, reduced, settings), _any_texts(exact, n_texts), n=n_texts)
-        wins = found.gain >= _WORTH and found.least_cosine >= _SAME_PRECISION
+        wins = found.gain >= _WORTH_REDUCING and found.least_cosine >= _SAME_IN_REDUCED
         told = found.told(reduced.precision, "float32 in torch")
         verdict = PrecisionVerdict(reduced.precision if wins else FLOAT32, told)
     except OSError as error:  # such as a disk that is full: not for ever
@@ -352,9 +310,9 @@ def _probe(base: ModelIdentity, folder: Path, settings: ModelSettings, file: Pat
     return verdict
 
 
-def _any_texts(embedder: Embedder, n_texts: int) -> list[str]:
+def _any_texts(encoder: Encoder, n_texts: int) -> list[str]:
     """Of the model's own words in no order, whatever its language: no passage is at hand where an identity is asked."""
-    tokenizer = embedder.tokenizer()
+    tokenizer = encoder.tokenizer()
     draw = random.Random(0)
     n = tokenizer.get_vocab_size()
     return [tokenizer.decode([draw.randrange(n) for _ in range(_TOKENS)]) for _ in range(n_texts)]
