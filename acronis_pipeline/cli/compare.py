@@ -13,7 +13,7 @@ import typer
 from acronis_pipeline.cli.options import DataOption, JsonOption, print_json
 from acronis_pipeline.core.errors import UnknownRunError
 from acronis_pipeline.core.settings import load_settings
-from acronis_pipeline.store.schemas import METRICS
+from acronis_pipeline.evaluate.metrics import METRICS, short_name
 from acronis_pipeline.tracking.compare import Row, Selected, SideBySide
 
 if TYPE_CHECKING:
@@ -76,7 +76,6 @@ def _mlflow_page(tracker: "Tracker", selected: Sequence["Selected"]) -> str | No
 
 
 HEADLINE = ("hit_rate_at_1", "hit_rate_at_5", "hit_rate_at_10", "mrr_at_10", "ndcg_at_10")
-_SHORT = {"hit_rate": "hit", "mrr": "MRR", "ndcg": "nDCG", "precision": "P", "recall": "R", "map": "MAP"}
 _ID = 8
 
 
@@ -115,12 +114,6 @@ def comparison_as_json(found: SideBySide, link: str | None) -> dict[str, Any]:
     }
 
 
-def short(metric: str) -> str:
-    """`hit_rate_at_5` as people write it: `hit@5`."""
-    name, _, k = metric.rpartition("_at_")
-    return f"{_SHORT.get(name, name)}@{k}"
-
-
 def _heading(one: Selected) -> str:
     named = f"{one.report.recipe}/{one.system}" if one.system else one.report.recipe
     run = f"  MLflow run {one.mlflow_run_id[:_ID]}" if one.mlflow_run_id else ""
@@ -128,7 +121,7 @@ def _heading(one: Selected) -> str:
 
 
 def _table(rows: Sequence[Row], metrics: Sequence[str], first: str) -> str:
-    header = ["system", "", *map(short, metrics), "n", f"nDCG@10 against {first}"]
+    header = ["system", "", *map(short_name, metrics), "n", f"nDCG@10 against {first}"]
     cells = [header]
     for system, group in groupby(rows, key=lambda row: row.system):
         for position, row in enumerate(group):

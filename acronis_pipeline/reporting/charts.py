@@ -1,7 +1,6 @@
-"""From values to places on a drawing, and round numbers to label them with.
+"""Figures as values: where every mark stands, in pixels, from scales with round numbers.
 
-Figures as values: where every mark stands, in pixels. The templates draw them as SVG, so they follow the page's
-colours, stay sharp and cost a few kilobytes.
+The templates draw them as SVG, so they follow the page's colours, stay sharp and cost a few kilobytes.
 """
 
 import math
@@ -13,6 +12,9 @@ import numpy as np
 from acronis_pipeline.evaluate.significance import Difference, Interval
 
 _ROUND_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_ROW, _DETAIL, _EXTRA_MARK, _HEAD, _FOOT = 14, 12, 12, 6, 26
+_MAX_STEPS = 300
+"""Columns of a win/loss figure; more questions than that are thinned out."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,6 @@ def axis(low: float, high: float, start: float, end: float, *, about: int = 5) -
 def _number(value: float, decimals: int, signed: bool) -> str:
     text = f"{value:{'+' if signed and value else ''}.{decimals}f}"
     return text.replace("-", "−")
-
-
-_ROW, _DETAIL, _EXTRA_MARK, _HEAD, _FOOT = 14, 12, 12, 6, 26
-_MAX_STEPS = 300
-"""Columns of a win/loss figure; more questions than that are thinned out."""
 
 
 @dataclass(frozen=True)

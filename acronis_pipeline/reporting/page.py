@@ -1,6 +1,6 @@
 """The whole page of one report: everything it shows, gathered from the store and handed to the template.
 
-Where pages are kept: a file a report, in one folder.
+Pages are kept in one folder, a file a report.
 """
 
 import logging
@@ -10,12 +10,15 @@ from pathlib import Path
 
 from acronis_pipeline.core import files
 from acronis_pipeline.encoders import Encoder
+from acronis_pipeline.evaluate.metrics import short_name
 from acronis_pipeline.evaluate.report import Report
-from acronis_pipeline.evaluate.stored import REPORTS_TABLE, VERSION, question_results
+from acronis_pipeline.evaluate.stored import REPORTS_TABLE, VERSION
 from acronis_pipeline.reporting import embedding_map, questions, rendering, sections
 from acronis_pipeline.reporting.rendering import fill
-from acronis_pipeline.reporting.verdict import verdict
+from acronis_pipeline.reporting.view import ReportView
 from acronis_pipeline.store import Store, schemas
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,8 @@ def render(
     base, fine_tuned
         The models of these systems, to place two dozen questions on the embedding map; without them there is none.
     """
-    results = question_results(store, [report.report_id])
-    asked = questions.asked_questions(results)
-    judged = verdict(store, report, results)
+    view = ReportView.of(store, report)
+    asked, judged = questions.asked_questions(view.results), view.verdict
     systems = [system.name for system in report.systems]
     table = report.systems[0].table
     looked_at = [system for system in dict.fromkeys((judged.favoured, "hybrid", "fine_tuned")) if system in systems][:2]
@@ -59,7 +61,7 @@ def render(
         systems=systems,
         style_of=rendering.styles([*systems, "base", "fine_tuned"]),
         tables=sections.set_tables(report),
-        metric_name=sections.metric_name,
+        metric_name=short_name,
         systems_chart=sections.systems_chart(report),
         differences=sections.differences_chart(report),
         depth=sections.depth_panels(report),
@@ -89,9 +91,6 @@ def _models(report: Report, arms: dict[str, tuple[str, Encoder]]) -> list[tuple[
     base_of = {model.identity.model_id: model.identity.described for _, model in arms.values()}
     first_with = {score.model_id: score.system.name for score in reversed(report.scores) if score.model_id}
     return [(system, model_id, base_of.get(model_id)) for model_id, system in reversed(first_with.items())]
-
-
-_log = logging.getLogger(__name__)
 
 
 def report_file(folder: Path, report_id: str) -> Path:

@@ -1,7 +1,4 @@
-"""Pictures of a report, as PNG bytes, for where a page cannot be shown.
-
-Pictures of a training, as PNG bytes.
-"""
+"""Pictures of a report and of a training, as PNG bytes, for where a page cannot be shown."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +11,8 @@ _COLOURS = {"synthetic": "#1f5fa8", "human": "#d9822b"}
 
 _Rows = dict[str, dict[str, Interval | Difference]]
 """For every set, a value by the name of its row."""
+_NOT_VALIDATION = {"step", "epoch", "loss", "lr"}
+_CURVE_COLOURS = ("#1f5fa8", "#d9822b", "#3a8a5f", "#8a4fa3")
 
 
 def ndcg_with_intervals(report: Report) -> bytes:
@@ -60,10 +59,6 @@ def _intervals(names: Sequence[str], rows: _Rows, report: Report, label: str) ->
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return png(figure)
-
-
-_NOT_VALIDATION = {"step", "epoch", "loss", "lr"}
-_CURVE_COLOURS = ("#1f5fa8", "#d9822b", "#3a8a5f", "#8a4fa3")
 
 
 def learning_curves(history: Sequence[Mapping[str, float]], chosen: str) -> bytes | None:

@@ -1,6 +1,6 @@
-"""Passages as the page shows them: where they stand, and the words around what was asked.
+"""Single questions: the worst misses with what beat the right passage, and where tuning won and lost most.
 
-Single questions: the worst misses with what beat the right passage, and where tuning won and lost most.
+Passages are shown with where they stand, and the words around what was asked.
 """
 
 import re
@@ -25,6 +25,10 @@ _WORDS = 45
 """Words of an excerpt."""
 _LONGEST_WORD = 60
 """Characters; tables without spaces and encoded strings come as one word."""
+Row = dict[str, Any]
+_MISSED_BELOW = 5
+"""A question is missed if no right passage stands among so many."""
+_MISSES, _CHANGES, _BEATERS = 10, 8, 3
 
 
 @dataclass(frozen=True)
@@ -84,12 +88,6 @@ def excerpt(text: str, query: str) -> tuple[Span, ...]:
 
 def _bare(word: str) -> str:
     return stem("".join(character for character in word.lower() if character.isalnum() or character in "-_"))
-
-
-Row = dict[str, Any]
-_MISSED_BELOW = 5
-"""A question is missed if no right passage stands among so many."""
-_MISSES, _CHANGES, _BEATERS = 10, 8, 3
 
 
 @dataclass(frozen=True)

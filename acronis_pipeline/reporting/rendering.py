@@ -1,6 +1,6 @@
-"""What systems are called on the page, and the colour and shape that each keeps through all its figures.
+"""The page as text: numbers, and the names, colours and shapes that systems keep through all its figures.
 
-The page as text. Whatever comes from a site or a question is escaped by the template engine, without exception.
+Whatever comes from a site or a question is escaped by the template engine, without exception.
 """
 
 from collections.abc import Iterable
@@ -25,6 +25,7 @@ _LABELS = {
 _EXTERNAL = "external:"
 N_OTHER_STYLES = 3
 """Colours and shapes for systems that are not known by name, used in turn."""
+_LEAST_P = 0.001
 
 
 def label(system: str) -> str:
@@ -46,9 +47,6 @@ def styles(systems: Iterable[str]) -> dict[str, str]:
     others = (system for system in dict.fromkeys(systems) if system not in _LABELS)
     numbered = {system: f"other-{n % N_OTHER_STYLES}" for n, system in enumerate(others)}
     return {system: numbered.get(system, system.replace("_", "-")) for system in systems}
-
-
-_LEAST_P = 0.001
 
 
 def fill(template: str, **values: Any) -> str:

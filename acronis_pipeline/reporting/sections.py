@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from acronis_pipeline.evaluate.metrics import PRIMARY
+from acronis_pipeline.evaluate.metrics import PRIMARY, short_name
 from acronis_pipeline.evaluate.report import Report, SliceScore, SystemScore
 from acronis_pipeline.reporting.charts import Curves, Estimate, Line, Whiskers, WinLoss, curves, whiskers, win_loss
 from acronis_pipeline.reporting.questions import Asked
@@ -63,13 +63,6 @@ class Slice:
 def set_tables(report: Report) -> tuple[SetTable, ...]:
     """The comparison, a table a set: the two kinds of questions never share a mean."""
     return tuple(_set_table(title, scores) for title, scores in _scores_by_set(report))
-
-
-def metric_name(metric: str) -> str:
-    """`ndcg_at_10` as `nDCG@10`."""
-    measure, _, k = metric.partition("_at_")
-    names = {"hit_rate": "hit", "mrr": "MRR", "ndcg": "nDCG", "precision": "P", "recall": "recall", "map": "MAP"}
-    return f"{names.get(measure, measure)}@{k}" if k else measure
 
 
 def systems_chart(report: Report) -> tuple[tuple[str, Whiskers], ...]:
@@ -178,7 +171,7 @@ def forgetting_chart(report: Report) -> Whiskers | None:
 
 def _set_table(title: str, scores: Sequence[SystemScore]) -> SetTable:
     wanted = ("hit_rate_at_1", "hit_rate_at_5", "hit_rate_at_10", "mrr_at_10", "map_at_10", "recall_at_10", PRIMARY)
-    columns = tuple((metric, metric_name(metric)) for metric in wanted if metric in scores[0].metrics)
+    columns = tuple((metric, short_name(metric)) for metric in wanted if metric in scores[0].metrics)
     best = {metric: _best([round(s.metrics[metric].mean, 3) for s in scores]) for metric in scores[0].metrics}
     first = scores[0]
     return SetTable(first.question_set, title, first.n, first.n_groups, columns, tuple(scores), best)
@@ -201,7 +194,7 @@ def _depths(score: SystemScore, measure: str) -> list[int]:
 
 def _estimate(score: SystemScore, metric: str) -> Estimate:
     name, value = score.system.name, score.metrics[metric]
-    return Estimate(name, value, f"{label(name)}, {metric_name(metric)}: {interval(value)}")
+    return Estimate(name, value, f"{label(name)}, {short_name(metric)}: {interval(value)}")
 
 
 def _slice_line(value: str, parts: Sequence[SliceScore]) -> Line:

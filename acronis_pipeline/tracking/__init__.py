@@ -1,10 +1,7 @@
-"""MLflow: one run per materialization, a child per compared system, models in the registry, one alias for the champion.
+"""MLflow: a run per training and report, a child per system, models in the registry, an alias for the champion.
 
 Only `MlflowClient` is used, never the global active run: a run ends FAILED when its step fails, and two steps of one
-process cannot write into each other's runs (both happen with dagster-mlflow). This package alone imports mlflow; what
-the stages leave there is decided in `records`.
-
-What the stages leave in MLflow: a run per training, a run per report with a child for every system.
+process cannot write into each other's runs (both happen with dagster-mlflow). This package alone imports mlflow.
 """
 
 import os

@@ -1,11 +1,6 @@
-"""`acronis-pipeline compare`: reports side by side, with the figures that MLflow shows.
+"""Reports side by side: every system's figures, the differences from the first report, and paired tests.
 
-`select` finds what a person names; `compare` sets it beside the first: differences, and paired tests where the same
-questions were asked.
-
-From the names that a person types to reports: recipes, reports, runs in MLflow.
-
-Reports side by side: every system's figures, the differences from the first report, and paired tests.
+`select` finds what a person names (recipes, reports, runs in MLflow); `compare` sets it beside the first.
 """
 
 import re
@@ -28,6 +23,9 @@ _MIN_PREFIX = 4
 _SHOWN = 8
 
 FindRuns = Callable[[], Sequence[RunSummary]]
+_SETS = ("synthetic", "human")
+Results = Mapping[tuple[str, str, str], list[Result]]
+"""Per-question results by report id, system and question set."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +132,6 @@ def _unknown(stored: Sequence[StoredReport], name: str, matches: Sequence[Stored
 def _label(position: int) -> str:
     """A, B … Z, then R27, R28 …"""
     return chr(ord("A") + position) if position < 26 else f"R{position + 1}"
-
-
-_SETS = ("synthetic", "human")
-
-Results = Mapping[tuple[str, str, str], list[Result]]
-"""Per-question results by report id, system and question set."""
 
 
 @dataclass(frozen=True)

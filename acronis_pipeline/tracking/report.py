@@ -1,14 +1,9 @@
-"""A report's figures under the names they have in MLflow.
-
-A report in MLflow: a run with a child for every system, so that materializations and systems can be compared.
-"""
+"""A report in MLflow: a run with a child for every system, so that materializations and systems can be compared."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
-
-import pyarrow as pa
 
 from acronis_pipeline import evaluate
 from acronis_pipeline.core.hashing import digest_rows
@@ -16,7 +11,7 @@ from acronis_pipeline.evaluate import Report, SystemScore
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.index.rows import content_version
 from acronis_pipeline.models.records import ModelRecord
-from acronis_pipeline.reporting import Links, plots, table, verdict
+from acronis_pipeline.reporting import Links, ReportView
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking.run import Dataset, Run
@@ -30,6 +25,11 @@ _HEADLINE = (
     *("human_hit_rate_at_5", "human_mrr_at_10", f"human_{PRIMARY}"),
     *(f"{PRIMARY}_minus_base", f"{PRIMARY}_minus_bm25"),
 )
+Tags = Mapping[str, object]
+Rows = Sequence[Mapping[str, Any]]
+_MATERIALIZATIONS = "times_materialized"
+_PER_QUESTION = ("question_set", "system", "style", "query", "first_relevant_rank", "mrr_at_10", "ndcg_at_10")
+_SLICE = ("question_set", "by", "value", "system", "n", "n_groups")
 
 
 def of_system(report: Report, system: str) -> dict[str, float]:
@@ -95,12 +95,6 @@ def _prefix(question_set: str) -> str:
     return "" if question_set == "synthetic" else f"{question_set}_"
 
 
-Tags = Mapping[str, object]
-Rows = Sequence[Mapping[str, Any]]
-
-_MATERIALIZATIONS = "times_materialized"
-
-
 def record_report(
     tracker: Tracker,
     store: Store,
@@ -125,7 +119,7 @@ def record_report(
         run.params({"recipe": report.recipe, "base_model": model.identity.base} | evaluation.learned)
         run.metrics(of_report(report) | {_MATERIALIZATIONS: 1, "wall_s": report.duration_s})
         run.datasets(evaluation.datasets)
-        _log_artifacts(run, report, evaluation.results.to_pylist())
+        _log_artifacts(run, evaluation.view)
         if page:
             address = tags.get(DAGSTER_URL)
             run.text(page(Links(tracker.url(run.run_id), str(address) if address else None)), "report.html")
@@ -152,10 +146,9 @@ def _previous_run(store: Store, report: Report) -> str | None:
 class _Evaluation:
     """A report and all that its runs say beside its figures; `learned` are the parameters of the model's training."""
 
-    report: Report
+    view: ReportView
     model: ModelRecord
     learned: dict[str, str]
-    results: pa.Table
     datasets: tuple[Dataset, ...]
     tags: dict[str, object]
 
@@ -165,9 +158,9 @@ class _Evaluation:
         if model.mlflow_run_id:
             known["training_run"] = model.mlflow_run_id
         learned = tracker.params(model.mlflow_run_id) if model.mlflow_run_id else {}
-        results = evaluate.question_results(store, [report.report_id])
-        datasets = tuple(_datasets(store, report, results.to_pylist()))
-        return cls(report, model, learned, results, datasets, {**tags, "stage": "eval_report", **known})
+        view = ReportView.of(store, report)
+        datasets = tuple(_datasets(store, report, view.results.to_pylist()))
+        return cls(view, model, learned, datasets, {**tags, "stage": "eval_report", **known})
 
 
 def _datasets(store: Store, report: Report, results: Rows) -> Iterator[Dataset]:
@@ -190,7 +183,7 @@ def _confirm(tracker: Tracker, run_id: str, report: Report, tags: Tags) -> None:
 
 def _record_system(tracker: Tracker, parent: Run, evaluation: _Evaluation, system: System) -> None:
     """A child run with plain metric names, so that MLflow compares systems across reports."""
-    report, model_id = evaluation.report, evaluation.model.identity.model_id
+    report, model_id = evaluation.view.report, evaluation.model.identity.model_id
     tuned = any(score.model_id == model_id for score in report.scores if score.system == system)
     settled = {name: value for name, value in asdict(system).items() if name != "name" and value is not None}
     name = f"{report.recipe} · {system.name}"
@@ -207,18 +200,15 @@ def _windows(model: ModelRecord, system: System) -> dict[str, object]:
     return {"windows": asdict(windows)} if windows and system.name in ("base", "hybrid_base") else {}
 
 
-_PER_QUESTION = ("question_set", "system", "style", "query", "first_relevant_rank", "mrr_at_10", "ndcg_at_10")
-_SLICE = ("question_set", "by", "value", "system", "n", "n_groups")
-
-
-def _log_artifacts(run: Run, report: Report, results: Rows) -> None:
-    run.table(_columns(table.rows([report])), "comparison.json")
-    run.text(table.as_markdown([report]), "comparison.md")
-    run.text(report.to_json(), "report.json")
-    run.png(plots.ndcg_with_intervals(report), "plots/ndcg_at_10.png")
+def _log_artifacts(run: Run, view: ReportView) -> None:
+    run.table(_columns(view.rows), "comparison.json")
+    run.text(view.comparison, "comparison.md")
+    run.text(view.report.to_json(), "report.json")
+    run.png(view.plot(), "plots/ndcg_at_10.png")
+    results = view.results.to_pylist()
     run.table({name: [row[name] for row in results] for name in _PER_QUESTION}, "questions.json")
-    if report.slices:
-        run.table(_columns([_slice(part) for part in report.slices]), "slices.json")
+    if view.report.slices:
+        run.table(_columns([_slice(part) for part in view.report.slices]), "slices.json")
 
 
 def _slice(part: evaluate.SliceScore) -> dict[str, Any]:
@@ -235,11 +225,11 @@ def _description(tracker: Tracker, store: Store, evaluation: _Evaluation, run_id
     links = {"Dagster run": evaluation.tags.get(DAGSTER_URL)}
     if evaluation.model.mlflow_run_id:
         links["training of the model"] = tracker.url(evaluation.model.mlflow_run_id)
-    if previous := _previous_run(store, evaluation.report):
+    if previous := _previous_run(store, evaluation.view.report):
         links["compared with the recipe's report before"] = tracker.comparison_url([previous, run_id])
     shown = " · ".join(f"[{text}]({address})" for text, address in links.items() if address)
-    judged = verdict(store, evaluation.report, evaluation.results).markdown
-    return "\n\n".join(part for part in (judged, shown, table.as_markdown([evaluation.report])) if part)
+    view = evaluation.view
+    return "\n\n".join(part for part in (view.verdict.markdown, shown, view.comparison) if part)
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -1,7 +1,4 @@
-"""Which state of the code made a run.
-
-A run that is open for writing: parameters, metrics, tags, datasets and files.
-"""
+"""A run that is open for writing: parameters, metrics, tags, datasets, files, and which state of the code made it."""
 
 import json
 import re
@@ -14,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[2]
+_PARAM_LIMIT = 6000
+_TAG_LIMIT = 8000
+_DIGEST_LIMIT = 36
+_PER_BATCH = 100
+"""What MLflow takes at most in one request of parameters or tags."""
 
 
 @cache
@@ -37,13 +39,6 @@ def _git(*arguments: str) -> str | None:
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-_PARAM_LIMIT = 6000
-_TAG_LIMIT = 8000
-_DIGEST_LIMIT = 36
-_PER_BATCH = 100
-"""What MLflow takes at most in one request of parameters or tags."""
 
 
 @dataclass(frozen=True)

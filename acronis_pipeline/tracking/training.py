@@ -1,7 +1,4 @@
-"""A training's history as curves of its MLflow run, while it grows.
-
-A training in MLflow: hyper-parameters, curves, data, and the model as a version in the registry.
-"""
+"""A training in MLflow: hyper-parameters, curves while they grow, data, and the model as a version in the registry."""
 
 import logging
 import time
@@ -25,6 +22,9 @@ _FREE_S, _SHARE = 1.0, 0.05
 """Writing may take a second of a training, and a twentieth of its time. On SQLite an entry takes 15 ms, so that a dozen
 of them, minutes apart, are written as they come, the forty that a query adapter has within seconds too, and thousands
 in batches; a server that does not answer is asked again after minutes."""
+Tags = Mapping[str, object]
+TRAINING_KEY = "training_key"
+"""Tag by which a training that was killed finds its run again."""
 
 
 class Curves:
@@ -80,11 +80,6 @@ class Curves:
         if self._waiting:
             self._run.points(self._waiting)
             self._waiting = []
-
-
-Tags = Mapping[str, object]
-TRAINING_KEY = "training_key"
-"""Tag by which a training that was killed finds its run again."""
 
 
 def record_training(

@@ -1,6 +1,6 @@
-"""Tags by which a run in MLflow names the run in Dagster that made it.
+"""Runs whose step was killed, which MLflow would call running for ever.
 
-Runs whose step was killed: MLflow would call them running for ever.
+They are known by the tags with which a run names the run in Dagster that made it.
 """
 
 import logging

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from acronis_pipeline import evaluate, reporting
+from acronis_pipeline import evaluate
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.assets.gold_questions import gold_questions
@@ -12,7 +12,7 @@ from acronis_pipeline.defs.assets.lancedb_index import lancedb_index
 from acronis_pipeline.defs.assets.synthetic_pairs import synthetic_pairs
 from acronis_pipeline.defs.resources import RECIPES, StoreResource, TrackingResource, recipes_of
 from acronis_pipeline.evaluate import Comparison, Report
-from acronis_pipeline.reporting import plots, table
+from acronis_pipeline.reporting import ReportView
 from acronis_pipeline.stages import EvaluatedRecipe, evaluate_recipe
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker, compared_with_previous
@@ -46,14 +46,14 @@ def eval_report(
 def _metadata(tracker: Tracker, store: Store, done: EvaluatedRecipe) -> dict[str, Any]:
     """The verdict first, where the page is, then the figures."""
     report, run_id = done.report, done.mlflow_run_id
-    judged = reporting.verdict(store, report, evaluate.question_results(store, [report.report_id]))
+    view = ReportView.of(store, report)
     shown: dict[str, Any] = {
-        "verdict": dg.MetadataValue.md(judged.markdown),
+        "verdict": dg.MetadataValue.md(view.verdict.markdown),
         "report": dg.MetadataValue.url(tracker.artifact_url(run_id, "report.html")),
         "report_file": dg.MetadataValue.path(done.page),
-        "comparison": dg.MetadataValue.md(table.as_markdown([report])),
-        "plot": display.plot(plots.ndcg_with_intervals(report)),
-        "differences": display.plot(plots.differences(report)),
+        "comparison": dg.MetadataValue.md(view.comparison),
+        "plot": display.plot(view.plot()),
+        "differences": display.plot(view.differences_plot()),
         "notes": "\n".join(report.notes),
         "unanswerable": display.table({"question": question} for question in report.unanswerable),
         "duration_s": round(report.duration_s, 2),
