@@ -286,7 +286,7 @@ def _keep_for(table: Any) -> dt.timedelta:
 
 
 def primary_key(schema: pa.Schema) -> str:
-    """Name of the key column of a schema of `acronis_pipeline.schemas`."""
+    """Name of the key column of a schema of `acronis_pipeline.store.schemas`."""
     return next(
         field.name for field in schema if field.metadata and b"lance-schema:unenforced-primary-key" in field.metadata
     )

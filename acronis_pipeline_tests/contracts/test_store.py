@@ -77,7 +77,7 @@ def test_another_process_sees_the_last_version_and_two_handles_do_not_duplicate_
     script = (
         "import sys, pyarrow as pa\n"
         "from acronis_pipeline.store import Store\n"
-        "from acronis_pipeline.schemas import PAGE_SPLITS\n"
+        "from acronis_pipeline.store.schemas import PAGE_SPLITS\n"
         "new = pa.Table.from_pylist([{'url': 'b', 'split': 'test'}], schema=PAGE_SPLITS)\n"
         f"Store(sys.argv[1]).upsert({TABLE!r}, PAGE_SPLITS, new)\n"
     )

@@ -76,8 +76,7 @@ import sys
 from pathlib import Path
 from acronis_pipeline.crawl.memory import archive
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.walk import crawler
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.store import Store
 archive.BATCH_VISITS = 7
 site = SiteSettings(url=sys.argv[2], concurrency={CONCURRENCY}, delay_s=0.004, max_depth=50, gone_after=1)

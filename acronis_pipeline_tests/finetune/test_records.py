@@ -128,7 +128,7 @@ def test_model_killed_half_way_has_no_final_name(tmp_path: Path) -> None:
     code = f"""
 import os
 from pathlib import Path
-from acronis_pipeline.finetune.publish import staged
+from acronis_pipeline.finetune.training import staged
 with staged(Path({str(tmp_path / "model")!r})) as partial:
     (partial / "half").write_text("half")
     os._exit(9)
