@@ -18,8 +18,7 @@ from acronis_pipeline.crawl import CrawlResult, crawl
 from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.encoders import TokenCounter, find_base, position_limit
 from acronis_pipeline.evaluate import Report
-from acronis_pipeline.finetune import Report as ReportProgress
-from acronis_pipeline.finetune import load_recipe
+from acronis_pipeline.finetune import OnEntry, load_recipe
 from acronis_pipeline.finetune.recipe import recipe_names
 from acronis_pipeline.models import pruning, records
 from acronis_pipeline.models.indexed import indexed_base, indexed_model, require_model
@@ -118,7 +117,7 @@ def train_recipe(
     finetune.require_feasible(loaded, dataset, device=settings.model.device, endpoints=settings.model.endpoints)
     key = records.training_key(loaded, dataset, settings.model.endpoints)
 
-    def train(report: ReportProgress) -> ModelRecord:
+    def train(report: OnEntry) -> ModelRecord:
         return records.refresh(
             store, loaded, dataset, settings.models_dir, running=settings.model, report=report
         ).record

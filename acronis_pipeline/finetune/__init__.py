@@ -6,8 +6,8 @@ model = SentenceTransformer(str(result.record.folder))
 """
 
 from acronis_pipeline.finetune.base_model import require_feasible
-from acronis_pipeline.finetune.method import Report
+from acronis_pipeline.finetune.method import OnEntry
 from acronis_pipeline.finetune.recipe import Recipe, load_recipe, recipe_names
 from acronis_pipeline.finetune.training import TrainedModel, train
 
-__all__ = ["Recipe", "Report", "TrainedModel", "load_recipe", "recipe_names", "require_feasible", "train"]
+__all__ = ["OnEntry", "Recipe", "TrainedModel", "load_recipe", "recipe_names", "require_feasible", "train"]

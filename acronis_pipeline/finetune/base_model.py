@@ -17,7 +17,7 @@ from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity, TorchEncoder
 from acronis_pipeline.encoders import endpoint as endpoint_encoder
 from acronis_pipeline.encoders.endpoint import RememberedEndpoint
 from acronis_pipeline.finetune.examples import Examples, prepare
-from acronis_pipeline.finetune.methods import METHODS
+from acronis_pipeline.finetune.methods import method_named
 from acronis_pipeline.finetune.parameters import ContrastiveParameters, refuse_misfits, refuse_too_long
 from acronis_pipeline.finetune.recipe import ENDPOINT_PREFIX, Recipe
 from acronis_pipeline.store import Store
@@ -165,8 +165,7 @@ def refuse_unfit_base(recipe: Recipe, base: ModelIdentity, device: str | None) -
     with naming(recipe):
         if isinstance(recipe.parameters, ContrastiveParameters):
             refuse_too_long(recipe.parameters, base.dimension)
-        if check := getattr(METHODS[recipe.method], "check", None):
-            check(base, recipe.parameters, device)
+        method_named(recipe.method).check(base, recipe.parameters, device)
 
 
 def refuse_unfit_data(recipe: Recipe, examples: Examples) -> None:

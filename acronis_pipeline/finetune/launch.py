@@ -32,7 +32,7 @@ from acronis_pipeline.core.errors import AcronisPipelineError, ModelError
 from acronis_pipeline.encoders import ModelIdentity, PassageVectors
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.finetune.method import Changed, Fitted, Task
-from acronis_pipeline.finetune.methods import METHODS
+from acronis_pipeline.finetune.methods import method_named
 from acronis_pipeline.finetune.recipe import Recipe, parse_recipe
 from acronis_pipeline.store import Store
 
@@ -160,7 +160,7 @@ def _train(handed: dict[str, Any], folder: Path, device: str) -> None:
     from acronis_pipeline.finetune import devices
 
     recipe = parse_recipe("launched", json.dumps(handed["recipe"]), where=str(folder / "task.json"))
-    fitted = METHODS[recipe.method].fit(_task(handed, folder, recipe, device), recipe.parameters)
+    fitted = method_named(recipe.method).fit(_task(handed, folder, recipe, device), recipe.parameters)
     if not devices.is_main():
         return
     fitted.model.save_pretrained(str(folder / "fitted"), create_model_card=False)

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,8 +24,8 @@ from acronis_pipeline.encoders import Encoder, ModelIdentity, PassageVectors, wi
 from acronis_pipeline.encoders.vector_cache import embed_passages
 from acronis_pipeline.finetune.base_model import naming, open_base, refuse_unfit_base, refuse_unfit_data
 from acronis_pipeline.finetune.examples import Examples, prepare
-from acronis_pipeline.finetune.method import Changed, Fitted, Task, unreported
-from acronis_pipeline.finetune.methods import METHODS
+from acronis_pipeline.finetune.method import Changed, Fitted, OnEntry, Task, unwatched
+from acronis_pipeline.finetune.methods import method_named
 from acronis_pipeline.finetune.parameters import ContrastiveParameters
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline.finetune.validation import CHOOSES, measure
@@ -42,7 +42,7 @@ def fit(recipe: Recipe, task: Task, devices: int | None = None) -> Fitted:
         in seconds and always take one.
     """
     if not isinstance(recipe.parameters, ContrastiveParameters):
-        return METHODS[recipe.method].fit(task, recipe.parameters)
+        return method_named(recipe.method).fit(task, recipe.parameters)
     from acronis_pipeline.finetune.devices import available, chosen_precision
     from acronis_pipeline.finetune.launch import fit_on_many
 
@@ -50,7 +50,7 @@ def fit(recipe: Recipe, task: Task, devices: int | None = None) -> Fitted:
     n_devices = devices or available(task.device)
     if n_devices > 1:
         return fit_on_many(recipe, task, n_devices)
-    return METHODS[recipe.method].fit(task, recipe.parameters)
+    return method_named(recipe.method).fit(task, recipe.parameters)
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def train(
     precision: str = "float32",
     devices: int | None = None,
     work: Path | None = None,
-    report: Callable[[dict[str, float]], None] = unreported,
+    report: OnEntry = unwatched,
 ) -> TrainedModel:
     """Train a recipe and publish the best checkpoint, the untouched base among them.
 

@@ -31,8 +31,8 @@ from acronis_pipeline.encoders.endpoint import BASE_FOLDER, is_endpoint
 from acronis_pipeline.encoders.identity import BFLOAT16_IN_TORCH
 from acronis_pipeline.finetune.base_model import describe_base, naming
 from acronis_pipeline.finetune.examples import digest_of
-from acronis_pipeline.finetune.method import Report, unreported
-from acronis_pipeline.finetune.methods import METHODS
+from acronis_pipeline.finetune.method import OnEntry, unwatched
+from acronis_pipeline.finetune.methods import method_named
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline.finetune.training import TrainedModel, train
 from acronis_pipeline.models import training_corpora
@@ -101,7 +101,7 @@ def _touched_s(path: Path) -> float:
 
 
 VERSION = "2"
-"""Part of the training key: a change here trains every recipe again, one of a method's own `VERSION` that method's."""
+"""Part of the training key: a change here trains every recipe again, one of a method's own version that method's."""
 
 TABLE = "models"
 _DEFAULTS = ModelSettings.model_validate({})
@@ -162,7 +162,7 @@ def refresh(
     models_dir: Path,
     *,
     running: ModelSettings = _DEFAULTS,
-    report: Report = unreported,
+    report: OnEntry = unwatched,
 ) -> ModelResult:
     """The recipe's model for this data: the one on record if it was trained from the same, else a new one.
 
@@ -226,14 +226,17 @@ def is_unfinished(models_dir: Path, recipe_name: str, training_key: str) -> bool
 def training_key(recipe: Recipe, dataset: RetrievalDataset, endpoints: Sequence[EmbeddingEndpoint] = ()) -> str:
     """Digest of all that decides what comes out: code version, recipe, files of the models it names, and data."""
     base = describe_base(recipe, endpoints)
-    method = METHODS[recipe.method]
-    version = VERSION + getattr(method, "VERSION", "")
-    reads = getattr(method, "reads", None)
+    method = method_named(recipe.method)
     with naming(recipe):
-        folders = reads(recipe.parameters) if reads else []
+        folders = method.reads(recipe.parameters)
     others = [encoders.describe(folder, base=str(folder)).document_fingerprint for folder in folders]
     return digest(
-        version, recipe.content, base.query_fingerprint, base.document_fingerprint, digest_of(dataset), *others
+        VERSION + method.version,
+        recipe.content,
+        base.query_fingerprint,
+        base.document_fingerprint,
+        digest_of(dataset),
+        *others,
     )
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from acronis_pipeline.champion.record import promotions
 from acronis_pipeline.core.dataset import RetrievalDataset
-from acronis_pipeline.finetune import Recipe, Report
+from acronis_pipeline.finetune import OnEntry, Recipe
 from acronis_pipeline.finetune.examples import digest_of
 from acronis_pipeline.models import records
 from acronis_pipeline.models.records import ModelRecord, model_named
@@ -85,7 +85,7 @@ class Curves:
 def record_training(
     tracker: Tracker,
     store: Store,
-    train: Callable[[Report], ModelRecord],
+    train: Callable[[OnEntry], ModelRecord],
     *,
     recipe: Recipe,
     dataset: RetrievalDataset,

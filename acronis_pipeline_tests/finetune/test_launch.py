@@ -17,7 +17,7 @@ from acronis_pipeline.core.errors import AcronisPipelineError, DatasetError, Mod
 from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.finetune import launch, train
 from acronis_pipeline.finetune.method import Fitted, Task
-from acronis_pipeline.finetune.methods import METHODS
+from acronis_pipeline.finetune.methods import method_named
 from acronis_pipeline.finetune.recipe import Recipe, parse_recipe
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.contrastive_tasks import QUICK, recipe_of, task_of
@@ -100,7 +100,7 @@ def test_every_other_method_trains_the_model_of_one_too(tiny: Path, tmp_path: Pa
     subprocess.run([sys.executable, *start_two, *them_all], check=True, env=os.environ | {launch._STORE_OPTIONS: "{}"})
     for folder, (recipe, task) in handed.items():
         together = launch._take_back(task, folder)
-        alone = METHODS[recipe.method].fit(task, recipe.parameters)
+        alone = method_named(recipe.method).fit(task, recipe.parameters)
         assert together.chosen == alone.chosen, recipe.method
         assert together.chosen != "step 0", recipe.method
         assert alike(vectors(together, task), vectors(alone, task)), recipe.method

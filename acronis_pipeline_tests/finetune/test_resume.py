@@ -11,7 +11,7 @@ import torch
 
 from acronis_pipeline.finetune import contrastive_training
 from acronis_pipeline.finetune.method import Fitted
-from acronis_pipeline.finetune.methods import METHODS
+from acronis_pipeline.finetune.methods import method_named
 from acronis_pipeline.models.records import is_unfinished, refresh, training_key
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.contrastive_tasks import recipe_of, task_of
@@ -39,7 +39,7 @@ def fit(model: Path, method: str, work: Path | None, *, dies_at: float = float("
 
     recipe = recipe_of(method, model)
     task = task_of(model, Store(str(model.parent / "lancedb")), work=work, report=report)
-    return METHODS[method].fit(task, recipe.parameters), steps
+    return method_named(method).fit(task, recipe.parameters), steps
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

@@ -9,7 +9,7 @@ import pytest
 from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.encoders import ModelIdentity
-from acronis_pipeline.finetune import Report, load_recipe
+from acronis_pipeline.finetune import OnEntry, load_recipe
 from acronis_pipeline.models.records import ModelRecord, write
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Run, Tracker, ensure_registered, flatten, prune_models, record_training, training
@@ -93,7 +93,7 @@ def test_run_holds_flat_parameters_curves_and_the_data(tracker, store):
 
 
 def test_training_that_raises_ends_its_run_as_failed(tracker, store):
-    def diverge(report: Report) -> ModelRecord:
+    def diverge(report: OnEntry) -> ModelRecord:
         report({"step": 1, "loss": 3.5})
         raise FloatingPointError("loss is NaN")
 

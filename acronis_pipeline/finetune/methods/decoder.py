@@ -16,7 +16,7 @@ from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import RecipeError
 from acronis_pipeline.encoders import ModelIdentity, TorchEncoder
 from acronis_pipeline.encoders.folder import is_decoder
-from acronis_pipeline.finetune.method import Fitted, Task
+from acronis_pipeline.finetune.method import Fitted, Method, Task
 from acronis_pipeline.finetune.parameters import EncoderParameters
 
 _INSTRUCTION = re.compile(r"Instruct: \S.*\nQuery: ?")
@@ -109,3 +109,6 @@ def _load_quantized(task: Task) -> TorchEncoder:
     )
     device_map = {"": str(task.local_base.model.device)}
     return task.load_base(weights={"quantization_config": config, "dtype": torch.bfloat16, "device_map": device_map})
+
+
+METHOD = Method(Parameters, fit, check=check)

@@ -32,7 +32,7 @@ from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.encoders import ModelIdentity, PassageVectors, cross_encoder
 from acronis_pipeline.finetune.contrast import OUTSIDE, Contrast, contrastive_loss, shown_of
 from acronis_pipeline.finetune.examples import Questions, with_same_answers
-from acronis_pipeline.finetune.method import Fitted, Task
+from acronis_pipeline.finetune.method import Fitted, Method, Task
 from acronis_pipeline.finetune.negatives import HardNegatives
 from acronis_pipeline.finetune.parameters import EncoderParameters
 from acronis_pipeline.pairs.words import content_words, thinned
@@ -191,9 +191,6 @@ def _write(store: Store, fingerprint: str, keys: Sequence[str], scores: np.ndarr
     rows = pa.table([list(keys), [fingerprint] * len(keys), scores], schema=schemas.TEACHER_SCORES)
     store.upsert(TABLE, schemas.TEACHER_SCORES, rows)
 
-
-VERSION = "2"
-"""Part of the training key of this method's recipes."""
 
 HYBRID = "hybrid"
 
@@ -365,3 +362,6 @@ def _cross_encoder(task: Task, name: str, candidates: Sequence[Sequence[int]]) -
     )
     standard = logits / (logits.std() or 1.0)
     return _Lists(dict(zip(asked, standard.tolist(), strict=True)))
+
+
+METHOD = Method(Parameters, fit, check=check, reads=reads, version="2")

@@ -15,7 +15,7 @@ from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import ModelError, RecipeError
 from acronis_pipeline.core.files import read_json
 from acronis_pipeline.encoders import ModelIdentity, TorchEncoder
-from acronis_pipeline.finetune.method import Changed, Fitted, Task
+from acronis_pipeline.finetune.method import Changed, Fitted, Method, Task
 from acronis_pipeline.finetune.parameters import ContrastiveParameters
 from acronis_pipeline.finetune.validation import CHOOSES, ValidationPool, measure
 
@@ -182,3 +182,6 @@ def _tokens(folder: Path) -> dict[str, Any]:
         for key, value in read_json(folder / "tokenizer.json").items()
         if key not in {"truncation", "padding"}
     }
+
+
+METHOD = Method(Parameters, fit, check=check, reads=reads)

@@ -5,7 +5,7 @@ The objective is that of MultipleNegativesRankingLoss. Three things make it chea
 in mini-batches of similar length, and dropout is off, which lets attention use its fast kernel.
 """
 
-from acronis_pipeline.finetune.method import Fitted, Task
+from acronis_pipeline.finetune.method import Fitted, Method, Task
 from acronis_pipeline.finetune.parameters import EncoderParameters
 
 
@@ -18,3 +18,6 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     from acronis_pipeline.finetune.encoder_training import train_every_weight
 
     return train_every_weight(task, parameters)
+
+
+METHOD = Method(Parameters, fit)

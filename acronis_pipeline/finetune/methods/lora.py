@@ -10,7 +10,7 @@ from pydantic import Field
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import RecipeError
 from acronis_pipeline.encoders import ModelIdentity
-from acronis_pipeline.finetune.method import Fitted, Task
+from acronis_pipeline.finetune.method import Fitted, Method, Task
 from acronis_pipeline.finetune.parameters import EncoderParameters
 
 
@@ -48,3 +48,6 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     return train_encoder(
         task, parameters, adapted.encoder, mix=adapted.mix, finish=lambda tuned, share: adapted.merged()
     )
+
+
+METHOD = Method(Parameters, fit, check=check)

@@ -22,7 +22,7 @@ from acronis_pipeline.encoders import PassageVectors
 from acronis_pipeline.encoders.endpoint import EndpointModel, mapped
 from acronis_pipeline.finetune.contrast import info_nce, with_own_negatives
 from acronis_pipeline.finetune.examples import Questions
-from acronis_pipeline.finetune.method import Changed, Fitted, MethodParameters, Task
+from acronis_pipeline.finetune.method import Changed, Fitted, Method, MethodParameters, Task
 from acronis_pipeline.finetune.validation import CHOOSES, answers_and_others, measure
 
 _log = logging.getLogger(__name__)
@@ -238,3 +238,6 @@ def _with_adapter(base: Any, weight: np.ndarray) -> Any:
     return SentenceTransformer(
         modules=[router], prompts=base.prompts, similarity_fn_name="cosine", device=str(base.device)
     )
+
+
+METHOD = Method(Parameters, fit, trains_weights=False)

@@ -11,7 +11,7 @@ from typing import Any
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import RecipeError
 from acronis_pipeline.encoders import ModelIdentity, TorchEncoder
-from acronis_pipeline.finetune.method import Changed, Fitted, Task
+from acronis_pipeline.finetune.method import Changed, Fitted, Method, Task
 from acronis_pipeline.finetune.parameters import EncoderParameters
 from acronis_pipeline.finetune.validation import CHOOSES, ValidationPool
 
@@ -135,3 +135,6 @@ def _mix(model: Any, base: dict[str, Any], tuned: dict[str, Any], shares: Shares
     for name, parameter in model.named_parameters():
         share = next(share for prefix, share in share_of.items() if name.startswith(prefix))
         parameter.data.copy_(torch.lerp(base[name], tuned[name], share))
+
+
+METHOD = Method(Parameters, fit, check=check)
