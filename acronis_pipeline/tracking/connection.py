@@ -19,7 +19,9 @@ over four minutes where nobody listens: right for a nightly run, not for a perso
 
 _KIND = "mlflow.experimentKind"
 _TRAINING = "custom_model_development"
-"""With any other kind MLflow opens the experiment on traces of LLM applications, of which there are none."""
+"""With any other kind MLflow opens the experiment on traces of LLM applications, of which there are none. The pages of
+3.17 go by the address (`?workflowType=machine_learning`, see `cli/ui.py`) and what the browser last showed; the list of
+experiments, and other versions, go by this."""
 
 
 @contextmanager
