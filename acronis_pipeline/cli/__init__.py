@@ -12,7 +12,8 @@ import typer
 
 from acronis_pipeline import __version__
 from acronis_pipeline.cli import champion, compare, crawl, model, pairs, report, views
-from acronis_pipeline.cli.options import DataOption, JsonOption, print_json
+from acronis_pipeline.cli.options import DataOption, JsonOption
+from acronis_pipeline.cli.output import print_json, print_table, show_progress
 from acronis_pipeline.core.errors import AcronisPipelineError, RecipeError, SettingsError
 from acronis_pipeline.core.settings import Settings, load_settings
 
@@ -139,6 +140,7 @@ def recipes(
     if name:
         views.print_recipe(load_recipe(name, folder))
         return
+    rows: list[tuple[str, str, str]] = []
     faults: list[str] = []
     for known in recipe_names(folder):
         try:
@@ -146,7 +148,8 @@ def recipes(
         except RecipeError as fault:
             faults.append(str(fault))
         else:
-            typer.echo(f"{known:<20} {recipe.method:<15} {' '.join(recipe.description.split())}")
+            rows.append((known, recipe.method, " ".join(recipe.description.split())))
+    print_table(rows, n_left=3)
     if faults:
         raise RecipeError("; ".join(faults))
 
@@ -183,7 +186,7 @@ def _print_outcome(outcome: Any, as_json: bool, settings: Settings) -> None:
 
 def main() -> None:
     """Entry point of `acronis-pipeline`."""
-    views.show_progress()
+    show_progress()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was begun is tidied up, as after Ctrl-C
     try:
         app()

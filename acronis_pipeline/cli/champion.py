@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acronis_pipeline.cli.options import DataOption, JsonOption, print_json
+from acronis_pipeline.cli.options import DataOption, JsonOption
+from acronis_pipeline.cli.output import print_json, print_table
 from acronis_pipeline.core.errors import ChampionError, NoChampionError
 from acronis_pipeline.core.settings import Settings, load_settings
 
@@ -48,10 +49,8 @@ def show(data: DataOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(history.as_json(entry) | {"registry_version": version, "problems": problems})
         return
-    for name, value in _shown(store, entry, version).items():
-        typer.echo(f"{name:<12} {value}")
-    for problem in problems:
-        typer.echo(f"disagrees    {problem}")
+    shown = [(name, str(value)) for name, value in _shown(store, entry, version).items()]
+    print_table([*shown, *(("disagrees", problem) for problem in problems)], n_left=2)
     typer.echo(
         "Alias and tag follow with `acronis-pipeline champion repair`; put back what is gone, or choose another "
         "one with `acronis-pipeline champion rollback`."

@@ -1,7 +1,4 @@
-"""`acronis-pipeline compare`: the comparison that MLflow shows, in the terminal.
-
-How `acronis-pipeline compare` prints reports side by side, in the terminal and as JSON.
-"""
+"""`acronis-pipeline compare`: the comparison that MLflow shows, in the terminal or as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acronis_pipeline.cli.options import DataOption, JsonOption, print_json
+from acronis_pipeline.cli.options import DataOption, JsonOption
+from acronis_pipeline.cli.output import print_json, print_table
 from acronis_pipeline.core.errors import UnknownRunError
 from acronis_pipeline.core.settings import load_settings
 from acronis_pipeline.evaluate.metrics import METRICS, short_name
@@ -85,7 +83,7 @@ def print_side_by_side(found: SideBySide, metrics: Sequence[str], link: str | No
         typer.echo(_heading(one))
     for question_set, rows in groupby(found.rows, key=lambda row: row.question_set):
         typer.echo(f"\n{question_set} questions")
-        typer.echo(_table(list(rows), metrics, found.selected[0].label))
+        _print_table(list(rows), metrics, found.selected[0].label)
     if found.notes:
         typer.echo()
     for note in found.notes:
@@ -120,17 +118,14 @@ def _heading(one: Selected) -> str:
     return f"{one.label}  {named}  {one.report.created_at[:16]}  report {one.report.report_id[:_ID]}{run}"
 
 
-def _table(rows: Sequence[Row], metrics: Sequence[str], first: str) -> str:
-    header = ["system", "", *map(short_name, metrics), "n", f"nDCG@10 against {first}"]
-    cells = [header]
+def _print_table(rows: Sequence[Row], metrics: Sequence[str], first: str) -> None:
+    lines: list[list[str]] = []
     for system, group in groupby(rows, key=lambda row: row.system):
         for position, row in enumerate(group):
             values = [_value(row, metric) for metric in metrics]
-            cells.append(["" if position else system, row.label, *values, str(row.n), _paired(row)])
-    widths = [max(len(line[column]) for line in cells) for column in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)
+            lines.append(["" if position else system, row.label, *values, str(row.n), _paired(row)])
+    header = ["system", "", *map(short_name, metrics), "n", f"nDCG@10 against {first}"]
+    print_table(lines, header, n_left=len(header))
 
 
 def _value(row: Row, metric: str) -> str:

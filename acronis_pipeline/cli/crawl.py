@@ -1,7 +1,4 @@
-"""`acronis-pipeline crawl …`: crawl by hand, and see what crawls did and what became of a page.
-
-What `acronis-pipeline crawl …` prints.
-"""
+"""`acronis-pipeline crawl …`: crawl by hand, and see what crawls did and what became of a page."""
 
 from __future__ import annotations
 
@@ -13,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acronis_pipeline.cli.options import DataOption, JsonOption, print_json
+from acronis_pipeline.cli.options import DataOption, JsonOption
+from acronis_pipeline.cli.output import print_json, print_table
 from acronis_pipeline.core.errors import EmptyCorpusError, SiteDownError
 from acronis_pipeline.core.settings import Settings, load_settings
 
@@ -183,6 +181,10 @@ if TYPE_CHECKING:
 
 _DIFF_COLOURS = {"+": typer.colors.GREEN, "-": typer.colors.RED, "@": typer.colors.CYAN}
 _ADDRESSES_SHOWN = 10
+_CRAWL_COLUMNS = (
+    *("crawl (UTC)", "mode", "live", "new", "changed", "returned", "missing", "gone", "failed", "not asked"),
+    *("requests", "304", "seconds"),
+)
 _COUNTS = ("n_live", "new", "changed", "returned", "missing", "gone", "trusted", "requests", "not_modified")
 
 
@@ -217,7 +219,7 @@ def print_status(status: Status) -> None:
     echo()
     _print_crawls(status)
     echo()
-    _print_aligned([(table.name, f"{table.rows:,} rows", _size(table.size_bytes)) for table in status.tables], left=1)
+    print_table((table.name, f"{table.rows:,} rows", _size(table.size_bytes)) for table in status.tables)
 
 
 def print_failures(groups: Sequence[Failures]) -> None:
@@ -239,9 +241,7 @@ def _print_crawls(status: Status) -> None:
     if not status.crawls:
         typer.echo("no crawl has finished yet")
         return
-    head = ("crawl (UTC)", "mode", "live", "new", "changed", "returned", "missing", "gone", "failed", "not asked")
-    rows = [(*head, "requests", "304", "seconds"), *map(_crawl_row, status.crawls)]
-    _print_aligned(rows, left=2)
+    print_table(map(_crawl_row, status.crawls), _CRAWL_COLUMNS, n_left=2)
     newest = status.crawls[0]
     remedy = "; `crawl status --failed` says which" if newest.failed else ""
     typer.echo(f"\nfailed in the last crawl: {reasons(newest.failed) or 'none'}{remedy}")
@@ -311,17 +311,6 @@ def _crawl_row(crawl: PastCrawl) -> tuple[str, ...]:
     seconds = f"{crawl.counts.get('duration_s', 0.0):.0f}"
     mode = f"{crawl.mode} !" if crawl.outage else crawl.mode
     return (_time(crawl.started_at), mode, *found[:6], failed, *found[6:], seconds)
-
-
-def _print_aligned(rows: Sequence[tuple[str, ...]], *, left: int) -> None:
-    """Columns as wide as they must be; the first `left` of them to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.ljust(width) if index < left else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        typer.echo("  ".join(cells).rstrip())
 
 
 def _time(moment: dt.datetime) -> str:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from acronis_pipeline.cli.options import DataOption, JsonOption, opened, print_json
+from acronis_pipeline.cli.options import DataOption, JsonOption, opened
+from acronis_pipeline.cli.output import print_json
 from acronis_pipeline.core.errors import ModelError
 from acronis_pipeline.core.settings import Settings, load_settings
 

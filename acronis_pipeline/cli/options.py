@@ -1,6 +1,5 @@
 """Options that several commands share, and the data that they name."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,8 +31,3 @@ def opened(settings: Settings) -> "Store":
     if store := open_known(settings):
         return store
     raise EmptyCorpusError(f"there is no data in {settings.data_dir}; name the folder with --data, or run the pipeline")
-
-
-def print_json(value: object) -> None:
-    """A result for programs, on standard output."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))

@@ -35,7 +35,7 @@ def serve(settings: Settings, *, dagster_port: int, mlflow_port: int, announce: 
         _require_free(port, option)
     # MLflow's tables must exist before two processes open the database.
     tracker = Tracker.of(settings)
-    experiment_id = tracker.experiment_id
+    runs_page = tracker.runs_page
     kill_dead_mlflow_runs(open_instance(settings), tracker)
     addresses = {"mlflow_ui_url": f"http://{_HOST}:{mlflow_port}", "dagster_ui_url": f"http://{_HOST}:{dagster_port}"}
     os.environ.update({f"{ENV_PREFIX}{name.upper()}": address for name, address in addresses.items()})
@@ -52,8 +52,7 @@ def serve(settings: Settings, *, dagster_port: int, mlflow_port: int, announce: 
                 _await(name, child, ports[name])
             announce(f"Dagster  http://{_HOST}:{dagster_port}/asset-groups")
             mlflow = f"http://{_HOST}:{mlflow_port}" if "MLflow" in children else settings.tracking_uri
-            # MLflow opens on traces of LLM applications otherwise, of which there are none.
-            announce(f"MLflow   {mlflow}/#/experiments/{experiment_id}/runs?workflowType=machine_learning")
+            announce(f"MLflow   {mlflow}/{runs_page}")
             announce("Press Ctrl-C to stop both.")
             while all(child.poll() is None for child in children.values()):
                 time.sleep(0.5)

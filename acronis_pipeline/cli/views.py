@@ -1,16 +1,12 @@
-"""What the command line prints: progress by stage on standard error, results on standard output."""
+"""What the commands at the top print of their results: in words, and as JSON for programs."""
 
 from __future__ import annotations
 
 import json
-import logging
-import os
 import shlex
 import shutil
 import sys
 import textwrap
-import time
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from pydantic import BaseModel
 
+from acronis_pipeline.cli.output import print_table
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.reporting import table
 
@@ -26,49 +23,6 @@ if TYPE_CHECKING:
     from acronis_pipeline.api import PipelineResult
     from acronis_pipeline.bench import BenchResult
     from acronis_pipeline.finetune import Recipe
-
-_QUIET_LIBRARIES = (
-    "httpx",
-    "httpx2",
-    "httpcore2",
-    "sentence_transformers",
-    "transformers",
-    "filelock",
-    "alembic",
-    "mlflow",
-)
-
-
-def show_progress(*, verbose: bool = False) -> None:
-    """Send the domain code's log to standard error, a line a message: seconds since the start, stage, message."""
-    os.environ.setdefault("TQDM_DISABLE", "1")
-    # Torch's idle threads spin by default, which halves the speed beside another busy process. Read as torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Lance warns about forking at import; nothing here forks.
-    warnings.filterwarnings("ignore", message=".*lance is not fork-safe.*")
-    handler = logging.StreamHandler()
-    handler.setFormatter(_StageFormatter())
-    logger = logging.getLogger("acronis_pipeline")
-    logger.handlers = [handler]
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
-    logger.propagate = False
-    for name in _QUIET_LIBRARIES:
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
-class _StageFormatter(logging.Formatter):
-    def __init__(self) -> None:
-        super().__init__()
-        self._started = time.monotonic()
-
-    def format(self, record: logging.LogRecord) -> str:
-        stage = record.name.split(".")[1] if "." in record.name else ""
-        if record.name.startswith("acronis_pipeline.defs."):
-            stage = "»"
-        text = f"{time.monotonic() - self._started:7.1f}s  {stage:<9} {record.getMessage()}"
-        if record.levelno >= logging.WARNING:
-            text = f"{text}  [{record.levelname.lower()}]"
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 
 def print_outcome(outcome: PipelineResult, settings: Settings) -> None:
@@ -113,18 +67,16 @@ def print_answer(answer: Answer) -> None:
 def print_recipe(recipe: Recipe) -> None:
     """Every key of a recipe with its value, and what it is for where that is said."""
     typer.echo(f"{recipe.name}: {' '.join(recipe.description.split())}\n")
-    for name, field in type(recipe).model_fields.items():
-        if name not in {"name", "description", "parameters"}:
-            _print_key(name, getattr(recipe, name), field.description)
-    typer.echo("parameters:")
-    for name, field in type(recipe.parameters).model_fields.items():
-        _print_key(f"  {name}", getattr(recipe.parameters, name), field.description)
+    own = {"name", "description", "parameters"}
+    keys = [_key(recipe, name) for name in type(recipe).model_fields if name not in own]
+    parameters = [_key(recipe.parameters, name, "  ") for name in type(recipe.parameters).model_fields]
+    print_table([*keys, ("parameters:", "", ""), *parameters], n_left=3)
 
 
-def _print_key(name: str, value: Any, description: str | None) -> None:
+def _key(model: BaseModel, name: str, indent: str = "") -> tuple[str, str, str]:
+    value = getattr(model, name)
     shown = str(value) if isinstance(value, BaseModel) else "unset" if value is None else repr(value)
-    text = f"{name + ':':<24} {shown:<14} {description or ''}".rstrip()
-    typer.echo(textwrap.fill(text, shutil.get_terminal_size((100, 24)).columns, subsequent_indent=" " * 40))
+    return f"{indent}{name}:", shown, type(model).model_fields[name].description or ""
 
 
 def print_bench(result: BenchResult) -> None:

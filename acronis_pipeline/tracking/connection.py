@@ -1,5 +1,6 @@
 """The way to an MLflow server or database."""
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -19,9 +20,27 @@ over four minutes where nobody listens: right for a nightly run, not for a perso
 
 _KIND = "mlflow.experimentKind"
 _TRAINING = "custom_model_development"
-"""With any other kind MLflow opens the experiment on traces of LLM applications, of which there are none. The pages of
-3.17 go by the address (`?workflowType=machine_learning`, see `cli/ui.py`) and what the browser last showed; the list of
-experiments, and other versions, go by this."""
+"""With any other kind MLflow's list of experiments opens it on traces of LLM applications, of which there are none."""
+
+_VIEW_TAG, _VIEW = (
+    "mlflow.sharedViewState.scores",
+    {
+        "searchFilter": "",
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": [
+            *("attributes.`Duration`", "metrics.`hit_rate_at_5`", "metrics.`mrr_at_10`", "metrics.`ndcg_at_10`"),
+            "tags.`recipe`",
+        ],
+    },
+)
+"""A view of the runs that shows the scores at once; MLflow's own begins with its datasets and sources."""
+RUNS_QUERY = "workflowType=machine_learning&viewStateShareKey=scores"
+"""Of a link to the runs: in that view. MLflow 3.17 opens on what the browser last showed otherwise, or on traces."""
 
 
 @contextmanager
@@ -78,12 +97,18 @@ def find_or_create_experiment(client: Any, name: str, tracking_uri: str) -> str:
         # Without a kind, or with one that its UI has inferred; what a person chose there stands.
         if "inferred" in found.tags.get(_KIND, "inferred"):
             client.set_experiment_tag(found.experiment_id, _KIND, _TRAINING)
+        if found.tags.get(_VIEW_TAG) != json.dumps(_VIEW):
+            client.set_experiment_tag(found.experiment_id, _VIEW_TAG, json.dumps(_VIEW))
         return str(found.experiment_id)
     file = sqlite_file(tracking_uri)
     # Without a location MLflow writes artifacts below whatever folder the process runs in.
     location = (file.parent / "mlartifacts").as_uri() if file else None
     try:
-        return str(client.create_experiment(name, artifact_location=location, tags={_KIND: _TRAINING}))
+        return str(
+            client.create_experiment(
+                name, artifact_location=location, tags={_KIND: _TRAINING, _VIEW_TAG: json.dumps(_VIEW)}
+            )
+        )
     except Exception:  # another process was faster; anything else shows on the next line
         return str(client.get_experiment_by_name(name).experiment_id)
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from acronis_pipeline.core.errors import TrackingError
 from acronis_pipeline.core.settings import Settings
-from acronis_pipeline.tracking.connection import connect, find_or_create_experiment
+from acronis_pipeline.tracking.connection import RUNS_QUERY, connect, find_or_create_experiment
 from acronis_pipeline.tracking.run import Run, git_tags
 
 CHAMPION_ALIAS = "champion"
@@ -132,6 +132,11 @@ class Tracker:
     def kill(self, run_id: str) -> None:
         """Mark a run whose process is gone."""
         self.client.set_terminated(run_id, "KILLED")
+
+    @property
+    def runs_page(self) -> str:
+        """The runs with hit rate, MRR and nDCG, as a path below the UI's address."""
+        return f"#/experiments/{self.experiment_id}/runs?{RUNS_QUERY}"
 
     def url(self, run_id: str) -> str:
         """Page of a run in the MLflow UI."""

@@ -95,8 +95,8 @@ def test_mlflow_compares_two_systems_by_hit_rate_and_mrr(ui: Ui, page):
 
 
 def test_mlflow_opens_the_experiment_on_its_training_runs(ui: Ui, page):
-    page.goto(f"{ui.mlflow}/#/experiments/{ui.finished.tracker.experiment_id}?workflowType=machine_learning")
-    for name in ("hit_rate_at_5", "mrr_at_10"):
+    page.goto(f"{ui.mlflow}/{ui.finished.tracker.runs_page}")
+    for name in ("hit_rate_at_5", "mrr_at_10", f"train {RECIPE}"):
         page.get_by_text(name).first.wait_for()
 
 

@@ -1,3 +1,4 @@
+import json
 import subprocess
 
 import pytest
@@ -121,3 +122,9 @@ def test_experiment_opens_on_training_runs_unless_a_person_chose_otherwise(tmp_p
     ):
         tracker.client.set_experiment_tag(tracker.experiment_id, "mlflow.experimentKind", found)
         assert kind() == expected
+
+
+def test_link_to_the_runs_names_a_view_with_hit_rate_and_mrr(tracker):
+    key = tracker.runs_page.partition("viewStateShareKey=")[2]
+    view = json.loads(tracker.client.get_experiment(tracker.experiment_id).tags[f"mlflow.sharedViewState.{key}"])
+    assert {"metrics.`hit_rate_at_5`", "metrics.`mrr_at_10`"} <= set(view["selectedColumns"])
