@@ -21,7 +21,7 @@ from acronis_pipeline.models import records
 from acronis_pipeline.models.indexed import indexed_base, indexed_model
 from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.pairs import labelled_datasets
-from acronis_pipeline.reporting import table
+from acronis_pipeline.reporting import view
 from acronis_pipeline.store import Store
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class BenchResult:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "table": table.rows(self.reports),
+            "table": view.table_rows(self.reports),
             "training_s": self.training_s,
             "chosen": self.chosen,
             "comparisons": [

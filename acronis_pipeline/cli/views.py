@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from acronis_pipeline.cli.output import print_table
 from acronis_pipeline.core.settings import Settings
-from acronis_pipeline.reporting import table
+from acronis_pipeline.reporting import view
 
 if TYPE_CHECKING:
     from acronis_pipeline.answer import Answer
@@ -40,7 +40,7 @@ def print_outcome(outcome: PipelineResult, settings: Settings) -> None:
         "\nHow well each system finds the right passage. Synthetic: questions made from held-out pages; "
         "human: gold questions.\n"
     )
-    echo(table.as_text(outcome.reports))
+    echo(view.table_as_text(outcome.reports))
     echo(f"\nChampion: {outcome.verdict}")
     echo("\nThe four customer questions:")
     for answer in outcome.answers:
@@ -81,7 +81,7 @@ def _key(model: BaseModel, name: str, indent: str = "") -> tuple[str, str, str]:
 
 def print_bench(result: BenchResult) -> None:
     """The comparison table and what training took."""
-    typer.echo(table.as_text(result.reports))
+    typer.echo(view.table_as_text(result.reports))
     for recipe, seconds in result.training_s.items():
         typer.echo(f"training {recipe}: {seconds:.1f} s, {result.chosen[recipe]} chosen")
 
@@ -92,7 +92,7 @@ def outcome_as_json(outcome: PipelineResult) -> dict[str, Any]:
         "run_ids": list(outcome.run_ids),
         "changed": list(outcome.changed),
         "duration_s": outcome.duration_s,
-        "table": table.rows(outcome.reports),
+        "table": view.table_rows(outcome.reports),
         "reports": [json.loads(report.to_json()) for report in outcome.reports],
         "unanswerable": list(dict.fromkeys(q for report in outcome.reports for q in report.unanswerable)),
         "unscored": list(dict.fromkeys(q for report in outcome.reports for q in report.unscored)),

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from acronis_pipeline.tracking.unfinished import DAGSTER_RUN, DAGSTER_URL
+from acronis_pipeline.tracking.tracker import DAGSTER_RUN, DAGSTER_URL
 
 OWNERS = ["team:search"]
 GROUP = "pipeline"

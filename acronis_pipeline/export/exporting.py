@@ -25,13 +25,7 @@ from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.encoders import Encoder, ModelIdentity, TorchEncoder, in_precision, openvino_encoder
 from acronis_pipeline.encoders.conversion import convert, quietly, write_openvino
 from acronis_pipeline.encoders.identity import INT8
-from acronis_pipeline.encoders.openvino_encoder import (
-    OpenVinoEncoder,
-    SideFiles,
-    make_once,
-    read_sides,
-    write_manifest,
-)
+from acronis_pipeline.encoders.openvino_encoder import OpenVinoEncoder, SideFiles, make_once, read_sides, write_manifest
 from acronis_pipeline.encoders.probe import Comparison, compare
 from acronis_pipeline.encoders.tokens import Side, route_of
 from acronis_pipeline.evaluate.metrics import ndcg_at

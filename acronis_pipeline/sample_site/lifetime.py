@@ -19,8 +19,7 @@ from urllib.parse import urljoin
 
 from acronis_pipeline.core.errors import SettingsError, SiteError
 from acronis_pipeline.core.settings import SiteSettings
-from acronis_pipeline.sample_site.content import load_site
-from acronis_pipeline.sample_site.render import render_page, render_robots, render_sitemap
+from acronis_pipeline.sample_site.content import load_site, render_page, render_robots, render_sitemap
 from acronis_pipeline.sample_site.server import HOST, MARK, make_server
 
 _log = logging.getLogger(__name__)

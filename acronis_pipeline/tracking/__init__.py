@@ -7,8 +7,8 @@ process cannot write into each other's runs (both happen with dagster-mlflow). T
 import os
 
 from acronis_pipeline.tracking.report import compared_with_previous, record_report
+from acronis_pipeline.tracking.tracker import DAGSTER_RUN, DAGSTER_URL, kill_runs_without_process
 from acronis_pipeline.tracking.training import ensure_registered, record_training
-from acronis_pipeline.tracking.unfinished import DAGSTER_RUN, DAGSTER_URL, kill_runs_without_process
 
 __all__ = [
     "CHAMPION_ALIAS",

@@ -15,8 +15,7 @@ from acronis_pipeline.reporting import Links, ReportView
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking.run import Dataset, Run
-from acronis_pipeline.tracking.tracker import Tracker
-from acronis_pipeline.tracking.unfinished import DAGSTER_RUN, DAGSTER_URL
+from acronis_pipeline.tracking.tracker import DAGSTER_RUN, DAGSTER_URL, Tracker
 
 OWN = "fine_tuned"
 """The system that shows what a recipe is worth; the others share its report to compare with."""

@@ -16,7 +16,7 @@ from acronis_pipeline.evaluate.setup import ComparedSystems, systems
 from acronis_pipeline.evaluate.stored import question_results
 from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.pairs.gold import GoldQuestion
-from acronis_pipeline.reporting import table
+from acronis_pipeline.reporting import view
 from acronis_pipeline.retrieve import System
 from acronis_pipeline_tests.champion import worlds as champions_world
 from acronis_pipeline_tests.champion.worlds import World
@@ -263,7 +263,7 @@ def test_report_says_what_the_model_forgot_and_how_it_agrees_with_people(site: S
         ("general", True, False)
     ]
     assert [(found.system, found.n) for found in done.report.correlations] == [("base", 20), ("fine_tuned", 20)]
-    shown = table.as_text([done.report])
+    shown = view.table_as_text([done.report])
     assert "words away from the site (general, " in shown
     assert "words, fine_tuned: Spearman " in shown
     tolerant = evaluation.model_copy(update={"forgetting_tolerance": 0.5})

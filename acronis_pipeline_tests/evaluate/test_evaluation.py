@@ -10,7 +10,7 @@ from acronis_pipeline.core.settings import RetrievalSettings
 from acronis_pipeline.evaluate import Evaluation, EvaluationSetup, Report, evaluate, evaluate_alone
 from acronis_pipeline.evaluate.metrics import METRICS
 from acronis_pipeline.index import IndexedModel
-from acronis_pipeline.reporting import plots, table
+from acronis_pipeline.reporting import plots, view
 from acronis_pipeline.retrieve import Retriever
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build, question
@@ -187,10 +187,10 @@ def test_tables_with_different_passages_are_not_compared(tmp_path) -> None:
 
 def test_table_shows_sets_apart_and_shared_systems_once(done: Evaluation) -> None:
     other = replace(done.report, recipe="second")
-    rows = table.rows([done.report, other])
+    rows = view.table_rows([done.report, other])
     assert [row["question_set"] for row in rows] == ["synthetic"] * 7 + ["human"] * 7
     assert [row["recipe"] for row in rows[:3]] == ["-", "-", "words"]
-    text, markdown = table.as_text([done.report]), table.as_markdown([done.report])
+    text, markdown = view.table_as_text([done.report]), view.table_as_markdown([done.report])
     for shown in (text, markdown):
         assert all(word in shown for word in ("nDCG@10", "hit@3", "fine_tuned", "human", "counted apart: Where is"))
     assert len({len(line) for line in text.splitlines()[1:2]}) == 1

@@ -34,7 +34,7 @@ from acronis_pipeline.finetune.recipe import load_recipe
 from acronis_pipeline.models import records
 from acronis_pipeline.models.indexed import indexed_base, indexed_model
 from acronis_pipeline.pairs import labelled_datasets
-from acronis_pipeline.reporting import table
+from acronis_pipeline.reporting import view
 from acronis_pipeline.store import Store, schemas
 
 _SPAN = re.compile(r"^(.+?)[-_]\d+-\d+(?:-\d+-\d+)?$")
@@ -110,7 +110,7 @@ def measure(path: Path, recipes: list[str], settings: Settings, folder: Path) ->
         "pairs": {"kept": made.n_kept, "by_style": made.by_style, "by_split": made.by_split,
                   "rejected": made.reject_reasons, "seconds": round(made_s, 1)},
         "training": training,
-        "table": table.rows(reports),
+        "table": view.table_rows(reports),
         "comparisons": [
             {"recipe": report.recipe, "a": c.a, "b": c.b, "metric": c.metric, **asdict(c.difference)}
             for report in reports
@@ -156,7 +156,7 @@ def main() -> None:
         settings = load_settings(folder, pairs=arguments.pairs, recipes_dir=arguments.recipes_dir)
         for name, path in (argument.split("=", 1) for argument in arguments.datasets):
             results[name], reports = measure(Path(path), arguments.recipes.split(","), settings, folder / name)
-            print(f"\n{name}\n{table.as_text(reports)}")
+            print(f"\n{name}\n{view.table_as_text(reports)}")
             for c in results[name]["comparisons"]:
                 print(f"{c['recipe']}: {c['a']} - {c['b']} = {c['mean']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}], "
                       f"p {c['p_value']:.3f}")  # fmt: skip
