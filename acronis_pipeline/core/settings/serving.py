@@ -1,14 +1,13 @@
-"""Settings of encoders, retrieval and automation.
+"""Settings of what comes after the questions: encoders, index, retrieval, evaluation, and the automation of it all."""
 
-Settings of evaluation: what is compared and checked beside the site's own questions and models.
-"""
-
+import datetime as dt
+import re
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
-from acronis_pipeline.core.settings.cron import require_cron, require_time_zone
 from acronis_pipeline.core.settings.group import EmbeddingEndpoint, Group, told_apart
 
 
@@ -116,6 +115,7 @@ class AutomationSettings(Group):
     @field_validator("recrawl_cron")
     @classmethod
     def _fires(cls, value: str) -> str:
+        """Dagster's own check comes too late: by then the UI shows a traceback where the graph should be."""
         return require_cron(value)
 
     @field_validator("recrawl_timezone")
@@ -164,3 +164,58 @@ class EvaluationSettings(Group):
     @classmethod
     def _told_apart(cls, value: tuple[EmbeddingEndpoint, ...]) -> tuple[EmbeddingEndpoint, ...]:
         return told_apart(value)
+
+
+_CRON_FIELDS = (
+    ("minute", "0-59"),
+    ("hour", "0-23"),
+    ("day of month", "1-31"),
+    ("month", "1-12"),
+    ("day of week", "0-7"),
+)
+_EVERY_TIME = ("*", "*", "*", "*", "*")
+
+
+def require_cron(expression: str) -> str:
+    """The expression itself: what a crontab accepts, a part of what Dagster takes.
+
+    Raises
+    ------
+    ValueError
+        If it is not five fields of a crontab, or names a day that no month has; says which field.
+    """
+    from cronsim import CronSim, CronSimError
+
+    fields = expression.split()
+    if len(fields) != len(_CRON_FIELDS):
+        raise ValueError(f"{len(fields)} fields, but cron has five; '0 3 * * *' is every night at three")
+    for position, (field, (name, values)) in enumerate(zip(fields, _CRON_FIELDS, strict=True)):
+        alone = (*_EVERY_TIME[:position], field, *_EVERY_TIME[position + 1 :])
+        try:
+            if name.startswith("day") and re.search("[lL#]", field):  # the last Friday, say: no crontab's
+                raise CronSimError
+            CronSim(" ".join(alone), dt.datetime.now(dt.UTC))
+        except CronSimError:
+            raise ValueError(
+                f"{name} {field!r} is not within {values}, or no number, range, list, step or '*'"
+            ) from None
+    try:
+        CronSim(expression, dt.datetime.now(dt.UTC))
+    except CronSimError:
+        raise ValueError(f"no such day: month {fields[3]} has no day {fields[2]}") from None
+    return expression
+
+
+def require_time_zone(name: str) -> str:
+    """The name itself.
+
+    Raises
+    ------
+    ValueError
+        If the time zone database does not have it.
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a region such as `Europe` is a folder
+        raise ValueError("no such time zone; write it as 'Europe/Zurich' or 'UTC'") from None
+    return name
