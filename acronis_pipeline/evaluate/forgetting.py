@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 from acronis_pipeline.core.dataset import Question, RetrievalDataset, gold_clusters, singletons
@@ -29,6 +32,8 @@ _DEPTH = 5 * _K
 """Passages looked at for ten units: copies of a passage count as one."""
 _BLOCK = 256
 """Questions multiplied with all passages at once."""
+_NANO_BEIR = "zeta-alpha-ai"
+"""Owner of NanoBEIR on the model hub: small subsets of the BEIR retrieval benchmark."""
 
 
 def load(name: str) -> RetrievalDataset:
@@ -67,6 +72,61 @@ def general() -> RetrievalDataset:
             asked = enumerate(passage["questions"])
             questions += [Question(f"{key}/{index}", query, (key,), group=topic) for index, query in asked]
     return RetrievalDataset(singletons(texts), test=tuple(questions))
+
+
+class UnreachableError(Exception):
+    """The hub cannot be reached, or has no such subset; not worth an evaluation."""
+
+
+def load_nano_beir(name: str) -> RetrievalDataset:
+    """A subset such as `NanoMSMARCO`: downloaded once, later read from the hub's local cache.
+
+    Raises
+    ------
+    UnreachableError
+        If it is not cached and the hub does not give it, or it is laid out in another way.
+    """
+    from huggingface_hub import snapshot_download
+
+    wanted: dict[str, Any] = {"repo_type": "dataset", "allow_patterns": ["*.parquet"]}
+    repository = name if "/" in name else f"{_NANO_BEIR}/{name}"
+    try:
+        folder = snapshot_download(repository, local_files_only=True, **wanted)
+    except Exception:  # not in the local cache, or only in part: ask the hub
+        try:
+            folder = snapshot_download(repository, **wanted)
+        except Exception as error:  # hub errors have many roots: no network, no such name
+            raise UnreachableError(f"the hub did not give {repository} ({type(error).__name__})") from error
+    return read_nano_beir(Path(folder))
+
+
+def read_nano_beir(folder: Path) -> RetrievalDataset:
+    """A folder with the Parquet files of `corpus`, `queries` and `qrels`, as the hub keeps the subsets.
+
+    Raises
+    ------
+    UnreachableError
+        If a file or a column is missing.
+    """
+    passages = {row["_id"]: row["text"] for row in _parquet_rows(folder, "corpus", ["_id", "text"])}
+    queries = {row["_id"]: row["text"] for row in _parquet_rows(folder, "queries", ["_id", "text"])}
+    relevant: dict[str, list[str]] = {}
+    for row in _parquet_rows(folder, "qrels", ["query-id", "corpus-id"]):
+        relevant.setdefault(row["query-id"], []).append(row["corpus-id"])
+    texts = [(key, text) for key, text in passages.items() if text.strip()]
+    questions = [
+        Question(key, query, tuple(relevant[key]), group=key) for key, query in queries.items() if relevant.get(key)
+    ]
+    return RetrievalDataset(singletons(texts), test=tuple(questions))
+
+
+def _parquet_rows(folder: Path, part: str, columns: list[str]) -> list[dict[str, str]]:
+    found = sorted((folder / part).glob("*.parquet"))
+    try:
+        table = pa.concat_tables([pq.read_table(file, columns=columns) for file in found])
+        return table.select(columns).to_pylist()
+    except (pa.ArrowInvalid, KeyError, OSError) as error:
+        raise UnreachableError(f"{folder} has no {part} with columns {' and '.join(columns)}") from error
 
 
 def compare(

@@ -121,12 +121,12 @@ def test_nano_beir_is_read_as_the_hub_lays_it_out(tmp_path: Path) -> None:
     for part, columns in tables.items():
         (tmp_path / part).mkdir()
         pq.write_table(pa.table(columns), tmp_path / part / "train-00000-of-00001.parquet")
-    dataset = checks.read_nano_beir(tmp_path)
+    dataset = forgetting.read_nano_beir(tmp_path)
     assert [(passage.chunk_id, passage.text) for passage in dataset.passages] == [
         ("a", "Otters swim"),
         ("b", "Herons wade"),
     ]
     assert [(question.query, question.chunk_ids) for question in dataset.test] == [("who swims", ("a",))]
     pq.write_table(pa.table({"id": ["q"]}), tmp_path / "qrels" / "train-00000-of-00001.parquet")
-    with pytest.raises(checks.UnreachableError, match="no qrels with columns query-id and corpus-id"):
-        checks.read_nano_beir(tmp_path)
+    with pytest.raises(forgetting.UnreachableError, match="no qrels with columns query-id and corpus-id"):
+        forgetting.read_nano_beir(tmp_path)
