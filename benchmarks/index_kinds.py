@@ -47,8 +47,8 @@ def made_from(real: np.ndarray, n: int, draw: np.random.Generator) -> np.ndarray
 def measure(real: np.ndarray, n_rows: int) -> dict[str, Any]:
     from acronis_pipeline.core.settings import IndexSettings
     from acronis_pipeline.encoders import PassageVectors, vector_cache
-    from acronis_pipeline.index import ann
-    from acronis_pipeline.index.ann import EXACT
+    from acronis_pipeline.index import lance_indexes
+    from acronis_pipeline.index.lance_indexes import EXACT
     from acronis_pipeline.store import Store, schemas
 
     draw = np.random.default_rng(0)
@@ -68,13 +68,13 @@ def measure(real: np.ndarray, n_rows: int) -> dict[str, Any]:
             if start == 0:
                 queries.append(block[: _N_QUERIES // 2])
         table, asked = store.open("passages"), np.concatenate(queries)
-        exact = [ann._nearest(table, query, EXACT) for query in asked]
+        exact = [lance_indexes._ten_nearest(table, query, EXACT) for query in asked]
         found["exact"] = timed(table, asked, EXACT)
         for kind in _KINDS:
             settings = IndexSettings(ann_min_rows=256, vectors=kind, recall=0.98, keep_models=1)
             started = time.monotonic()
-            options = ann.bring_up_to_date(table, settings, written=True)
-            index = ann.vector_index(table)
+            options = lance_indexes.index_vectors(table, settings, written=True)
+            index = lance_indexes.vector_index(table)
             assert index
             found[kind] = {
                 "built_and_measured_s": round(time.monotonic() - started, 1),
@@ -82,7 +82,7 @@ def measure(real: np.ndarray, n_rows: int) -> dict[str, Any]:
                 "nprobes": options.nprobes,
                 "re_ranked": options.n_refined,
                 "recall_at_10_noted": options.recall_at_10,
-                "recall_at_10": round(ann.recall(table, options, asked, exact), 4),
+                "recall_at_10": round(lance_indexes.recall(table, options, asked, exact), 4),
                 **timed(table, asked, options),
             }
             print(n_rows, kind, found[kind], flush=True)

@@ -17,7 +17,7 @@ from acronis_pipeline.core.errors import ChampionError, counted
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.report import Comparison, Forgetting, Report
-from acronis_pipeline.evaluate.scoring import Row, compare
+from acronis_pipeline.evaluate.scoring import ResultRow, compare
 from acronis_pipeline.evaluate.setup import BASELINES, CHAMPION
 from acronis_pipeline.evaluate.significance import Difference
 from acronis_pipeline.retrieve import System
@@ -270,7 +270,7 @@ def _evidence(results: pa.Table, candidate: Contender, opponent: Contender, name
     return tuple(found)
 
 
-def _rows_of(results: pa.Table, contender: Contender, question_set: str) -> list[Row]:
+def _rows_of(results: pa.Table, contender: Contender, question_set: str) -> list[ResultRow]:
     import pyarrow.compute as pc
 
     wanted = {"report_id": contender.report_id, "system": contender.system.name, "question_set": question_set}

@@ -1,7 +1,4 @@
-"""What a system costs to run: milliseconds a question, and bytes of index.
-
-One evaluation: weights learned on validation, every system asked every test question, sets kept apart.
-"""
+"""One evaluation: every system asked every test question, sets kept apart; what it finds, and what it costs to run."""
 
 import logging
 import random
@@ -19,64 +16,29 @@ from acronis_pipeline import index
 from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import RetrievalSettings
-from acronis_pipeline.encoders import Encoder, vector_cache
-from acronis_pipeline.evaluate import setup as arenas
+from acronis_pipeline.encoders import vector_cache
 from acronis_pipeline.evaluate.caveats import notes
 from acronis_pipeline.evaluate.checks import Checks
-from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, GoldSet, from_gold, from_pairs
 from acronis_pipeline.evaluate.report import Comparison, Latency, Report, SystemScore
-from acronis_pipeline.evaluate.scoring import Row, as_table, compare, score_questions, slice_scores, summarize
-from acronis_pipeline.evaluate.setup import CHAMPION, EvaluationSetup, Rankings
-from acronis_pipeline.evaluate.weights import floors, learn_weight
+from acronis_pipeline.evaluate.scoring import ResultRow, as_table, compare, score_questions, slice_scores, summarize
+from acronis_pipeline.evaluate.setup import CHAMPION, EvaluationSetup, Rankings, read_corpus, systems
+from acronis_pipeline.evaluate.validation import validate
 from acronis_pipeline.index.rows import content_version
 from acronis_pipeline.pairs.gold import GoldQuestion
-from acronis_pipeline.retrieve import Ranking, Retriever, System
+from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.store import Store, schemas
-
-_K = 10
-_MOST, _LEAST = 200, 10
-"""Questions timed: below some fifty, a 95th percentile is little more than the slowest one."""
-_BUDGET_S = 2.0
-"""After that a slow system has been timed long enough, be it on fewer questions."""
-
-
-def latency(retriever: Retriever, queries: Sequence[str]) -> Latency:
-    """Time of single questions, asked one by one, drawn evenly and in random order from `queries` (at least one)."""
-    sample = random.Random(0).sample(list(queries), min(_MOST, len(queries)))
-    retriever.retrieve(sample[0], _K)  # the first question pays for opening files
-    spent_ms: list[float] = []
-    for query in sample:
-        started = time.perf_counter()
-        retriever.retrieve(query, _K)
-        spent_ms.append((time.perf_counter() - started) * 1000)
-        if len(spent_ms) >= _LEAST and sum(spent_ms) > _BUDGET_S * 1000:
-            break
-    p50, p95 = np.percentile(spent_ms, [50, 95])
-    return Latency(round(float(p50), 1), round(float(p95), 1), len(spent_ms))
-
-
-def index_size_bytes(store: Store, system: System) -> int:
-    """Bytes that the system's search reads besides the passages: words of these, vectors, or both and the excerpts."""
-    parts = index.part_bytes(store, system.table)
-    near = _vector_bytes(store.open(system.table)) + parts.get("vector index", 0)
-    words = parts.get("passage index", 0)
-    return {"bm25": words, "dense": near, "hybrid": words + parts.get("excerpts", 0) + near}[system.mode]
-
-
-def _vector_bytes(table: Any) -> int:
-    n_vectors = table.count_rows()
-    if schemas.is_windowed(table.schema):
-        lists = table.search().select(["vector"]).limit(max(1, n_vectors)).to_arrow().column("vector")
-        n_vectors = sum(len(chunk.flatten()) for chunk in lists.chunks)
-    return n_vectors * vector_cache.dimension_of(table.schema) * np.dtype(np.float32).itemsize
-
 
 _log = logging.getLogger(__name__)
 _NO_CHECKS = Checks()
 RETRIEVAL = RetrievalSettings()  # pyright: ignore[reportCallIssue]
 
 Canonical = Callable[[str], str]
+_K = 10
+_MOST, _LEAST = 200, 10
+"""Questions timed: below some fifty, a 95th percentile is little more than the slowest one."""
+_BUDGET_S = 2.0
+"""After that a slow system has been timed long enough, be it on fewer questions."""
 
 
 @dataclass(frozen=True)
@@ -128,17 +90,15 @@ def evaluate(
         If a table belongs to another model than its encoder, or the tables hold different passages.
     """
     started = time.monotonic()
-    learned = _validate(store, validation, retrieval)
-    corpus = arenas.read_corpus(store, test)
+    learned = validate(store, validation, retrieval)
+    corpus = read_corpus(store, test)
     asked, gold_set = _questions(corpus, test, gold, canonical)
     rankings = Rankings(store, test, [question.query for question in asked], retrieval.candidates)
-    rows: dict[System, list[Row]] = {}
-    for ranked in arenas.systems(test, retrieval, learned.weight_of):
+    rows: dict[System, list[ResultRow]] = {}
+    for ranked in systems(test, retrieval, learned.weight_of):
         system = replace(ranked, min_similarity=learned.floor_of.get(ranked.table))
-        rows[system] = _ask(system, rankings.of(system), asked, corpus)
+        rows[system] = score_questions(system, asked, rankings.of(system), corpus)
         _log.info("%s: asked %d questions of %s", recipe, len(asked), system.name)
-    encoder_of = {system: test.encoder(system) for system in rows}
-    scores = _scores(store, rows, encoder_of, asked, retrieval.candidates, test.device)
     champion = next((test.as_in(rows, other.system) for other in test.others if other.system.name == CHAMPION), None)
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     report = Report(
@@ -146,7 +106,7 @@ def evaluate(
         recipe=recipe,
         created_at=created_at,
         questions_id=questions_id(store, test, gold),
-        scores=tuple(scores),
+        scores=tuple(_scores(store, test, rows, asked, retrieval.candidates)),
         comparisons=tuple(_comparisons(rows, [baseline, "bm25", *([champion.name] if champion else ())])),
         validation=learned.ndcg_at_10,
         n_validation=len(validation.questions),
@@ -182,18 +142,17 @@ def evaluate_alone(
         As for `evaluate`.
     """
     started = time.monotonic()
-    corpus = arenas.read_corpus(store, test)
+    corpus = read_corpus(store, test)
     asked, gold_set = _questions(corpus, test, gold, canonical)
     rankings = Rankings(store, test, [question.query for question in asked], candidates)
-    rows = {system: _ask(system, rankings.batch(test.base).rankings(system), asked, corpus)}
-    encoder_of = {system: test.base.encoder if system.needs_encoder else None}
+    rows = {system: score_questions(system, asked, rankings.batch(test.base).rankings(system), corpus)}
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     report = Report(
         report_id=digest(recipe, system.name, system.table, created_at, str(time.monotonic_ns()))[:16],
         recipe=recipe,
         created_at=created_at,
         questions_id=questions_id(store, test, gold),
-        scores=tuple(_scores(store, rows, encoder_of, asked, candidates, test.device)),
+        scores=tuple(_scores(store, test, rows, asked, candidates)),
         unanswerable=gold_set.unanswerable,
         partly_answerable=gold_set.partly_answerable,
         unscored=gold_set.unscored,
@@ -222,61 +181,17 @@ def _questions(
     return asked, gold_set
 
 
-@dataclass(frozen=True)
-class _Learned:
-    """From the validation questions: the dense weight of each learned mix, every system's nDCG@10, and the similarity
-    below which a question has no answer, by table."""
-
-    weight_of: dict[str, float]
-    ndcg_at_10: dict[str, float]
-    floor_of: dict[str, float]
-
-
-def _validate(store: Store, validation: EvaluationSetup, retrieval: RetrievalSettings) -> _Learned:
-    queries = [question.query for question in validation.questions]
-    rankings = Rankings(store, validation, queries, retrieval.candidates)
-    corpus = arenas.read_corpus(store, validation)
-    questions = from_pairs(validation.questions, corpus)
-    learns = retrieval.fusion == "standard_score"
-    learned = {
-        name: learn_weight(rankings.batch(indexed).pools if questions else (), questions, corpus.cluster_of)
-        for name, indexed in validation.hybrids.items()
-        if learns
-    }
-    weight_of = {name: weight.dense_weight for name, weight in learned.items()}
-    if not questions:
-        return _Learned(weight_of, {}, {})
-    reached: dict[str, float] = {}
-    for system in arenas.systems(validation, retrieval, weight_of):
-        if system.name in learned:
-            reached[system.name] = learned[system.name].ndcg_at_10
-        else:
-            rows = _ask(system, rankings.of(system), questions, corpus)
-            reached[system.name] = float(np.mean([row[PRIMARY] for row in rows]))
-    return _Learned(weight_of, reached, floors(validation, rankings, questions, corpus))
-
-
-def _ask(system: System, rankings: Sequence[Ranking], questions: Sequence[EvalQuestion], corpus: Corpus) -> list[Row]:
-    pairs = list(zip(questions, rankings, strict=True))
-    rows: list[Row] = []
-    for question_set in ("synthetic", "human"):
-        part = [(question, ranking) for question, ranking in pairs if question.question_set == question_set]
-        rows += score_questions(system, [q for q, _ in part], [r for _, r in part], corpus.units(question_set))
-    return rows
-
-
 def _scores(
     store: Store,
-    rows: Mapping[System, list[Row]],
-    encoder_of: Mapping[System, Encoder | None],
+    test: EvaluationSetup,
+    rows: Mapping[System, list[ResultRow]],
     asked: Sequence[EvalQuestion],
     candidates: int,
-    device: str | None,
 ) -> list[SystemScore]:
     scores: list[SystemScore] = []
     for system, results in rows.items():
-        encoder = encoder_of[system]
-        retriever = Retriever(store, system, encoder, candidates, device=device)
+        encoder = test.encoder(system)
+        retriever = Retriever(store, system, encoder, candidates, device=test.device)
         spent = latency(retriever, [question.query for question in asked])
         size_bytes = index_size_bytes(store, system)
         for question_set in ("synthetic", "human"):
@@ -286,7 +201,7 @@ def _scores(
     return scores
 
 
-def _comparisons(rows: Mapping[System, list[Row]], opponents: Sequence[str]) -> list[Comparison]:
+def _comparisons(rows: Mapping[System, list[ResultRow]], opponents: Sequence[str]) -> list[Comparison]:
     """Every system against every opponent, the tuned hybrid against the untouched one, and reranked against not."""
     by_name = {system.name: results for system, results in rows.items()}
     pairs = [(name, other) for other in opponents for name in by_name if name != other]
@@ -300,3 +215,34 @@ def _comparisons(rows: Mapping[System, list[Row]], opponents: Sequence[str]) -> 
             if left:
                 found.append(compare(question_set, left, right))
     return found
+
+
+def latency(retriever: Retriever, queries: Sequence[str]) -> Latency:
+    """Time of single questions, asked one by one, drawn evenly and in random order from `queries` (at least one)."""
+    sample = random.Random(0).sample(list(queries), min(_MOST, len(queries)))
+    retriever.retrieve(sample[0], _K)  # the first question pays for opening files
+    spent_ms: list[float] = []
+    for query in sample:
+        started = time.perf_counter()
+        retriever.retrieve(query, _K)
+        spent_ms.append((time.perf_counter() - started) * 1000)
+        if len(spent_ms) >= _LEAST and sum(spent_ms) > _BUDGET_S * 1000:
+            break
+    p50, p95 = np.percentile(spent_ms, [50, 95])
+    return Latency(round(float(p50), 1), round(float(p95), 1), len(spent_ms))
+
+
+def index_size_bytes(store: Store, system: System) -> int:
+    """Bytes that the system's search reads besides the passages: words of these, vectors, or both and the excerpts."""
+    parts = index.part_bytes(store, system.table)
+    near = _vector_bytes(store.open(system.table)) + parts.get("vector index", 0)
+    words = parts.get("passage index", 0)
+    return {"bm25": words, "dense": near, "hybrid": words + parts.get("excerpts", 0) + near}[system.mode]
+
+
+def _vector_bytes(table: Any) -> int:
+    n_vectors = table.count_rows()
+    if schemas.is_windowed(table.schema):
+        lists = table.search().select(["vector"]).limit(max(1, n_vectors)).to_arrow().column("vector")
+        n_vectors = sum(len(chunk.flatten()) for chunk in lists.chunks)
+    return n_vectors * vector_cache.dimension_of(table.schema) * np.dtype(np.float32).itemsize

@@ -1,15 +1,8 @@
-"""What is known of a question besides its text: what reports are cut into slices by.
-
-What is asked in an evaluation, and which retrieved passages count as right.
+"""What is asked in an evaluation, which retrieved passages count as right, and what else is known of a question.
 
 Synthetic questions are judged by near-duplicate cluster, human ones by page: whoever writes a gold question names the
-page that answers it, not a passage that the chunker may cut otherwise tomorrow.
-
-What a question would look like to BM25 if a customer had asked it: some of the passage's words left out.
-
-Fusion weights and systems chosen on questions made from the passage would lean on words that customers do not use, so
-on validation BM25 sees each structural question without a fixed 40 % of its content words (`pairs.thinning`). The
-encoder, which also knows synonyms, sees it whole.
+page that answers it, not a passage that the chunker may cut otherwise tomorrow. Reports are cut into slices by a
+question's traits.
 """
 
 from collections import Counter, defaultdict
@@ -281,5 +274,10 @@ def _squeezed(text: str) -> str:
 
 
 def as_customers_would(query: str, share: float = CUSTOMERS_LACK) -> str:
-    """The query without `share` of its content words, the same ones every time; a single one is kept."""
+    """The query without `share` of its content words, the same ones every time; a single one is kept.
+
+    Fusion weights and systems chosen on questions made from the passage would lean on words that customers do not use,
+    so on validation BM25 sees each structural question thinned like this. The encoder, which also knows synonyms, sees
+    it whole.
+    """
     return thinned(query, share)

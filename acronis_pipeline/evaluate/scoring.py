@@ -1,6 +1,6 @@
-"""From rankings to one row a question, and from rows to a system's score and comparisons.
+"""From rankings to one row a question, and from rows to scores and comparisons: of all questions, and of their parts.
 
-Systems on parts of a question set: which kinds of questions a model gained or lost on.
+The parts (style, section, length …) tell which kinds of questions a model gained or lost on.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.evaluate.metrics import METRICS, PRIMARY, all_metrics, first_relevant_rank
-from acronis_pipeline.evaluate.questions import EvalQuestion, ranked_units
+from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, ranked_units
 from acronis_pipeline.evaluate.report import Comparison, SliceScore, SystemScore
 from acronis_pipeline.evaluate.significance import mean_intervals, paired_difference
 from acronis_pipeline.retrieve import Ranking, System
@@ -22,21 +22,25 @@ from acronis_pipeline.store import schemas
 _KEPT = 10
 """Units of a ranking kept with a question's result."""
 
-Row = dict[str, Any]
+ResultRow = dict[str, Any]
 """One row of `schemas.QUESTION_RESULTS`, still without its report."""
 
 
 def score_questions(
-    system: System, questions: Sequence[EvalQuestion], rankings: Sequence[Ranking], units: Mapping[str, str]
-) -> list[Row]:
-    """One row a question; `units` as for `ranked_units`."""
+    system: System, questions: Sequence[EvalQuestion], rankings: Sequence[Ranking], corpus: Corpus
+) -> list[ResultRow]:
+    """One row a question, in their order."""
     return [
-        _row(system, question, ranked_units((chunk_id for chunk_id, _ in ranking), question, units))
+        _row(
+            system,
+            question,
+            ranked_units((chunk_id for chunk_id, _ in ranking), question, corpus.units(question.question_set)),
+        )
         for question, ranking in zip(questions, rankings, strict=True)
     ]
 
 
-def summarize(system: System, model_id: str | None, question_set: str, rows: Sequence[Row]) -> SystemScore:
+def summarize(system: System, model_id: str | None, question_set: str, rows: Sequence[ResultRow]) -> SystemScore:
     """Means and intervals of one system on one set."""
     groups = [row["page_group"] for row in rows]
     values = np.array([[row[name] for name in METRICS] for row in rows])
@@ -44,7 +48,7 @@ def summarize(system: System, model_id: str | None, question_set: str, rows: Seq
     return SystemScore(system, model_id, question_set, len(rows), len(set(groups)), metrics)
 
 
-def compare(question_set: str, a: Sequence[Row], b: Sequence[Row]) -> Comparison:
+def compare(question_set: str, a: Sequence[ResultRow], b: Sequence[ResultRow]) -> Comparison:
     """Paired comparison of nDCG@10 of two systems' rows over the questions both were asked.
 
     Raises
@@ -64,7 +68,7 @@ def compare(question_set: str, a: Sequence[Row], b: Sequence[Row]) -> Comparison
     return Comparison(question_set, a[0]["system"], b[0]["system"], PRIMARY, difference)
 
 
-def as_table(report_id: str, recipe: str, rows: Iterable[Row]) -> pa.Table:
+def as_table(report_id: str, recipe: str, rows: Iterable[ResultRow]) -> pa.Table:
     """Rows of all systems as the question_results table."""
     complete = [
         row
@@ -78,7 +82,7 @@ def as_table(report_id: str, recipe: str, rows: Iterable[Row]) -> pa.Table:
     return pa.Table.from_pylist(complete, schema=schemas.QUESTION_RESULTS)
 
 
-def _row(system: System, question: EvalQuestion, found: Mapping[str, str]) -> Row:
+def _row(system: System, question: EvalQuestion, found: Mapping[str, str]) -> ResultRow:
     ranked, relevant = list(found), frozenset(question.relevant.values())
     return {
         "system": system.name,
@@ -105,15 +109,15 @@ _RESAMPLES = 1_000
 class _Cut:
     """A way to cut a set. `order` names the parts of a scale, which are not lumped together when they are small."""
 
-    part_of: Callable[[Row], str]
+    part_of: Callable[[ResultRow], str]
     order: tuple[str, ...] = ()
 
 
-def _length(row: Row) -> str:
+def _length(row: ResultRow) -> str:
     return _LENGTHS[int(np.searchsorted((5, 12), row["n_words"]))]
 
 
-def _overlap(row: Row) -> str:
+def _overlap(row: ResultRow) -> str:
     return _OVERLAPS[int(np.searchsorted((1 / 3, 2 / 3), row["lexical_overlap"]))]
 
 
@@ -128,7 +132,7 @@ _CUTS: Mapping[str, _Cut] = {
 }
 
 
-def slice_scores(rows: Iterable[Row]) -> tuple[SliceScore, ...]:
+def slice_scores(rows: Iterable[ResultRow]) -> tuple[SliceScore, ...]:
     """Scores of every system on every part, by set, by cut, largest part first (scales in their own order).
 
     Parts of fewer than 20 questions are lumped together as "other", or left out if that is still too small or the cut
@@ -139,7 +143,7 @@ def slice_scores(rows: Iterable[Row]) -> tuple[SliceScore, ...]:
     rows
         Of one report (see `schemas.QUESTION_RESULTS`).
     """
-    by_set: dict[str, dict[str, dict[str, Row]]] = {}
+    by_set: dict[str, dict[str, dict[str, ResultRow]]] = {}
     for row in rows:
         by_set.setdefault(row["question_set"], {}).setdefault(row["system"], {})[row["question_id"]] = row
     return tuple(score for question_set, systems in by_set.items() for score in _slices_of_set(question_set, systems))
@@ -154,7 +158,7 @@ def left_out(slices: Sequence[SliceScore], scores: Sequence[SystemScore]) -> dic
     return {cut: asked[cut[0]] - n for cut, n in shown.items() if asked[cut[0]] > n}
 
 
-def _slices_of_set(question_set: str, systems: Mapping[str, Mapping[str, Row]]) -> Iterable[SliceScore]:
+def _slices_of_set(question_set: str, systems: Mapping[str, Mapping[str, ResultRow]]) -> Iterable[SliceScore]:
     questions = list(next(iter(systems.values())).values())
     values = np.array(
         [[rows[q["question_id"]][name] for rows in systems.values() for name in _METRICS] for q in questions]

@@ -13,7 +13,7 @@ from acronis_pipeline.encoders import endpoint as endpoint_encoder
 from acronis_pipeline.evaluate.questions import Corpus
 from acronis_pipeline.evaluate.report import RankingKey, ranking_key
 from acronis_pipeline.index import IndexedModel
-from acronis_pipeline.retrieve import Batch, Ranking, System, lexical, open_checked
+from acronis_pipeline.retrieve import Batch, Ranking, System, open_checked, search
 from acronis_pipeline.store import Store
 
 _log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class Rankings:
             # The same passages give the same BM25 lists, and those take the most time.
             words = self.batch(self._setup.base).words
         elif self._setup.lexical_queries is not None:
-            words = lexical.Lists(tables, self._setup.lexical_queries, self._depth)
+            words = search.WordLists(tables, self._setup.lexical_queries, self._depth)
         else:
             words = None
         return Batch(tables, self._queries, indexed.encoder, self._depth, words, device=self._setup.device)

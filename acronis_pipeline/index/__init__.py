@@ -3,8 +3,7 @@
 A table belongs to one model for good. Another model gets another table, so that moving back is moving a pointer.
 """
 
-from acronis_pipeline.index.ann import MIN_RECALL, SearchOptions, search_options
-from acronis_pipeline.index.lance_indexes import is_finished
+from acronis_pipeline.index.lance_indexes import MIN_RECALL, SearchOptions, is_finished, search_options
 from acronis_pipeline.index.pruning import Dropped, prune, tables_in_use
 from acronis_pipeline.index.rows import (
     VERSION,

@@ -1,8 +1,7 @@
-"""Which model a passages table belongs to, kept in the table's schema metadata.
+"""What identifies a passages table: the model of its vectors, and its rows without these.
 
-The metadata is written when the table is created and stays through merges and `optimize` (LanceDB 0.40, tested).
-
-Rows of a passages table without their vectors: where they come from and what identifies them.
+The model stands in the table's schema metadata, which is written when the table is created and stays through merges and
+`optimize` (LanceDB 0.40, tested).
 """
 
 from collections.abc import Sequence

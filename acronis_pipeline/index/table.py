@@ -1,9 +1,4 @@
-"""What differs between the passages in a table and the passages wanted, compared column by column in Arrow.
-
-20,000 rows take some 30 ms where comparing them as Python dictionaries takes a second.
-
-Bringing a passages table in line with the chunks: only what is new or changed is embedded and written.
-"""
+"""Bringing a passages table in line with the chunks: only what is new or changed is embedded and written."""
 
 import logging
 import time
@@ -17,7 +12,7 @@ from acronis_pipeline.core.errors import EmptyCorpusError
 from acronis_pipeline.core.settings import IndexSettings
 from acronis_pipeline.encoders import DeferredEncoder, Encoder, ModelIdentity, vector_cache
 from acronis_pipeline.index import excerpts, lance_indexes
-from acronis_pipeline.index.ann import EXACT, SearchOptions
+from acronis_pipeline.index.lance_indexes import EXACT, SearchOptions
 from acronis_pipeline.index.rows import (
     CHUNKS_TABLE,
     CONTENT,
@@ -36,7 +31,8 @@ _LIST_SEPARATOR = "\x1f"
 def difference(before: pa.Table, after: pa.Table, key: str) -> tuple[pa.Table, list[str]]:
     """Rows of `after` that are new or differ, and keys that only `before` has.
 
-    Both tables have the same columns (strings, numbers, lists of strings) and no key twice.
+    Both tables have the same columns (strings, numbers, lists of strings) and no key twice. They are compared column by
+    column in Arrow: 20,000 rows take some 30 ms, and a second as Python dictionaries.
     """
     place = pc.index_in(after[key], value_set=before[key])
     aligned = before.take(place)

@@ -1,6 +1,7 @@
 """Narrowing a search by metadata, before passages are ranked: k of them come wherever k match.
 
-Why no passage meets a filter, and what would: said to a user who would otherwise believe that content is missing.
+Where none does, the first filter that nothing meets is named, with what would: a user would otherwise believe that
+content is missing.
 """
 
 import re
@@ -17,6 +18,8 @@ from acronis_pipeline.store import quoted
 _LANGUAGE = re.compile(r"[a-z]{2,8}([-_][a-z0-9]{1,8})*", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _HOST = "http://any.host"
+_SHOWN = 8
+"""Names of folders or languages in an explanation."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,6 @@ def _in_languages(languages: Sequence[str]) -> str:
 def _any(texts: Sequence[str]) -> str:
     """Regular expression of any of these texts."""
     return "|".join(re.escape(text) for text in texts)
-
-
-_SHOWN = 8
 
 
 def explain(table: Any, where: Filters) -> str | None:

@@ -1,11 +1,7 @@
-"""Maximal marginal relevance: passages that are relevant and say something that those before them do not.
+"""The last word on a ranking: the best passages, one of each near-duplicate cluster, reranked and diversified.
 
-Carbonell, Goldstein: The use of MMR, diversity-based reranking for reordering documents and producing summaries,
-SIGIR 1998.
-
-Cross-encoders, which read question and passage together: better than any cosine, and too slow for a whole corpus.
-
-The last word on a ranking: the best passages, one of each near-duplicate cluster, reranked and diversified.
+A cross-encoder reads question and passage together: better than any cosine, and too slow for a whole corpus. Maximal
+marginal relevance puts passages first that are relevant and say something that those before them do not.
 """
 
 from collections import defaultdict
@@ -33,6 +29,11 @@ def diversified(ranking: Ranking, vectors: np.ndarray, relevance_share: float) -
         Of the passages, in the order of `ranking`: shape (n_passages, dimension), L2-normalised.
     relevance_share
         1 leaves the order as it is.
+
+    Notes
+    -----
+    Carbonell, Goldstein: The use of MMR, diversity-based reranking for reordering documents and producing summaries,
+    SIGIR 1998.
     """
     if not ranking:
         return []

@@ -1,7 +1,4 @@
-"""What a retrieval system is: everything that decides a ranking besides the index and the model.
-
-The tables that a system searches, opened after checks.
-"""
+"""What a retrieval system is, everything that decides a ranking besides index and model, and the tables it searches."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -35,8 +32,9 @@ class System:
     mmr
         Share of relevance against variety in maximal marginal relevance, from 0 to 1; None for none.
     min_similarity
-        A question whose most similar passage has a smaller cosine has no answer here (`retrieve.floor`); None where
-        every question is answered. No part of how passages are ranked: systems that differ in it alone are equal.
+        A question whose most similar passage has a smaller cosine has no answer here (learned in
+        `evaluate.validation`); None where every question is answered. No part of how passages are ranked: systems that
+        differ in it alone are equal.
     """
 
     name: str

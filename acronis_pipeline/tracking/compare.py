@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from acronis_pipeline.core.errors import UnknownRunError, counted
 from acronis_pipeline.evaluate import Report, StoredReport, question_results, stored_reports
-from acronis_pipeline.evaluate.scoring import Row as Result
+from acronis_pipeline.evaluate.scoring import ResultRow as Result
 from acronis_pipeline.evaluate.scoring import compare as compare_paired
 from acronis_pipeline.evaluate.significance import Difference
 from acronis_pipeline.store import Store

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acronis_pipeline.evaluate.questions import EvalQuestion
-from acronis_pipeline.evaluate.weights import DEFAULT, GRID, learn_weight
-from acronis_pipeline.retrieve.fusion import Pool
+from acronis_pipeline.evaluate.validation import DEFAULT, GRID, learn_weight
+from acronis_pipeline.retrieve.ranking import Pool
 
 UNITS = {name: name for name in "abcdef"}
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from acronis_pipeline import index
 from acronis_pipeline.index import excerpts
-from acronis_pipeline.retrieve import Retriever, System, lexical, open_checked
+from acronis_pipeline.retrieve import Retriever, System, open_checked, search
 from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
@@ -89,8 +89,8 @@ def test_a_table_of_before_there_were_excerpts_is_not_searched_and_gets_them_at_
 def test_words_that_stand_together_tell_more_than_the_same_words_scattered(store: Store) -> None:
     refresh(store, chunk("scattered", SCATTERED), chunk("together", TOGETHER), chunk("other", LONG))
     tables, query = open_checked(store, SYSTEM, WordEncoder()), "quarterly licence audit"
-    whole = lexical.search(tables.passages, query, 10).ranking
-    both = lexical.with_best_excerpts(tables.excerpts, query, whole)
+    whole = search.by_words(tables.passages, query, 10).ranking
+    both = search.with_best_excerpts(tables.excerpts, query, whole)
     assert {chunk_id for chunk_id, _ in whole} == {"scattered", "together"}
     assert abs(whole[0][1] - whole[1][1]) < 0.2
     assert [chunk_id for chunk_id, _ in both] == ["together", "scattered"]
@@ -100,7 +100,7 @@ def test_words_that_stand_together_tell_more_than_the_same_words_scattered(store
 def test_a_filter_narrows_excerpts_too(store: Store) -> None:
     refresh(store, chunk("scattered", SCATTERED), *(chunk(f"c{n}", TOGETHER) for n in range(5)))
     tables = open_checked(store, SYSTEM, WordEncoder())
-    (only,) = lexical.with_best_excerpts(tables.excerpts, "quarterly licence audit", [("c3", 1.0)])
+    (only,) = search.with_best_excerpts(tables.excerpts, "quarterly licence audit", [("c3", 1.0)])
     assert only[0] == "c3"
     assert only[1] > 1.0
 

@@ -12,7 +12,7 @@ from acronis_pipeline.encoders import ModelIdentity
 from acronis_pipeline.evaluate import Report
 from acronis_pipeline.evaluate.metrics import all_metrics
 from acronis_pipeline.evaluate.report import Correlation, Forgetting, Latency, SliceScore
-from acronis_pipeline.evaluate.scoring import Row, as_table, compare, summarize
+from acronis_pipeline.evaluate.scoring import ResultRow, as_table, compare, summarize
 from acronis_pipeline.evaluate.significance import Difference, Interval
 from acronis_pipeline.evaluate.stored import REPORTS_TABLE, RESULTS_TABLE
 from acronis_pipeline.models.records import ModelRecord
@@ -71,7 +71,9 @@ def model_record(recipe: str, mlflow_run_id: str | None = None) -> ModelRecord:
     return ModelRecord("record", recipe, "key", Path("model"), MODEL, MODEL, {}, _START, mlflow_run_id)
 
 
-def _report(recipe: str, rows: Mapping[tuple[str, str], list[Row]], created_at: datetime, questions_id: str) -> Report:
+def _report(
+    recipe: str, rows: Mapping[tuple[str, str], list[ResultRow]], created_at: datetime, questions_id: str
+) -> Report:
     scores = [
         replace(
             summarize(SYSTEMS[name], MODEL.model_id if name in TUNED else None, question_set, part),
@@ -103,7 +105,7 @@ def _report(recipe: str, rows: Mapping[tuple[str, str], list[Row]], created_at: 
     )
 
 
-def _row(system: str, question_set: str, question_id: str, rank: int | None) -> Row:
+def _row(system: str, question_set: str, question_id: str, rank: int | None) -> ResultRow:
     ranked = [f"wrong{place}" for place in range(1, 21)]
     if rank:
         ranked[rank - 1] = "right"

@@ -5,7 +5,7 @@ import pytest
 
 from acronis_pipeline import index
 from acronis_pipeline.answer import ask, llm
-from acronis_pipeline.evaluate.weights import REFUSED_SHARE, learn_floor
+from acronis_pipeline.evaluate.validation import REFUSED_SHARE, learn_floor
 from acronis_pipeline.retrieve import Batch, Retriever, System, open_checked
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks

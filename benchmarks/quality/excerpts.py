@@ -24,19 +24,19 @@ from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.evaluate import scoring
 from acronis_pipeline.evaluate.questions import Corpus, from_pairs
-from acronis_pipeline.evaluate.scoring import Row
+from acronis_pipeline.evaluate.scoring import ResultRow
 from acronis_pipeline.finetune import load_recipe
 from acronis_pipeline.finetune.base_model import describe_base
 from acronis_pipeline.index import excerpts
 from acronis_pipeline.pairs import labelled_datasets
-from acronis_pipeline.retrieve import Batch, Ranking, System, lexical, open_checked
+from acronis_pipeline.retrieve import Batch, Ranking, System, open_checked, search
 from acronis_pipeline.store import Store
 
 _DEPTH = 200
 _SHOWN = "ndcg_at_10"
 
 
-class WithoutExcerpts(lexical.Lists):
+class WithoutExcerpts(search.WordLists):
     """Gives a hybrid plain BM25."""
 
     @property
@@ -57,8 +57,8 @@ def ask(
     batch = Batch(tables, queries, base, _DEPTH)
     plain = Batch(tables, queries, base, _DEPTH, WithoutExcerpts(tables, queries, _DEPTH))
 
-    def rows(system: System, rankings: Sequence[Ranking]) -> list[Row]:
-        return scoring.score_questions(system, questions, rankings, corpus.cluster_of)
+    def rows(system: System, rankings: Sequence[Ranking]) -> list[ResultRow]:
+        return scoring.score_questions(system, questions, rankings, corpus)
 
     found = {
         "bm25": rows(bm25, plain.words.of_passages),
@@ -78,7 +78,7 @@ def ask(
     }
 
 
-def _score(name: str, rows: Sequence[Row]) -> dict[str, Any]:
+def _score(name: str, rows: Sequence[ResultRow]) -> dict[str, Any]:
     metrics = scoring.summarize(System(name, "bm25", ""), None, "synthetic", rows).metrics
     return {metric: asdict(metrics[metric]) for metric in (_SHOWN, "hit_rate_at_5")}
 

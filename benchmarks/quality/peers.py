@@ -32,12 +32,12 @@ from acronis_pipeline.evaluate import Report
 from acronis_pipeline.evaluate.evaluation import questions_id
 from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.questions import EvalQuestion, from_pairs, ranked_units
-from acronis_pipeline.evaluate.scoring import Row, score_questions, summarize
+from acronis_pipeline.evaluate.scoring import ResultRow, score_questions, summarize
 from acronis_pipeline.evaluate.setup import EvaluationSetup, Rankings, read_corpus
-from acronis_pipeline.evaluate.weights import GRID
+from acronis_pipeline.evaluate.validation import GRID
 from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.retrieve.fusion import Pool
+from acronis_pipeline.retrieve.ranking import Pool
 from acronis_pipeline.store import Store
 
 ENGINES = ("full", "adapter")
@@ -113,7 +113,7 @@ def trained(files: Files, folder: Path) -> dict[str, Any]:
 
 def evaluate(
     engine: str, folder: Path, files: Files, testing: RetrievalDataset, store: Store
-) -> tuple[Report, dict[str, list[Row]]]:
+) -> tuple[Report, dict[str, list[ResultRow]]]:
     """A report of an engine's systems, and the result of every question by system."""
     given = GivenVectors(f"llama_index {engine}", folder, files.evaluation)
     indexed = IndexedModel(index.table_name(f"llama_index_{engine}", given.identity.model_id), given)
@@ -123,8 +123,8 @@ def evaluate(
     asked = from_pairs(testing.test, corpus)
     batch = Rankings(store, setup, [question.query for question in asked], _DEPTH).batch(indexed)
 
-    def ask(system: System) -> list[Row]:
-        return score_questions(system, asked, batch.rankings(system), corpus.cluster_of)
+    def ask(system: System) -> list[ResultRow]:
+        return score_questions(system, asked, batch.rankings(system), corpus)
 
     hybrid = System("hybrid", "hybrid", indexed.table, 0.5)
     best = max(GRID, key=lambda weight: _mean_ndcg(batch.pools, weight, asked, corpus.cluster_of))

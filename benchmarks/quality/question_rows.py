@@ -4,14 +4,14 @@ from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.evaluate import EvaluationSetup, Report, scoring
 from acronis_pipeline.evaluate.questions import from_pairs
-from acronis_pipeline.evaluate.scoring import Row
+from acronis_pipeline.evaluate.scoring import ResultRow
 from acronis_pipeline.evaluate.setup import Rankings, read_corpus
 from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.models import records
 from acronis_pipeline.models.indexed import indexed_base, indexed_model
 from acronis_pipeline.store import Store
 
-Rows = dict[str, list[Row]]
+Rows = dict[str, list[ResultRow]]
 """Every question's result, by system."""
 
 
@@ -28,6 +28,6 @@ def rows_of(report: Report, asked: RetrievalDataset, store: Store, settings: Set
     questions = from_pairs(asked.test, corpus)
     rankings = Rankings(store, setup, [question.query for question in questions], settings.retrieval.candidates)
     return {
-        system.name: scoring.score_questions(system, questions, rankings.of(system), corpus.cluster_of)
+        system.name: scoring.score_questions(system, questions, rankings.of(system), corpus)
         for system in report.systems
     }

@@ -1,14 +1,10 @@
-"""How similar the best passage must be for a question to have an answer here, learned on validation questions.
+"""What is learned on validation questions, and nowhere else: fusion weights, floors, and who is best.
 
-The floor keeps out questions that have nothing to do with the site. It does not tell that a question about the product
-is answered nowhere: without the page that answers it, its best passage is about as similar (area under the curve .66 on
-73 questions by people about the sample site; six other signals reach .59 to .68 there). Shared words tell more on
-structural questions, .88, but a floor on them that refuses 5 % of those refuses 96 % of what people ask.
-
-Below which similarity a question has no answer, for every model that is compared; learned on validation alone.
-
-The share of the dense score in a hybrid, learned on validation questions.
-"""
+The floor says how similar the best passage must be for a question to have an answer here. It keeps out questions that
+have nothing to do with the site. It does not tell that a question about the product is answered nowhere: without the
+page that answers it, its best passage is about as similar (area under the curve .66 on 73 questions by people about the
+sample site; six other signals reach .59 to .68 there). Shared words tell more on structural questions, .88, but a floor
+on them that refuses 5 % of those refuses 96 % of what people ask."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -16,19 +12,63 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acronis_pipeline.evaluate.metrics import ndcg_at
-from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, ranked_units
-from acronis_pipeline.evaluate.setup import EvaluationSetup, Rankings
-from acronis_pipeline.retrieve.batch import Batch
-from acronis_pipeline.retrieve.fusion import Pool
-from acronis_pipeline.retrieve.ranking import Ranking
+from acronis_pipeline.core.settings import RetrievalSettings
+from acronis_pipeline.evaluate.metrics import PRIMARY, ndcg_at
+from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, from_pairs, ranked_units
+from acronis_pipeline.evaluate.scoring import score_questions
+from acronis_pipeline.evaluate.setup import EvaluationSetup, Rankings, read_corpus, systems
+from acronis_pipeline.retrieve.ranking import Pool, Ranking
+from acronis_pipeline.retrieve.retriever import Batch
+from acronis_pipeline.store import Store
 
+_log = logging.getLogger(__name__)
 REFUSED_SHARE = 0.025
 """Of the validation questions. Chosen with these figures in view, so they flatter it somewhat: 2 of 73, 0 of 100 and 2
 of 236 questions that people asked about three corpora are refused, and of 25 about anything else 23, 24 and 6 (the last
 corpus is general knowledge). At twice the share it is 6 of the 73."""
 _MIN_QUESTIONS = 40
 """Fewer say nothing of their lowest fortieth."""
+GRID = tuple(round(0.05 * step, 2) for step in range(21))
+DEFAULT = 0.5
+"""Where there is no validation question to learn from."""
+_FOLDS = 5
+_FLAT = 0.01
+"""Differences in nDCG@10 that a validation split of some hundred questions cannot tell from chance."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """From the validation questions: the dense weight of each learned mix, every system's nDCG@10, and the similarity
+    below which a question has no answer, by table."""
+
+    weight_of: dict[str, float]
+    ndcg_at_10: dict[str, float]
+    floor_of: dict[str, float]
+
+
+def validate(store: Store, validation: EvaluationSetup, retrieval: RetrievalSettings) -> Learned:
+    """Ask every system of a report the validation questions."""
+    queries = [question.query for question in validation.questions]
+    rankings = Rankings(store, validation, queries, retrieval.candidates)
+    corpus = read_corpus(store, validation)
+    questions = from_pairs(validation.questions, corpus)
+    learns = retrieval.fusion == "standard_score"
+    learned = {
+        name: learn_weight(rankings.batch(indexed).pools if questions else (), questions, corpus.cluster_of)
+        for name, indexed in validation.hybrids.items()
+        if learns
+    }
+    weight_of = {name: weight.dense_weight for name, weight in learned.items()}
+    if not questions:
+        return Learned(weight_of, {}, {})
+    reached: dict[str, float] = {}
+    for system in systems(validation, retrieval, weight_of):
+        if system.name in learned:
+            reached[system.name] = learned[system.name].ndcg_at_10
+        else:
+            rows = score_questions(system, questions, rankings.of(system), corpus)
+            reached[system.name] = float(np.mean([row[PRIMARY] for row in rows]))
+    return Learned(weight_of, reached, floors(validation, rankings, questions, corpus))
 
 
 @dataclass(frozen=True)
@@ -69,9 +109,6 @@ def _best_similarities(ranking: Ranking, hidden: Collection[str]) -> float:
     return next((cosine for chunk_id, cosine in ranking if chunk_id not in hidden), -1.0)
 
 
-_log = logging.getLogger(__name__)
-
-
 def floors(
     validation: EvaluationSetup, rankings: Rankings, questions: Sequence[EvalQuestion], corpus: Corpus
 ) -> dict[str, float]:
@@ -97,14 +134,6 @@ def _pages(question: EvalQuestion, corpus: Corpus) -> set[str]:
     """Every passage of the pages that answer a question, and their near-duplicates."""
     urls = {corpus.page_of[chunk_id] for chunk_id in question.relevant}
     return {chunk_id for url in urls for chunk_id in corpus.answering(url, None, None)}
-
-
-GRID = tuple(round(0.05 * step, 2) for step in range(21))
-DEFAULT = 0.5
-"""Where there is no validation question to learn from."""
-_FOLDS = 5
-_FLAT = 0.01
-"""Differences in nDCG@10 that a validation split of some hundred questions cannot tell from chance."""
 
 
 @dataclass(frozen=True)
