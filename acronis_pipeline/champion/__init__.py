@@ -7,7 +7,15 @@ the table and the model that a champion answers from; `pointer` lets the registr
 
 from acronis_pipeline.champion.decision import Decision, decide
 from acronis_pipeline.champion.promotion import Promotion, settle
-from acronis_pipeline.champion.record import Champion, Contender, Move, current_champion, promote, promotions
+from acronis_pipeline.champion.record import (
+    Champion,
+    Contender,
+    Move,
+    ServedModel,
+    current_champion,
+    promote,
+    promotions,
+)
 from acronis_pipeline.champion.rollback import Moved, promote_by_hand, roll_back
 from acronis_pipeline.champion.serving import compared_systems, models_to_index, reports_in_use
 
@@ -18,6 +26,7 @@ __all__ = [
     "Move",
     "Moved",
     "Promotion",
+    "ServedModel",
     "compared_systems",
     "current_champion",
     "decide",

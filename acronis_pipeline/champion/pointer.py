@@ -52,7 +52,7 @@ def mark(store: Store, champion: Champion) -> None:
 def disagreements(store: Store, registry: Registry, champion: Champion) -> list[str]:
     """Why the champion cannot answer as its row says, and what says something else than the row."""
     table = champion.system.table
-    unfit = problem(store, champion.system, champion.model_folder, champion.identity)
+    unfit = problem(store, champion.system, champion.model)
     problems = [unfit] if unfit else []
     if store.exists(table):
         tagged, current = store.tags(table).get(TAG), store.version(table)

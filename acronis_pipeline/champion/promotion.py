@@ -79,15 +79,13 @@ def settle(
     decision = decide(reports, results, before, standing.report if standing else None, barred=barred)
     if before and not decision.promote:
         return Promotion(decision, before, False)
-    folder, identity = serving.model_of(store, decision.winner)
     now = promote(
         store,
         decision.winner,
         move="promotion" if before else "first",
         reason=decision.reason,
         previous=before,
-        model_folder=folder,
-        identity=identity,
+        model=serving.model_of(store, decision.winner),
         evidence=decision.evidence,
         asked=questions,
     )
@@ -106,10 +104,10 @@ def _barred(
         if forgetting_blocks and (probe := forgotten(reports, contender)):
             return lost(probe)
         try:
-            folder, identity = serving.model_of(store, contender)
+            model = serving.model_of(store, contender)
         except ModelError as error:
             return str(error)
-        return serving.problem(store, contender.system, folder, identity)
+        return serving.problem(store, contender.system, model)
 
     return why
 
@@ -123,7 +121,7 @@ def _ask_again(
     canonical: Canonical,
 ) -> Evaluation:
     """The champion on today's corpus and questions, after bringing its index up to date."""
-    if unfit := serving.problem(store, champion.system, champion.model_folder, champion.identity):
+    if unfit := serving.problem(store, champion.system, champion.model):
         raise ChampionError(
             f"champion {champion.contender} can neither answer nor be compared: {unfit}; choose another one with "
             "`acronis-pipeline champion rollback` or `champion promote`"

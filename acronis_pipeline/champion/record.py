@@ -44,6 +44,14 @@ class Contender:
 
 
 @dataclass(frozen=True)
+class ServedModel:
+    """A model folder and the identity of what it must hold."""
+
+    folder: str
+    identity: ModelIdentity
+
+
+@dataclass(frozen=True)
 class Champion:
     """A row of the champions table; `identity` and `model_folder` are None for BM25.
 
@@ -70,6 +78,11 @@ class Champion:
     def contender(self) -> Contender:
         return Contender(self.recipe, self.system, self.model_id, self.report_id)
 
+    @property
+    def model(self) -> ServedModel | None:
+        """What it encodes questions with; None for BM25."""
+        return ServedModel(self.model_folder, self.identity) if self.model_folder and self.identity else None
+
 
 def current_champion(store: Store) -> Champion | None:
     """Who answers questions now; None before the first promotion."""
@@ -90,8 +103,7 @@ def promote(
     move: Move,
     reason: str,
     previous: Champion | None,
-    model_folder: str | None = None,
-    identity: ModelIdentity | None = None,
+    model: ServedModel | None = None,
     evidence: Sequence[Comparison] = (),
     asked: str = "",
     restored_id: str | None = None,
@@ -102,18 +114,19 @@ def promote(
     ----------
     previous
         The champion when the decision was made; if it is another one by now, the decision is void.
-    model_folder, identity
-        Of the model that it searches with; left out of the row for BM25.
+    model
+        What it searches with; left out of the row for BM25.
 
     Raises
     ------
     ChampionError
         If the pointer has moved in the meantime.
     ValueError
-        If it searches by vectors and `identity` is not its model's.
+        If it searches by vectors and `model` is not the one that it was evaluated with.
     """
-    by_vectors = contender.system.needs_encoder
-    if by_vectors and (identity is None or identity.model_id != contender.model_id):
+    if not contender.system.needs_encoder:
+        model = None
+    elif model is None or model.identity.model_id != contender.model_id:
         raise ValueError(f"{contender} uses model {contender.model_id}; promote it with its identity and folder")
     now = current_champion(store)
     if (now and now.promotion_id) != (previous and previous.promotion_id):
@@ -128,8 +141,8 @@ def promote(
         recipe=contender.recipe,
         system=contender.system,
         model_id=contender.model_id,
-        model_folder=model_folder if by_vectors else None,
-        identity=identity if by_vectors else None,
+        model_folder=model.folder if model else None,
+        identity=model.identity if model else None,
         report_id=contender.report_id,
         evidence=tuple(evidence),
         asked=asked,

@@ -83,14 +83,14 @@ def promote_by_hand(
     contender = Contender(recipe, found, model_id, report.report_id)
     if now.contender.ranking_key == contender.ranking_key:
         raise ChampionError(f"{contender} is the champion already, by promotion {now.promotion_id}")
-    folder, identity = serving.model_of(store, contender)
+    model = serving.model_of(store, contender)
     target = replace(
         now,
         recipe=recipe,
         system=found,
         model_id=model_id,
-        model_folder=folder,
-        identity=identity,
+        model_folder=model.folder if model else None,
+        identity=model.identity if model else None,
         report_id=report.report_id,
         evidence=(),
     )
@@ -124,7 +124,7 @@ def _move(
     refresh: bool,
     restored_id: str | None = None,
 ) -> Moved:
-    if unfit := serving.problem(store, target.system, target.model_folder, target.identity):
+    if unfit := serving.problem(store, target.system, target.model):
         raise ChampionError(f"{target.contender} cannot answer questions: {unfit}; {now.contender} stays champion")
     refreshed = _in_step(store, target, settings) if refresh else None
     champion = promote(
@@ -133,8 +133,7 @@ def _move(
         move="rollback" if restored_id else "by_hand",
         reason=reason,
         previous=now,
-        model_folder=target.model_folder,
-        identity=target.identity,
+        model=target.model,
         evidence=target.evidence,
         asked=_questions_now(store),
         restored_id=restored_id,

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from acronis_pipeline import encoders, index
-from acronis_pipeline.champion.record import Champion, Contender, promotions
+from acronis_pipeline.champion.record import Champion, Contender, ServedModel, promotions
 from acronis_pipeline.core.errors import IdentityMismatchError, ModelError
 from acronis_pipeline.core.settings import ModelSettings, Settings
-from acronis_pipeline.encoders import ModelIdentity, precision_named
+from acronis_pipeline.encoders import precision_named
 from acronis_pipeline.evaluate.setup import CHAMPION, ComparedSystem, ComparedSystems, endpoint_models
 from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.models.indexed import deferred, indexed_base, indexed_model, require_model
@@ -17,8 +17,8 @@ from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 
 
-def model_of(store: Store, contender: Contender) -> tuple[str | None, ModelIdentity | None]:
-    """Folder and identity of the model that a contender searches with; neither for BM25.
+def model_of(store: Store, contender: Contender) -> ServedModel | None:
+    """The model that a contender searches with; None for BM25.
 
     Raises
     ------
@@ -26,10 +26,10 @@ def model_of(store: Store, contender: Contender) -> tuple[str | None, ModelIdent
         If no model on record is the one that it was evaluated with, or its folder is gone.
     """
     if contender.model_id is None:
-        return None, None
+        return None
     record = model_named(store, contender.recipe, contender.model_id)
     if record and record.is_there:
-        return str(record.folder), record.identity_named(contender.model_id)
+        return ServedModel(str(record.folder), record.identity_named(contender.model_id))
     current = require_model(store, contender.recipe)
     base = precision_named(current.base_identity, contender.model_id)
     if base is None and record:
@@ -42,22 +42,22 @@ def model_of(store: Store, contender: Contender) -> tuple[str | None, ModelIdent
             f"{contender} was evaluated with model {contender.model_id}, which is no longer on record; materialize "
             f"fine_tuned_model, lancedb_index and eval_report of {contender.recipe}"
         )
-    return str(current.base_folder()), base
+    return ServedModel(str(current.base_folder()), base)
 
 
-def problem(store: Store, system: System, model_folder: str | None, identity: ModelIdentity | None) -> str | None:
+def problem(store: Store, system: System, model: ServedModel | None) -> str | None:
     """What keeps a system from answering; None if nothing does. Reads names and hashes, loads no model."""
     try:
         found = index.read_identity(store, system.table)
     except IdentityMismatchError as error:
         return f"table {system.table} is gone" if not store.exists(system.table) else str(error)
-    if not system.needs_encoder or identity is None:
+    if not system.needs_encoder or model is None:
         return None
+    identity, folder = model.identity, Path(model.folder)
     if found.model_id != identity.model_id:
         return f"table {system.table} holds vectors of model {found.model_id}, not of {identity.model_id}"
-    folder = Path(model_folder or "")
-    if not model_folder or not folder.is_dir():
-        return f"its model folder {model_folder} is gone"
+    if not folder.is_dir():
+        return f"its model folder {folder} is gone"
     actual = encoders.as_found(folder, identity)
     if actual.model_id != identity.model_id:
         return f"model folder {folder} now holds model {actual.model_id}, not {identity.model_id}"
@@ -66,10 +66,10 @@ def problem(store: Store, system: System, model_folder: str | None, identity: Mo
 
 def champion_model(champion: Champion, model: ModelSettings) -> IndexedModel | None:
     """The champion's model and table; None if it searches words only."""
-    identity, folder = champion.identity, champion.model_folder
-    if identity is None or folder is None:
+    served = champion.model
+    if served is None:
         return None
-    return IndexedModel(champion.system.table, deferred(identity, lambda: Path(folder), model))
+    return IndexedModel(champion.system.table, deferred(served.identity, lambda: Path(served.folder), model))
 
 
 def serving_model(store: Store, champion: Champion, model: ModelSettings) -> IndexedModel:
@@ -116,7 +116,7 @@ def compared_systems(
 
 
 def _why_not_compared(store: Store, base: IndexedModel, champion: Champion, table: str) -> str | None:
-    if unfit := problem(store, champion.system, champion.model_folder, champion.identity):
+    if unfit := problem(store, champion.system, champion.model):
         return unfit
     # Its table answers questions: bringing it into line with an older base would take passages away from users.
     if index.content_version(store, table) != index.content_version(store, base.table):

@@ -103,14 +103,14 @@ def test_test_split_does_not_choose_the_candidate() -> None:
     assert decide(given.reports, given.results).winner.system.name == "fine_tuned"
 
 
-def test_reigning_champion_stays_if_it_is_the_best_again() -> None:
+def test_champion_stays_if_it_is_the_best_again() -> None:
     given = reports(BETTER, BETTER)
     decision = decide(given.reports, given.results, champion_of(SYSTEMS["fine_tuned"], IDENTITY.model_id))
     assert not decision.promote
     assert "stays champion" in decision.reason
 
 
-def test_better_candidate_replaces_the_reigning_baseline() -> None:
+def test_better_candidate_replaces_a_baseline_that_is_champion() -> None:
     given = reports(BETTER, BETTER)
     decision = decide(given.reports, given.results, champion_of(SYSTEMS["bm25"], None))
     assert decision.promote
@@ -189,7 +189,7 @@ def test_barred_candidate_makes_way_for_the_next_and_is_named_with_the_reason() 
     assert "Not considered: hybrid of recipe words (too slow)." in decision.reason
 
 
-def test_external_system_never_reigns() -> None:
+def test_external_system_is_never_promoted() -> None:
     given = reports({**BETTER, EXTERNAL: 0.9}, {**BETTER, EXTERNAL: 0.95})
     assert decide(given.reports, given.results).winner.system.name == "fine_tuned"
     decision = decide(given.reports, given.results, champion_of(SYSTEMS["fine_tuned"], IDENTITY.model_id))

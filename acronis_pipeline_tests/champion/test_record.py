@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from acronis_pipeline.champion.record import Champion, Contender, current_champion, promote, promotions
+from acronis_pipeline.champion.record import Champion, Contender, ServedModel, current_champion, promote, promotions
 from acronis_pipeline.core.errors import ChampionError
 from acronis_pipeline.evaluate.report import Comparison
 from acronis_pipeline.evaluate.significance import Difference
@@ -43,14 +43,13 @@ def second(store: Store, previous: Champion | None) -> Champion:
         move="promotion",
         reason="better",
         previous=previous,
-        model_folder="models/words",
-        identity=IDENTITY,
+        model=ServedModel("models/words", IDENTITY),
         evidence=(EVIDENCE,),
         asked="q",
     )
 
 
-def test_every_setting_of_a_champion_survives_and_the_newest_row_reigns(store: Store) -> None:
+def test_every_setting_of_a_champion_survives_and_the_newest_row_counts(store: Store) -> None:
     assert current_champion(store) is None
     rows = [one := first(store), second(store, one)]
     assert promotions(store) == rows
@@ -65,10 +64,10 @@ def test_every_setting_of_a_champion_survives_and_the_newest_row_reigns(store: S
 def test_promotion_with_another_models_identity_is_refused(store: Store) -> None:
     winner = Contender("words", SYSTEMS["base"], "base-model", "report")
     with pytest.raises(ValueError, match="base-model"):
-        promote(store, winner, move="first", reason="", previous=None, identity=IDENTITY)
+        promote(store, winner, move="first", reason="", previous=None, model=ServedModel("models/words", IDENTITY))
 
 
-def test_decision_about_a_champion_that_no_longer_reigns_is_void(store: Store) -> None:
+def test_decision_about_a_champion_that_is_no_longer_current_is_void(store: Store) -> None:
     old = first(store)
     now = second(store, old)
     with pytest.raises(ChampionError, match="hybrid_rerank of recipe words is champion by now, not bm25"):
@@ -76,7 +75,7 @@ def test_decision_about_a_champion_that_no_longer_reigns_is_void(store: Store) -
     assert current_champion(store) == now
 
 
-def test_row_written_by_a_machine_whose_clock_is_slow_reigns_all_the_same(store: Store, monkeypatch) -> None:
+def test_row_written_by_a_machine_whose_clock_is_slow_counts_all_the_same(store: Store, monkeypatch) -> None:
     ahead = datetime.now(UTC) + timedelta(hours=1)
     monkeypatch.setattr("acronis_pipeline.champion.record._after", lambda _: ahead)
     one = first(store)

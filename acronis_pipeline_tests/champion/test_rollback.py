@@ -75,7 +75,7 @@ def test_any_earlier_champion_can_be_named(world: World, by_number: bool) -> Non
     assert who(world) == "bm25"
 
 
-def test_unknown_name_and_whoever_reigns_are_refused(world: World) -> None:
+def test_unknown_name_and_the_champion_itself_are_refused(world: World) -> None:
     with pytest.raises(ChampionError, match="no promotion is called '99'"):
         back(world, to="99")
     with pytest.raises(ChampionError, match="is the champion already"):
@@ -176,7 +176,7 @@ def test_all_that_a_named_rollback_steps_over_are_taken_back(world: World) -> No
     assert all(rolled_back(past, world.contender(WordEncoder(name)), "questions") for name in ("a", "b"))
 
 
-def test_system_that_a_person_lets_reign_again_is_free_again(world: World) -> None:
+def test_system_that_a_person_promotes_again_is_free_again(world: World) -> None:
     back(world)
     back(world, to="3")
     past = promotions(world.store)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from acronis_pipeline import index
-from acronis_pipeline.champion.record import Champion, Contender, Move, current_champion, promote
+from acronis_pipeline.champion.record import Champion, Contender, Move, ServedModel, current_champion, promote
 from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity
 from acronis_pipeline.retrieve import System
@@ -73,8 +73,7 @@ class World:
             move=move,
             reason="it was better",
             previous=current_champion(self.store),
-            model_folder=str(self.model_folder(encoder.identity)) if encoder else None,
-            identity=encoder.identity if encoder else None,
+            model=ServedModel(str(self.model_folder(encoder.identity)), encoder.identity) if encoder else None,
             asked="questions",
         )
 

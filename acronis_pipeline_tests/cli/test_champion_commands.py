@@ -36,7 +36,7 @@ def shown(command: Command) -> dict:
     return json.loads(ended.out)
 
 
-def test_show_says_who_reigns_why_how_well_and_that_all_agree(command: Command, finished: FinishedRun) -> None:
+def test_show_says_which_champion_why_how_well_and_that_all_agree(command: Command, finished: FinishedRun) -> None:
     now = current_champion(finished.store)
     assert now
     ended = command("champion", "show")

@@ -211,8 +211,7 @@ def test_pointer_that_moved_without_dagster_fails_until_champion_is_materialized
         move="by_hand",
         reason="moved past Dagster",
         previous=now,
-        model_folder=now.model_folder,
-        identity=now.identity,
+        model=now.model,
     )
     found = problems(outcome(copied, champion.all_name_the_same_champion))
     assert f"promotion {moved.promotion_id} is current, and Dagster shows another" in found

@@ -116,7 +116,7 @@ def test_run_under_way_is_waited_for(settings, store, instance) -> None:
     assert "is crawling or training" in str(tick(settings, instance))
 
 
-def test_training_settles_it_even_if_its_model_does_not_reign(settings, store, instance) -> None:
+def test_training_settles_it_even_if_its_model_is_not_promoted(settings, store, instance) -> None:
     change(store, 2, 12)
     train(store, "second", range(2, 12))
     record_run(settings, instance, SUCCESS, **{RETRAIN_TAG: "state"})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from acronis_pipeline import encoders, pairs
-from acronis_pipeline.champion import pointer
+from acronis_pipeline.champion import pointer, serving
 from acronis_pipeline.champion.record import current_champion
 from acronis_pipeline.champion.rollback import promote_by_hand
 from acronis_pipeline.core.errors import RecipeError
@@ -72,9 +72,9 @@ def test_a_model_that_was_trained_over_leaves_when_the_next_one_is_indexed(copie
     (step,) = result.asset_materializations_for_node("lancedb_index")
     assert str(over.folder) in str(step.metadata["dropped_models"].value)
     assert step.metadata["dropped_models_bytes"].value > 1_000_000
-    serving = current_champion(copied.store)
-    assert serving
-    assert serving.problem(copied.store, serving.system, serving.model_folder, serving.identity) is None
+    now = current_champion(copied.store)
+    assert now
+    assert serving.problem(copied.store, now.system, now.model) is None
 
 
 def test_a_recipe_runs_on_its_export_through_the_whole_graph(copied: FinishedRun) -> None:

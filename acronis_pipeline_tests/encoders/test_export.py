@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from acronis_pipeline import encoders
-from acronis_pipeline.champion.record import Contender
+from acronis_pipeline.champion.record import Contender, ServedModel
 from acronis_pipeline.champion.serving import model_of
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.errors import DatasetError, ModelError, OutputError
@@ -190,4 +190,4 @@ def test_a_champion_on_bfloat16_finds_its_model(trained, settings):
     assert found
     assert found.identity_named(reduced.model_id) == reduced
     contender = Contender("full", System("fine_tuned", "dense", "table"), reduced.model_id, "report")
-    assert model_of(store, contender) == (str(record.folder), reduced)
+    assert model_of(store, contender) == ServedModel(str(record.folder), reduced)

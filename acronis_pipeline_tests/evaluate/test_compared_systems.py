@@ -94,15 +94,17 @@ def loaded(compared: ComparedSystems, encoder: WordEncoder) -> ComparedSystems:
 
 
 @pytest.fixture(scope="module")
-def older_reigns(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, Champion, Report]:
+def older_champion(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, Champion, Report]:
     """A site where the older model is champion, and a report on it."""
     site = build(tmp_path_factory.mktemp("older"))
     champion = site.enter_older()
     return site, champion, site.refresh(loaded(site.compared(champion), site.older)).report
 
 
-def test_older_model_that_reigns_is_a_system_of_the_report_and_everybody_is_compared_with_it(older_reigns) -> None:
-    _, _, report = older_reigns
+def test_older_model_that_is_champion_is_a_system_of_the_report_and_everybody_is_compared_with_it(
+    older_champion,
+) -> None:
+    _, _, report = older_champion
     assert [system.name for system in report.systems] == [*OWN, "champion"]
     assert report.champion == "champion"
     assert report.validation["base"] < report.validation["champion"] < report.validation["fine_tuned"]
@@ -111,8 +113,8 @@ def test_older_model_that_reigns_is_a_system_of_the_report_and_everybody_is_comp
     assert report.comparison("fine_tuned", "champion").difference.low > 0
 
 
-def test_champion_in_the_report_is_the_opponent_of_a_promotion_and_no_candidate(older_reigns) -> None:
-    site, champion, report = older_reigns
+def test_champion_in_the_report_is_the_opponent_of_a_promotion_and_no_candidate(older_champion) -> None:
+    site, champion, report = older_champion
     assert not needs_standing([report], champion)
     decision = decide([report], question_results(site.world.store, [report.report_id]), champion)
     assert decision.promote
@@ -120,8 +122,8 @@ def test_champion_in_the_report_is_the_opponent_of_a_promotion_and_no_candidate(
     assert "replaces fine_tuned of recipe older" in decision.reason
 
 
-def test_report_stands_while_the_same_champion_reigns(older_reigns) -> None:
-    site, champion, report = older_reigns
+def test_report_stands_while_the_champion_is_the_same(older_champion) -> None:
+    site, champion, report = older_champion
     again = site.refresh(loaded(site.compared(champion), site.older))
     assert again.reused
     assert again.report == report
@@ -204,7 +206,7 @@ def test_champion_that_no_report_on_these_questions_holds_is_asked(site: Site) -
     assert with_it.report.champion == "champion"
 
 
-def test_external_model_is_a_dense_system_whose_passages_are_sent_once_and_never_reigns(site: Site) -> None:
+def test_external_model_is_a_dense_system_whose_passages_are_sent_once_and_never_champion(site: Site) -> None:
     script = Script()
     with serving(script) as endpoint:
         done = site.refresh(site.compared(None, endpoint))

@@ -153,7 +153,7 @@ def test_set_of_which_every_system_misses_every_question_is_noted(
     assert not any("misses every" in note for note in found)
 
 
-def test_reigning_system_is_asked_alone_as_it_was_in_the_comparison(world, done: Evaluation) -> None:
+def test_champion_is_asked_alone_as_it_was_in_the_comparison(world, done: Evaluation) -> None:
     store, _, tuned = world
     hybrid = next(system for system in done.report.systems if system.name == "hybrid")
     alone = evaluate_alone(store, "words", hybrid, EvaluationSetup(DATASET.test, tuned), GOLD)

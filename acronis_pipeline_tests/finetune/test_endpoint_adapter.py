@@ -124,11 +124,11 @@ def test_either_side_can_be_champion(site: Site, name: str) -> None:
     indexed = site.indexed_models()[0 if name == "base" else 1]
     system = System(name, "dense", indexed.table)
     contender = Contender("remote", system, indexed.encoder.identity.model_id, "report")
-    folder, identity = model_of(site.store, contender)
-    assert identity
-    assert identity == indexed.encoder.identity
-    assert problem(site.store, system, folder, identity) is None
-    loaded = encoders.load(Path(folder or ""), identity, endpoints=(site.endpoint,))
+    served = model_of(site.store, contender)
+    assert served
+    assert served.identity == indexed.encoder.identity
+    assert problem(site.store, system, served) is None
+    loaded = encoders.load(Path(served.folder), served.identity, endpoints=(site.endpoint,))
     np.testing.assert_array_equal(loaded.encode_queries(["Falcon"]), indexed.encoder.encode_queries(["Falcon"]))
 
 

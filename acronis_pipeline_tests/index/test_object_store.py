@@ -79,7 +79,7 @@ def test_tags_and_old_versions_work_on_an_object_store(settings: Settings) -> No
     assert next(gone.table for gone in index.prune(store, set())) == TABLE
 
 
-def test_the_champion_is_crowned_and_found_on_an_object_store(settings: Settings) -> None:
+def test_the_champion_is_promoted_and_found_on_an_object_store(settings: Settings) -> None:
     store = open_store(settings)
     write_chunks(store, CORPUS)
     refresh(store)
