@@ -6,16 +6,18 @@ Errors that the user can act on are printed as one line, with exit code 2; a bug
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from acronis_pipeline import __version__
-from acronis_pipeline.cli import champion, compare, crawl, model, pairs, report, views
-from acronis_pipeline.cli.options import DataOption, JsonOption
+from acronis_pipeline.cli import champion, crawl, model, pairs, reports, views
+from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings
 from acronis_pipeline.cli.output import print_json, print_table, show_progress
 from acronis_pipeline.core.errors import AcronisPipelineError, RecipeError, SettingsError
-from acronis_pipeline.core.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from acronis_pipeline.core.settings import Settings
 
 _INTERRUPTED = 130
 
@@ -23,14 +25,15 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its panels import a Markdown parser and every lexer of Pygments, a second of CPU
     help="Turn a product's website into a fine-tuned retrieval model and index, and ask it questions.",
 )
 app.add_typer(champion.app, name="champion")
 app.add_typer(crawl.app, name="crawl")
 app.add_typer(model.app, name="model")
 app.add_typer(pairs.app, name="pairs")
-app.command()(compare.compare)
-app.command()(report.report)
+app.command()(reports.compare)
+app.command()(reports.report)
 
 RecipeOption = Annotated[
     list[str] | None, typer.Option("--recipe", help="Recipe to train and compare; may be repeated.", show_default=False)
@@ -177,7 +180,7 @@ def version() -> None:
     typer.echo(__version__)
 
 
-def _print_outcome(outcome: Any, as_json: bool, settings: Settings) -> None:
+def _print_outcome(outcome: Any, as_json: bool, settings: "Settings") -> None:
     if as_json:
         print_json(views.outcome_as_json(outcome))
     else:

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acronis_pipeline.cli.options import DataOption, JsonOption
+from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings
 from acronis_pipeline.cli.output import print_json, print_table
 from acronis_pipeline.core.errors import ChampionError, NoChampionError
-from acronis_pipeline.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from acronis_pipeline.champion.history import HistoryEntry
     from acronis_pipeline.champion.record import Contender
     from acronis_pipeline.champion.rollback import Moved
+    from acronis_pipeline.core.settings import Settings
     from acronis_pipeline.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Who answers questions and why; back to an earlier one in seconds.")
@@ -143,7 +143,7 @@ def repair(data: DataOption = None) -> None:
     typer.echo(f"{now.contender} is the champion; MLflow's alias and LanceDB's tag agree.")
 
 
-def _finish(store: "Store", settings: Settings, moved: "Moved", as_json: bool) -> None:
+def _finish(store: "Store", settings: "Settings", moved: "Moved", as_json: bool) -> None:
     """Let alias, tag and Dagster follow, and say what was done. The pointer has moved, whatever happens here."""
     from acronis_pipeline.champion import history, pointer
     from acronis_pipeline.defs.assets.champion import report_move
@@ -207,7 +207,7 @@ def _shown(store: "Store", entry: "HistoryEntry", version: str | None) -> dict[s
     }
 
 
-def _opened(settings: Settings) -> "Store":
+def _opened(settings: "Settings") -> "Store":
     from acronis_pipeline.store import open_known
 
     if store := open_known(settings):
@@ -215,7 +215,7 @@ def _opened(settings: Settings) -> "Store":
     raise _nobody(settings)
 
 
-def _nobody(settings: Settings) -> NoChampionError:
+def _nobody(settings: "Settings") -> NoChampionError:
     return NoChampionError(
         f"{settings.data_dir} has no champion; run `acronis-pipeline demo`, or `acronis-pipeline run --site URL`, or "
         "name another folder with --data"

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acronis_pipeline.cli.options import DataOption, JsonOption
+from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings
 from acronis_pipeline.cli.output import print_json, print_table
 from acronis_pipeline.core.errors import EmptyCorpusError, SiteDownError
-from acronis_pipeline.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from acronis_pipeline.core.settings import Settings
     from acronis_pipeline.store import Store
 
 _OUTAGE = 3

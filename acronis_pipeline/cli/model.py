@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from acronis_pipeline.cli.options import DataOption, JsonOption, opened
+from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings, opened
 from acronis_pipeline.cli.output import print_json
 from acronis_pipeline.core.errors import ModelError
-from acronis_pipeline.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from acronis_pipeline.core.settings import Settings
     from acronis_pipeline.models.records import ModelRecord
 
 app = typer.Typer(no_args_is_help=True, help="Export a model to ONNX or OpenVINO, and run the pipeline on the export.")
@@ -84,7 +84,7 @@ def restore(
     typer.echo(f"recipe {recipe} runs on {record.folder} when lancedb_index[{recipe}] is materialized next")
 
 
-def _folder(model: str, settings: Settings) -> Path:
+def _folder(model: str, settings: "Settings") -> Path:
     from acronis_pipeline import encoders
     from acronis_pipeline.finetune.recipe import recipe_names
 
@@ -95,7 +95,7 @@ def _folder(model: str, settings: Settings) -> Path:
         raise ModelError(f"{model} is none of the recipes ({known}), and no model either: {error}") from error
 
 
-def _record(model: str, settings: Settings, *, needed: bool) -> "ModelRecord | None":
+def _record(model: str, settings: "Settings", *, needed: bool) -> "ModelRecord | None":
     """The recipe's trained model; None if `model` is no recipe, but a folder or a base model."""
     from acronis_pipeline.finetune.recipe import recipe_names
     from acronis_pipeline.models.indexed import require_model

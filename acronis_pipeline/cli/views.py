@@ -12,21 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from pydantic import BaseModel
 
 from acronis_pipeline.cli.output import print_table
-from acronis_pipeline.core.settings import Settings
-from acronis_pipeline.reporting import view
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from acronis_pipeline.answer import Answer
     from acronis_pipeline.api import PipelineResult
     from acronis_pipeline.bench import BenchResult
+    from acronis_pipeline.core.settings import Settings
     from acronis_pipeline.finetune import Recipe
 
 
 def print_outcome(outcome: PipelineResult, settings: Settings) -> None:
     """The comparison table, the champion, the customer questions answered, and what to type next."""
+    from acronis_pipeline.reporting import view
+
     echo = typer.echo
     echo()
     if outcome.changed:
@@ -74,6 +76,8 @@ def print_recipe(recipe: Recipe) -> None:
 
 
 def _key(model: BaseModel, name: str, indent: str = "") -> tuple[str, str, str]:
+    from pydantic import BaseModel
+
     value = getattr(model, name)
     shown = str(value) if isinstance(value, BaseModel) else "unset" if value is None else repr(value)
     return f"{indent}{name}:", shown, type(model).model_fields[name].description or ""
@@ -81,12 +85,16 @@ def _key(model: BaseModel, name: str, indent: str = "") -> tuple[str, str, str]:
 
 def print_bench(result: BenchResult) -> None:
     """The comparison table and what training took."""
+    from acronis_pipeline.reporting import view
+
     typer.echo(view.table_as_text(result.reports))
     for recipe, seconds in result.training_s.items():
         typer.echo(f"training {recipe}: {seconds:.1f} s, {result.chosen[recipe]} chosen")
 
 
 def outcome_as_json(outcome: PipelineResult) -> dict[str, Any]:
+    from acronis_pipeline.reporting import view
+
     champion = outcome.champion
     return {
         "run_ids": list(outcome.run_ids),

@@ -15,10 +15,9 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from acronis_pipeline.core.errors import SettingsError
 from acronis_pipeline.core.files import write_text
-from acronis_pipeline.core.settings.corpus import ChunkSettings, PairSettings
+from acronis_pipeline.core.settings.corpus import ChunkSettings, LlmSettings, PairSettings
 from acronis_pipeline.core.settings.environment import explain, refuse_malformed_values, refuse_unknown_variables
 from acronis_pipeline.core.settings.group import EmbeddingEndpoint
-from acronis_pipeline.core.settings.llm import LlmSettings
 from acronis_pipeline.core.settings.serving import (
     AutomationSettings,
     EvaluationSettings,
