@@ -1,7 +1,7 @@
 """How many devices train together, and how they come together in a step.
 
-The processes are started and told of each other by accelerate (`finetune.launch`); without that there is one, and every
-function here does nothing. Imports torch: import this module inside functions.
+The processes are started and told of each other by `finetune.launch`; without that there is one, and every function
+here does nothing. Imports torch: import this module inside functions.
 
 Which precision a training step computes in: bfloat16 where it is really faster. Imports torch.
 """

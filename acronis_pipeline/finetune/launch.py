@@ -1,52 +1,81 @@
 """Training in several processes, one for each device: how they are started, what they get and what they give back.
 
-The parent hands over the task as files and starts the processes; each runs the recipe's method as if alone, and
-`devices` brings them together in every step. The first one reports and saves the model. If the parent dies, they end.
-
-Their stdin is a socket, the one line between them and the parent: they write to it as well, and it ends when the parent
-does. Not stdout, where any library may print, and torchrun hands down no other open file. What is printed goes to the
-parent's stderr.
+torch starts and watches them. Each runs the method as if alone, and `devices` brings them together in every step; the
+first one reports and saves the model. What they have to say (entries of the history, log records, a refusal, what was
+fitted) comes through one queue, so that whatever libraries print disturbs nobody; it goes to stderr. If one of them
+dies, or this process, all end.
 """
 
-import json
 import logging
+import logging.handlers
 import os
-import socket
-import subprocess
+import signal
 import sys
 import tempfile
-import threading
-from contextlib import nullcontext, suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from queue import Empty
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from acronis_pipeline import encoders
-from acronis_pipeline.core import errors
 from acronis_pipeline.core.errors import AcronisPipelineError, ModelError
-from acronis_pipeline.encoders import ModelIdentity, PassageVectors
+from acronis_pipeline.encoders import PassageVectors, TorchEncoder
 from acronis_pipeline.finetune.examples import Examples
-from acronis_pipeline.finetune.method import Changed, Fitted, Task
-from acronis_pipeline.finetune.methods import method_named
-from acronis_pipeline.finetune.recipe import Recipe, parse_recipe
+from acronis_pipeline.finetune.method import Changed, Fitted, Method, MethodParameters, Task
 from acronis_pipeline.store import Store
 
-_EXAMPLES = TypeAdapter(Examples)
-_STORE_OPTIONS = "ACRONIS_PIPELINE_LAUNCHED_STORE_OPTIONS"
-_STDIN, _STDERR = 0, 2
+if TYPE_CHECKING:
+    from multiprocessing.queues import Queue
+
+    import torch
+    from torch.multiprocessing import ProcessContext
+
+_POLL_S = 0.1
+_STDOUT, _STDERR = 1, 2
 _TIMEOUT = timedelta(hours=12)
 """How long the others wait for what only the first process does, such as a teacher's scores."""
 
 _log = logging.getLogger(__name__)
 
 
-def fit_on_many(recipe: Recipe, task: Task, n_processes: int) -> Fitted:
-    """Train a recipe's method in `n_processes` processes of this machine.
+@dataclass(frozen=True)
+class _Handed:
+    """What a process makes its own `Task` of; pickled by way of a pipe, since the store's options hold keys."""
+
+    fit: Callable[[Task, Any], Fitted]
+    parameters: MethodParameters
+    examples: Examples
+    passage_vectors: PassageVectors
+    query_vectors: np.ndarray
+    load_base: Callable[..., TorchEncoder]
+    seed: int
+    store_uri: str
+    store_options: Mapping[str, str]
+    work: Path
+    device: str | None
+    precision: str
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """What `Fitted` says of a model, which itself is in `folder`."""
+
+    folder: Path
+    dimension: int
+    changed: Changed
+    chosen: str
+    history: list[dict[str, float]]
+
+
+def fit_on_many(method: Method, parameters: MethodParameters, task: Task, n_processes: int) -> Fitted:
+    """Train by a method in `n_processes` processes of this machine.
 
     Raises
     ------
@@ -56,176 +85,158 @@ def fit_on_many(recipe: Recipe, task: Task, n_processes: int) -> Fitted:
         If a process fails; its last words are in the log.
     """
     with nullcontext(task.work) if task.work else tempfile.TemporaryDirectory() as folder:
-        shared = Path(folder)
-        shared.mkdir(parents=True, exist_ok=True)
-        _hand_over(recipe, task, shared)
+        handed = _Handed(
+            fit=method.fit,
+            parameters=parameters,
+            examples=task.examples,
+            passage_vectors=task.passage_vectors,
+            # Each process would encode them for itself, and maybe not to the last digit alike.
+            query_vectors=task.query_vectors,
+            load_base=task.load_base,
+            seed=task.seed,
+            store_uri=task.store.uri,
+            store_options=task.store.storage_options,
+            work=Path(folder),
+            device=task.device,
+            precision=task.precision,
+        )
         encoders.set_aside(task.base.model)
         _log.info("training in %d processes", n_processes)
-        _run(shared, n_processes, task)
-        return _take_back(task, shared)
+        saved = _run(handed, n_processes, task)
+        model = task.base.model
+        if saved.changed is not Changed.NOTHING:
+            identity = replace(task.base.identity, dimension=saved.dimension)
+            model = encoders.load_in_torch(saved.folder, identity, device=task.device).model
+    return Fitted(model, saved.changed, saved.chosen, saved.history)
 
 
-def _hand_over(recipe: Recipe, task: Task, folder: Path) -> None:
-    (folder / "examples.json").write_bytes(_EXAMPLES.dump_json(task.examples))
-    np.savez(folder / "passage_vectors.npz", **vars(task.passage_vectors))
-    np.save(folder / "query_vectors.npy", task.query_vectors)
-    handed = {
-        "recipe": json.loads(recipe.content),
-        "store": task.store.uri,
-        "base_folder": str(encoders.find_base(recipe.base_model)),
-        "identity": task.base.identity.to_json(),
-        "batch_size": task.local_base.batch_size,
-        "device": task.device,
-        "precision": task.precision,
-    }
-    (folder / "task.json").write_text(json.dumps(handed), "utf-8")
-
-
-def _run(folder: Path, n_processes: int, task: Task) -> None:
+def _run(handed: _Handed, n_processes: int, task: Task) -> _Saved:
     """Run the processes to their end, passing on what the first one reports."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n_processes)]
-    threads = str(max(1, (os.cpu_count() or 1) // n_processes))
-    ours, theirs = socket.socketpair()
-    with ours, ours.makefile(encoding="utf-8") as heard:
-        with theirs:
-            process = subprocess.Popen(
-                [*command, "-m", "acronis_pipeline.finetune.launch", str(folder)],
-                stdin=theirs.fileno(),
-                stdout=_STDERR,
-                # Options hold keys, which are not for files.
-                env={"OMP_NUM_THREADS": threads}
-                | os.environ
-                | {_STORE_OPTIONS: json.dumps(task.store.storage_options)},
-            )
+    from torch.multiprocessing import ProcessExitedException, ProcessRaisedException, get_context, start_processes
+
+    queue, saved = get_context("spawn").Queue(), None
+    with tempfile.TemporaryDirectory() as meeting:
+        given = n_processes, Path(meeting) / "meeting", handed, queue
+        with _program_hidden():
+            processes = start_processes(_work_on, given, n_processes, join=False)
+        assert processes is not None  # it is when it joins
         try:
-            for line in heard:
-                _hear(json.loads(line), task)
-            if process.wait():
-                raise ModelError(
-                    f"training on {n_processes} devices failed; see the lines above, or train on one device"
-                )
+            ended = False
+            while not ended:
+                ended = processes.join(timeout=_POLL_S)
+                saved = _hear(queue, task) or saved
+        except (ProcessExitedException, ProcessRaisedException) as error:
+            _hear(queue, task)  # a process may have refused before another one failed
+            _log.error("%s", error)
+            raise ModelError(
+                f"training on {n_processes} devices failed; see the lines above, or train on one device"
+            ) from error
         finally:
-            # Asked to end, torchrun prints a traceback. The others leave by themselves once their stdin has ended.
-            process.kill()
-            process.wait()
+            _end(processes)
+    assert saved is not None
+    return saved
 
 
-def _hear(said: dict[str, Any], task: Task) -> None:
-    if "refused" in said:
-        raise _kind(said["refused"])(said["text"])
-    if "entry" in said:
-        task.report(said["entry"])
-    else:
-        _log.info("%s", said["log"])
+def _hear(queue: "Queue", task: Task) -> _Saved | None:
+    """Pass on what the processes have said by now; what was fitted, if that is among it.
 
-
-def _kind(name: str) -> type[AcronisPipelineError]:
-    found = vars(errors).get(name)
-    return found if isinstance(found, type) and issubclass(found, AcronisPipelineError) else AcronisPipelineError
-
-
-def _take_back(task: Task, folder: Path) -> Fitted:
-    said = json.loads((folder / "fitted.json").read_text("utf-8"))
-    changed = Changed(said["changed"])
-    model = task.base.model
-    if changed is not Changed.NOTHING:
-        identity = replace(task.base.identity, dimension=said["dimension"])
-        model = encoders.load_in_torch(
-            folder / "fitted", identity, device=task.device, batch_size=task.local_base.batch_size
-        ).model
-    return Fitted(model, changed, said["chosen"], said["history"])
-
-
-def work_on(folder: Path) -> None:
-    """What each of the processes does."""
-    from accelerate import PartialState
-
-    from acronis_pipeline.finetune import devices
-
-    end = _end_with_the_parent()
-    handed = json.loads((folder / "task.json").read_text("utf-8"))
-    state = PartialState(cpu=handed["device"] == "cpu", timeout=_TIMEOUT)
-    if devices.is_main():
-        _log_to_the_parent()
-    try:
-        _train(handed, folder, str(state.device))
-    except AcronisPipelineError as error:
-        _say(refused=type(error).__name__, text=str(error))
-        end.join()  # The parent ends all. torchrun would report one that leaves first as a crash.
-    state.wait_for_everyone()
-    state.destroy_process_group()
-
-
-def _train(handed: dict[str, Any], folder: Path, device: str) -> None:
-    from acronis_pipeline.finetune import devices
-
-    recipe = parse_recipe("launched", json.dumps(handed["recipe"]), where=str(folder / "task.json"))
-    fitted = method_named(recipe.method).fit(_task(handed, folder, recipe, device), recipe.parameters)
-    if not devices.is_main():
-        return
-    fitted.model.save_pretrained(str(folder / "fitted"), create_model_card=False)
-    said = {
-        "changed": fitted.changed.value,
-        "chosen": fitted.chosen,
-        "history": fitted.history,
-        "dimension": fitted.model.get_embedding_dimension(),
-    }
-    (folder / "fitted.json").write_text(json.dumps(said), "utf-8")
-
-
-def _task(handed: dict[str, Any], folder: Path, recipe: Recipe, device: str) -> Task:
-    identity = ModelIdentity.from_json(handed["identity"])
-
-    load_base = partial(
-        encoders.load, Path(handed["base_folder"]), identity, device=device, batch_size=handed["batch_size"]
-    )
-
-    task = Task(
-        examples=_EXAMPLES.validate_json((folder / "examples.json").read_bytes()),
-        base=load_base(),
-        passage_vectors=PassageVectors(**np.load(folder / "passage_vectors.npz")),
-        load_base=load_base,
-        seed=recipe.seed,
-        store=Store(handed["store"], json.loads(os.environ[_STORE_OPTIONS])),
-        report=lambda entry: _say(entry=entry),
-        work=folder,
-        device=device,
-        precision=handed["precision"],
-    )
-    # Takes the place of what each process would encode for itself, and maybe not to the last digit alike.
-    vars(task)["query_vectors"] = np.load(folder / "query_vectors.npy")
-    return task
-
-
-def _say(**said: Any) -> None:
-    # A parent that has left ends this process at once.
-    with suppress(ConnectionError), open(_STDIN, "w", encoding="utf-8", closefd=False) as parent:
-        print(json.dumps(said), file=parent)
-
-
-def _log_to_the_parent() -> None:
-    class Said(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            _say(log=record.getMessage())
-
-    logger = logging.getLogger("acronis_pipeline")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(Said())
-
-
-def _end_with_the_parent() -> threading.Thread:
-    """The parent holds the other end of stdin: when it is killed, whatever the reason, stdin ends."""
-
-    def wait() -> None:
+    Raises
+    ------
+    AcronisPipelineError
+        What one of them refused.
+    """
+    saved = None
+    while True:
         try:
-            sys.stdin.read()
-        finally:  # The end is an error where the parent left something unread.
-            os._exit(1)
+            said = queue.get(timeout=_POLL_S)
+        except Empty:
+            return saved
+        if isinstance(said, AcronisPipelineError):
+            raise said
+        if isinstance(said, logging.LogRecord):
+            if (logger := logging.getLogger(said.name)).isEnabledFor(said.levelno):
+                logger.handle(said)
+        elif isinstance(said, _Saved):
+            saved = said
+        else:
+            task.report(said)
 
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
-    return thread
+
+def _end(processes: "ProcessContext") -> None:
+    """Kill what still runs: one that waits for the others in C++ hears no other signal."""
+    for process in processes.processes:
+        if process.is_alive():
+            process.kill()
+        process.join()
 
 
-if __name__ == "__main__":
-    work_on(Path(sys.argv[1]))
+@contextmanager
+def _program_hidden() -> Iterator[None]:
+    """Or each process would run the program that started this one, up to its `if __name__ == "__main__"`, if any."""
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
+
+
+def _work_on(rank: int, n_processes: int, meeting: Path, handed: _Handed, queue: "Queue") -> None:
+    """What each of the processes does."""
+    import torch
+
+    os.dup2(_STDERR, _STDOUT)  # where any library may print, and a command's result belongs
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what it gets when its parent is gone
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // n_processes))
+    device = _own_device(rank, handed.device)
+    torch.distributed.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        init_method=meeting.as_uri(),
+        rank=rank,
+        world_size=n_processes,
+        timeout=_TIMEOUT,
+    )
+    if rank == 0:
+        logger = logging.getLogger("acronis_pipeline")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(logging.handlers.QueueHandler(queue))
+    try:
+        _train(rank, handed, str(device), queue)
+    except AcronisPipelineError as error:
+        queue.put(error)
+        return  # the others may wait for this one: the parent ends them
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+def _own_device(rank: int, device: str | None) -> "torch.device":
+    import torch
+
+    if device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.cuda.set_device(rank)
+    return torch.device("cuda", rank)
+
+
+def _train(rank: int, handed: _Handed, device: str, queue: "Queue") -> None:
+    load_base = partial(handed.load_base, device=device)
+    task = Task(
+        examples=handed.examples,
+        base=load_base(),
+        passage_vectors=handed.passage_vectors,
+        load_base=load_base,
+        seed=handed.seed,
+        store=Store(handed.store_uri, handed.store_options),
+        report=queue.put,
+        work=handed.work,
+        device=device,
+        precision=handed.precision,
+    )
+    vars(task)["query_vectors"] = handed.query_vectors
+    fitted = handed.fit(task, handed.parameters)
+    if rank:
+        return
+    folder = handed.work / "fitted"
+    fitted.model.save_pretrained(str(folder), create_model_card=False)
+    queue.put(_Saved(folder, fitted.model.get_embedding_dimension(), fitted.changed, fitted.chosen, fitted.history))

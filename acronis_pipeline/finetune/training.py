@@ -41,16 +41,17 @@ def fit(recipe: Recipe, task: Task, devices: int | None = None) -> Fitted:
         How many train together; by default every GPU, or the CPU as one. Methods that train on cached vectors are done
         in seconds and always take one.
     """
+    method = method_named(recipe.method)
     if not isinstance(recipe.parameters, ContrastiveParameters):
-        return method_named(recipe.method).fit(task, recipe.parameters)
+        return method.fit(task, recipe.parameters)
     from acronis_pipeline.finetune.devices import available, chosen_precision
     from acronis_pipeline.finetune.launch import fit_on_many
 
     task = replace(task, precision=chosen_precision(task.precision, task.local_base.model.device, task.work))
     n_devices = devices or available(task.device)
     if n_devices > 1:
-        return fit_on_many(recipe, task, n_devices)
-    return method_named(recipe.method).fit(task, recipe.parameters)
+        return fit_on_many(method, recipe.parameters, task, n_devices)
+    return method.fit(task, recipe.parameters)
 
 
 @contextmanager
