@@ -1,5 +1,6 @@
 """What `examples/` shows works: each script is run as it stands, on something small."""
 
+import re
 import runpy
 import shutil
 import tomllib
@@ -63,3 +64,12 @@ def test_your_site_is_crawled_and_answered_from(tmp_path, capsys, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path / "data"))
     main_of("your_site.py")(data=str(tmp_path / "data"))
     assert "operations" in capsys.readouterr().out
+
+
+def test_stages_in_the_documentation_lead_to_an_answer(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (EXAMPLES.parent / "docs" / "architecture.md").read_text("utf-8")
+    (snippet,) = re.findall(r"^```python\n(from acronis_pipeline import api.*?)^```", page, re.MULTILINE | re.DOTALL)
+    exec(snippet.replace("https://docs.example.com/", str(EXAMPLES.parent / "docs")))
+    assert capsys.readouterr().out.strip()
+    assert (tmp_path / "data-example" / "pipeline.yaml").exists() is False  # remembered by `run` alone
