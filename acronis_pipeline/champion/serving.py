@@ -109,7 +109,7 @@ def compared_systems(
         return external
     indexed = champion_model(champion, settings.model)
     if indexed and (problem := _why_not_compared(store, base, champion, indexed.table)):
-        return replace(external, champion_remarks=(f"Not compared with the champion: {problem}.",))
+        return replace(external, champion_caveats=(f"Not compared with the champion: {problem}.",))
     indexed = indexed or base
     now = ComparedSystem(replace(champion.system, name=CHAMPION, table=indexed.table), indexed)
     return replace(external, systems=(now, *external.systems))

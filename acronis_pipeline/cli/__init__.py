@@ -121,13 +121,13 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Train on one labelled dataset, evaluate on another, and print the same table as the demo."""
-    from acronis_pipeline.bench import bench as run_bench
+    from acronis_pipeline.evaluate.bench import bench as run_bench
 
     settings = load_settings(data)
     names = [name.strip() for name in recipes.split(",") if name.strip()]
     result = run_bench(train, evaluation, names, settings=settings, keep_in=data)
     if as_json:
-        print_json(result.as_json())
+        print_json(views.bench_as_json(result))
     else:
         views.print_bench(result)
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from acronis_pipeline.answer import Answer
     from acronis_pipeline.api import PipelineResult
-    from acronis_pipeline.bench import BenchResult
     from acronis_pipeline.core.settings import Settings
+    from acronis_pipeline.evaluate.bench import BenchResult
     from acronis_pipeline.finetune import Recipe
 
 
@@ -81,6 +81,26 @@ def _key(model: BaseModel, name: str, indent: str = "") -> tuple[str, str, str]:
     value = getattr(model, name)
     shown = str(value) if isinstance(value, BaseModel) else "unset" if value is None else repr(value)
     return f"{indent}{name}:", shown, type(model).model_fields[name].description or ""
+
+
+def bench_as_json(result: BenchResult) -> dict[str, Any]:
+    """Everything as plain values."""
+    from acronis_pipeline.reporting import view
+
+    return {
+        "table": view.table_rows(result.reports),
+        "training_s": result.training_s,
+        "chosen": result.chosen,
+        "comparisons": [
+            {"recipe": report.recipe, "a": c.a, "b": c.b, "metric": c.metric, **vars(c.difference)}
+            for report in result.reports
+            for c in report.comparisons
+        ],
+        "forgetting": [
+            {"recipe": report.recipe, **asdict(found)} for report in result.reports for found in report.forgetting
+        ],
+        "notes": list(dict.fromkeys(caveat for report in result.reports for caveat in report.caveats)),
+    }
 
 
 def print_bench(result: BenchResult) -> None:

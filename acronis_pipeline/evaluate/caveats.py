@@ -12,7 +12,7 @@ _SATURATED = 0.95
 _FEW_QUESTIONS, _FEW_GROUPS = 100, 12
 
 
-def notes(report: Report, asked: Sequence[EvalQuestion], windows: Windows | None = None) -> tuple[str, ...]:
+def caveats_of(report: Report, asked: Sequence[EvalQuestion], windows: Windows | None = None) -> tuple[str, ...]:
     """Warnings and findings, most important first; `windows` are those of the recipe's base."""
     found = [*_headroom(report), *_lexical_wins(report), *_forgetting(report)]
     found += [*_missed_by_all(report), *_small_samples(report), *_validation(report)]

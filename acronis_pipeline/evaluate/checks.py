@@ -46,13 +46,13 @@ class LabelledPair:
 class Checks:
     """Probes for forgetting by name, and labelled pairs by file name.
 
-    `remarks` says what could not be had.
+    `caveats` says what could not be had.
     """
 
     probes: Mapping[str, RetrievalDataset] = field(default_factory=dict)
     forgetting_tolerance: float = 0.0
     labelled_pairs: Mapping[str, tuple[LabelledPair, ...]] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -66,7 +66,7 @@ class Checks:
         searched = ((name, p.chunk_id, p.text) for name, dataset in self.probes.items() for p in dataset.passages)
         pairs = ((name, p.text1, p.text2, str(p.score)) for name, rows in self.labelled_pairs.items() for p in rows)
         parts = [digest_rows(rows) for rows in (asked, searched, pairs)]
-        return digest(str(self.forgetting_tolerance), *parts, *self.remarks)
+        return digest(str(self.forgetting_tolerance), *parts, *self.caveats)
 
     def forgetting(self, store: Store, setup: EvaluationSetup) -> tuple[Forgetting, ...]:
         """The setup's fine-tuned model against its base on every probe."""
@@ -90,7 +90,7 @@ class Checks:
 def read(settings: EvaluationSettings) -> Checks:
     """The configured checks.
 
-    A NanoBEIR subset that the hub does not give becomes a remark.
+    A NanoBEIR subset that the hub does not give becomes a caveat.
 
     Raises
     ------
@@ -98,13 +98,13 @@ def read(settings: EvaluationSettings) -> Checks:
         If a file is not what its format says.
     """
     checks = read_files(settings)
-    probes, remarks = dict(checks.probes), []
+    probes, caveats = dict(checks.probes), []
     for name in settings.nano_beir:
         try:
             probes[name] = load_nano_beir(name)
         except UnreachableError as error:
-            remarks.append(f"Not checked for forgetting on {name}: {error}.")
-    return replace(checks, probes=probes, remarks=tuple(remarks))
+            caveats.append(f"Not checked for forgetting on {name}: {error}.")
+    return replace(checks, probes=probes, caveats=tuple(caveats))
 
 
 def read_files(settings: EvaluationSettings) -> Checks:

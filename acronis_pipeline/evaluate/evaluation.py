@@ -17,7 +17,7 @@ from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import RetrievalSettings
 from acronis_pipeline.encoders import vector_cache
-from acronis_pipeline.evaluate.caveats import notes
+from acronis_pipeline.evaluate.caveats import caveats_of
 from acronis_pipeline.evaluate.checks import Checks
 from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, GoldSet, from_gold, from_pairs
 from acronis_pipeline.evaluate.report import Comparison, Latency, Report, SystemScore
@@ -61,7 +61,7 @@ def evaluate(
     baseline: str = "base",
     canonical: Canonical = str,
     report_id: str | None = None,
-    remarks: Sequence[str] = (),
+    caveats: Sequence[str] = (),
 ) -> Evaluation:
     """Compare BM25, the untouched base, the recipe's model, their hybrids and `test.others` on the same questions.
 
@@ -79,7 +79,7 @@ def evaluate(
         The system that every other is compared with, besides BM25 and the champion.
     canonical
         Brings an expected URL into the form of the indexed pages.
-    remarks
+    caveats
         What a reader of the report must know besides what it finds itself.
 
     Raises
@@ -118,8 +118,8 @@ def evaluate(
         correlations=checks.correlations(test),
         champion=champion.name if champion else None,
     )
-    said = (*notes(report, asked, test.base.encoder.identity.windows), *checks.remarks, *remarks)
-    report = replace(report, notes=said, duration_s=time.monotonic() - started)
+    said = (*caveats_of(report, asked, test.base.encoder.identity.windows), *checks.caveats, *caveats)
+    report = replace(report, caveats=said, duration_s=time.monotonic() - started)
     _log.info("%s: %d systems on %d questions in %.1f s", recipe, len(rows), len(asked), report.duration_s)
     return Evaluation(report, as_table(report.report_id, recipe, (row for part in rows.values() for row in part)))
 

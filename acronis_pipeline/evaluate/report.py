@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.significance import Difference, Interval
@@ -110,7 +111,7 @@ class Report:
     unanswerable: tuple[str, ...] = ()
     partly_answerable: tuple[str, ...] = ()
     unscored: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    caveats: Annotated[tuple[str, ...], Field(alias="notes")] = ()  # stored reports have them as notes
     slices: tuple[SliceScore, ...] = ()
     forgetting: tuple[Forgetting, ...] = ()
     correlations: tuple[Correlation, ...] = ()
@@ -146,7 +147,7 @@ class Report:
         return tuple(found.values())
 
     def to_json(self) -> str:
-        return _json().dump_json(self).decode()
+        return _json().dump_json(self, by_alias=True).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "Report":

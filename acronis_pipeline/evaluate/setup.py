@@ -33,11 +33,11 @@ class ComparedSystem:
 
 @dataclass(frozen=True)
 class ComparedSystems:
-    """Those that take part, and a remark for each that cannot, the champion's apart."""
+    """Those that take part, and a caveat for each that cannot, the champion's apart."""
 
     systems: tuple[ComparedSystem, ...] = ()
-    remarks: tuple[str, ...] = ()
-    champion_remarks: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
+    champion_caveats: tuple[str, ...] = ()
 
     @property
     def champion(self) -> ComparedSystem | None:
@@ -165,7 +165,7 @@ def endpoint_models(store: Store, base: IndexedModel, endpoints: Sequence[Embedd
     not the evaluation.
     """
     systems: list[ComparedSystem] = []
-    remarks: list[str] = []
+    caveats: list[str] = []
     for endpoint in endpoints:
         try:
             encoder = endpoint_encoder.connect(endpoint, store)
@@ -175,7 +175,7 @@ def endpoint_models(store: Store, base: IndexedModel, endpoints: Sequence[Embedd
             index.refresh_from(store, indexed, index.read_content(store, base.table))
         except ModelError as error:
             _log.warning("%s", error)
-            remarks.append(f"Not compared: {error}.")
+            caveats.append(f"Not compared: {error}.")
             continue
         systems.append(ComparedSystem(System(f"external:{endpoint.model}", "dense", table), indexed))
-    return ComparedSystems(tuple(systems), tuple(remarks))
+    return ComparedSystems(tuple(systems), tuple(caveats))

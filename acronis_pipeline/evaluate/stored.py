@@ -86,11 +86,11 @@ def refresh(
     test = EvaluationSetup(dataset.test, base, fine_tuned, others=compared.systems, device=device)
     validation = EvaluationSetup(dataset.validation, base, fine_tuned, reworded, compared.systems, device)
     searched = retrieval.model_dump_json(exclude={"k", "editions"})
-    key = digest(_key(store, test, validation, gold), searched, checked.key, *compared.remarks)
+    key = digest(_key(store, test, validation, gold), searched, checked.key, *compared.caveats)
     if known := _standing(store, recipe, key, test, compared.champion):
         _log.info("%s: indexes and questions are unchanged, report %s stands", recipe, known.report_id)
         return EvalResult(_made_newest(store, known), True, known.report_id)
-    champion = [str(test.ranking_key(compared.champion.system))] if compared.champion else compared.champion_remarks
+    champion = [str(test.ranking_key(compared.champion.system))] if compared.champion else compared.champion_caveats
     report_id = digest(recipe, key, *champion)[:16]
     done = evaluate(
         store,
@@ -102,7 +102,7 @@ def refresh(
         checks=checked,
         canonical=canonical,
         report_id=report_id,
-        remarks=(*compared.champion_remarks, *compared.remarks),
+        caveats=(*compared.champion_caveats, *compared.caveats),
     )
     store.sync(RESULTS_TABLE, schemas.QUESTION_RESULTS, done.results, scope=f"report_id = {quoted(report_id)}")
     store.upsert(REPORTS_TABLE, schemas.REPORTS, _row(done.report, key))

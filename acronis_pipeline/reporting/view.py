@@ -45,7 +45,7 @@ def table_rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
 
 
 def table_as_text(reports: Sequence[Report]) -> str:
-    """Columns aligned by spaces, for a terminal; notes below."""
+    """Columns aligned by spaces, for a terminal; caveats below."""
     cells = [_COLUMNS, *(_cells(row) for row in table_rows(reports))]
     widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
     lines = ["  ".join(_aligned(line, widths)).rstrip() for line in cells]
@@ -54,7 +54,7 @@ def table_as_text(reports: Sequence[Report]) -> str:
 
 
 def table_as_markdown(reports: Sequence[Report]) -> str:
-    """A Markdown table; notes below as a list."""
+    """A Markdown table; caveats below as a list."""
     lines = [
         _COLUMNS,
         [":--"] * _TEXTUAL + ["--:"] * (len(_COLUMNS) - _TEXTUAL),
@@ -96,7 +96,7 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 
 def _remarks(reports: Sequence[Report]) -> list[str]:
-    remarks = [note for report in reports for note in report.notes]
+    remarks = [caveat for report in reports for caveat in report.caveats]
     remarks += [remark for report in reports for remark in _of_the_models(report)]
     remarks += [f"Not answerable, counted apart: {question}" for report in reports for question in report.unanswerable]
     remarks += [f"Scored on the other expected pages: {q}" for report in reports for q in report.partly_answerable]

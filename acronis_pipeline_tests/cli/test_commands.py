@@ -9,8 +9,8 @@ import pytest
 from acronis_pipeline import __version__
 from acronis_pipeline.cli import views
 from acronis_pipeline.pairs import gold
-from acronis_pipeline_tests.bench.test_bench import TESTED_ON, TRAINED_ON, write_dataset
 from acronis_pipeline_tests.cli.conftest import Command
+from acronis_pipeline_tests.evaluate.test_bench import TESTED_ON, TRAINED_ON, write_dataset
 from acronis_pipeline_tests.finished_run import NOT_CRAWLED, RECIPE, UNSCORED, FinishedRun
 
 

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "acronis_pipeline"
 TIERS = [
     {"core"}, {"store"}, {"llm"}, {"encoders"}, {"content"}, {"crawl"}, {"chunk"}, {"pairs"}, {"finetune"}, {"index"},
     {"models"}, {"retrieve"}, {"evaluate"}, {"champion"}, {"reporting"}, {"tracking"}, {"export"}, {"answer"},
-    {"sample_site"}, {"stages"}, {"defs"}, {"api", "bench", "definitions"}, {"cli"},
+    {"sample_site"}, {"stages"}, {"defs"}, {"api", "definitions"}, {"cli"},
 ]  # fmt: skip
 """Every package and loose module, each tier on those before it."""
 KNOW_DAGSTER = {"defs"}

@@ -155,9 +155,9 @@ def test_champion_whose_index_is_behind_is_left_out_with_a_remark_and_its_table_
     base, tuned = (worlds.indexed(site.world.store, indexed.encoder) for indexed in (site.base, site.tuned))  # pyright: ignore[reportArgumentType]
     compared = replace(site, base=base, tuned=tuned).compared(champion)
     assert compared.systems == ()
-    assert "holds other passages" in compared.champion_remarks[0]
+    assert "holds other passages" in compared.champion_caveats[0]
     assert site.world.store.version(champion.system.table) == before
-    assert any("Not compared with the champion" in note for note in site.refresh(compared).report.notes)
+    assert any("Not compared with the champion" in note for note in site.refresh(compared).report.caveats)
 
 
 def test_champion_whose_model_is_gone_costs_no_evaluation(site: Site) -> None:
@@ -166,7 +166,7 @@ def test_champion_whose_model_is_gone_costs_no_evaluation(site: Site) -> None:
     site.world.model_folder(site.older.identity).rmdir()
     compared = site.compared(champion)
     assert compared.systems == ()
-    assert "gone" in compared.champion_remarks[0]
+    assert "gone" in compared.champion_caveats[0]
 
 
 def test_report_stands_after_one_of_its_own_systems_was_promoted(site: Site) -> None:
@@ -231,8 +231,8 @@ def test_endpoint_that_fails_is_a_remark_without_its_key_and_makes_a_new_report_
         impatient = endpoint.model_copy(update={"max_retries": 0})
         without, with_it = (site.refresh(site.compared(None, impatient)).report for _ in range(2))
     assert [system.name for system in without.systems] == OWN
-    assert "embedding model m at http://127.0.0.1" in without.notes[-1]
-    assert "HTTP 500" in without.notes[-1]
+    assert "embedding model m at http://127.0.0.1" in without.caveats[-1]
+    assert "HTTP 500" in without.caveats[-1]
     assert KEY not in without.to_json()
     assert with_it.score("external:m") is not None
 

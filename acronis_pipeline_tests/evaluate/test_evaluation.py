@@ -119,15 +119,15 @@ def test_report_survives_json(done: Evaluation) -> None:
 
 
 def test_small_samples_are_said_so(done: Evaluation) -> None:
-    assert any("25 synthetic questions" in note for note in done.report.notes)
+    assert any("25 synthetic questions" in note for note in done.report.caveats)
 
 
 def test_saturated_base_is_reported_as_no_headroom(world: tuple[Store, IndexedModel, IndexedModel]) -> None:
     store, base, _ = world
     easy = tuple(replace(question(n), query=f"topic{n}") for n in range(20))
     report = evaluate(store, "words", EvaluationSetup(easy, base), EvaluationSetup((), base)).report
-    assert report.notes[0].startswith("No headroom")
-    assert any(note.startswith("No validation questions") for note in report.notes)
+    assert report.caveats[0].startswith("No headroom")
+    assert any(note.startswith("No validation questions") for note in report.caveats)
     assert [system.name for system in report.systems] == ["bm25", "base", "hybrid_base"]
 
 
@@ -137,7 +137,7 @@ def test_questions_whose_passage_left_the_index_count_as_missed(
     store, base, _ = world
     questions = (*DATASET.test[:5], Question("gone", "where is it", ("vanished",), "page"))
     report = evaluate(store, "words", EvaluationSetup(questions, base), EvaluationSetup((), base)).report
-    assert any("1 test question without a gold passage" in note for note in report.notes)
+    assert any("1 test question without a gold passage" in note for note in report.caveats)
     assert report.scores[0].n == 6
 
 
@@ -146,10 +146,10 @@ def test_set_of_which_every_system_misses_every_question_is_noted(
 ) -> None:
     store, base, _ = world
     missed = (Question("gone", "where is it", ("vanished",), "page"),)
-    found = evaluate(store, "words", EvaluationSetup(missed, base), EvaluationSetup((), base)).report.notes
+    found = evaluate(store, "words", EvaluationSetup(missed, base), EvaluationSetup((), base)).report.caveats
     assert any(note.startswith("Every system misses every one of 1 synthetic question.") for note in found)
     assert any(note.startswith("Small sample: 1 synthetic question about 1 page;") for note in found)
-    found = evaluate(store, "words", EvaluationSetup(DATASET.test, base), EvaluationSetup((), base)).report.notes
+    found = evaluate(store, "words", EvaluationSetup(DATASET.test, base), EvaluationSetup((), base)).report.caveats
     assert not any("misses every" in note for note in found)
 
 

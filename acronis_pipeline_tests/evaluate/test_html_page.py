@@ -160,7 +160,7 @@ def test_hostile_page_and_question_stay_text(tmp_path: Path) -> None:
     base, tuned = indexed(store, WordEncoder()), indexed(store, WordEncoder("tuned"))
     dataset = replace(DATASET, test=tuple(replace(question(n), query=f"question{n} {SCRIPT}") for n in range(15, 40)))
     report = evaluation.refresh(store, "words", dataset, (), base, tuned).report
-    page = parsed((store, base, tuned), replace(report, notes=(SCRIPT,), unanswerable=(SCRIPT,)))
+    page = parsed((store, base, tuned), replace(report, caveats=(SCRIPT,), unanswerable=(SCRIPT,)))
     assert page.css("script, img, b[onerror], title + script") == []
     assert {(a.attributes["href"] or "")[:1] for a in page.css("a")} == {"#"}
     assert SCRIPT in text_of(page, ".asked")

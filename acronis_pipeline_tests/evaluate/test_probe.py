@@ -10,9 +10,9 @@ from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.settings import EvaluationSettings
 from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.evaluate import Report, checks, forgetting
-from acronis_pipeline.evaluate.caveats import notes
+from acronis_pipeline.evaluate.caveats import caveats_of
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.bench.test_bench import TESTED_ON, write_dataset
+from acronis_pipeline_tests.evaluate.test_bench import TESTED_ON, write_dataset
 from acronis_pipeline_tests.index.corpora import WordEncoder
 
 N_TOPICS = 24
@@ -57,7 +57,7 @@ def test_model_that_forgot_is_flagged_and_one_that_learned_is_not(store: Store) 
     assert worse.difference.high < 0
     assert worse.flagged
     report = Report("id", "words", "2026-11-21T00:00:00+00:00", "questions", (), forgetting=(worse,), n_validation=9)
-    assert any(note.startswith("The fine-tuned model forgot: on 24 questions") for note in notes(report, ()))
+    assert any(note.startswith("The fine-tuned model forgot: on 24 questions") for note in caveats_of(report, ()))
     assert not forgetting.compare(store, "small", PROBE, broken, sound, 0.03).flagged
 
 
@@ -107,7 +107,7 @@ def test_nano_beir_that_cannot_be_reached_is_a_remark_and_no_error(monkeypatch, 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     found = checks.read(settings(nano_beir=("NanoMSMARCO",)))
     assert found.probes == {}
-    assert found.remarks == (
+    assert found.caveats == (
         "Not checked for forgetting on NanoMSMARCO: the hub did not give zeta-alpha-ai/NanoMSMARCO (ConnectionError).",
     )
 

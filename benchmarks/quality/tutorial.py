@@ -28,9 +28,10 @@ from typing import Any
 import peers
 from question_rows import Rows, rows_of
 
-from acronis_pipeline.bench import BenchResult, bench
+from acronis_pipeline.cli import views
 from acronis_pipeline.core.settings import load_settings
 from acronis_pipeline.evaluate import Report, scoring
+from acronis_pipeline.evaluate.bench import BenchResult, bench
 from acronis_pipeline.pairs import labelled_datasets
 from acronis_pipeline.reporting import view
 from acronis_pipeline.store import Store
@@ -80,7 +81,7 @@ class Found:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            **self.ours.as_json(),
+            **views.bench_as_json(self.ours),
             "table": view.table_rows(self.reports),
             "peers": self.engines,
             "against_peers": list(self.comparisons()),

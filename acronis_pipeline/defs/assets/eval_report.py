@@ -54,7 +54,7 @@ def _metadata(tracker: Tracker, store: Store, done: EvaluatedRecipe) -> dict[str
         "comparison": dg.MetadataValue.md(view.comparison),
         "plot": display.plot(view.plot()),
         "differences": display.plot(view.differences_plot()),
-        "notes": "\n".join(report.notes),
+        "notes": "\n".join(report.caveats),
         "unanswerable": display.table({"question": question} for question in report.unanswerable),
         "duration_s": round(report.duration_s, 2),
         **{f"{s.system.name}_{s.question_set}_ndcg_at_10": s.metrics["ndcg_at_10"].mean for s in report.scores},

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.bench import BenchResult, bench
 from acronis_pipeline.cli import views
 from acronis_pipeline.core.errors import DatasetError, RecipeError
 from acronis_pipeline.core.settings import load_settings
+from acronis_pipeline.evaluate.bench import BenchResult, bench
 from acronis_pipeline.store import Store
 
 SYSTEMS = {"bm25", "base", "fine_tuned", "hybrid"}
@@ -73,7 +73,7 @@ def test_result_says_how_long_training_took_and_what_was_chosen(result: BenchRes
 
 
 def test_json_holds_the_table_the_differences_and_the_training_seconds(result: BenchResult):
-    data = json.loads(json.dumps(result.as_json()))
+    data = json.loads(json.dumps(views.bench_as_json(result)))
     assert {row["system"] for row in data["table"]} >= SYSTEMS
     assert {"hit_rate_at_5", "mrr_at_10", "ndcg_at_10", "ndcg_at_10_low", "n"} <= data["table"][0].keys()
     assert {"a", "b", "metric", "mean", "low", "high", "p_value"} <= data["comparisons"][0].keys()

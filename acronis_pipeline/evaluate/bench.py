@@ -1,12 +1,11 @@
-"""Benchmarks on labelled datasets: train on one, evaluate on another, with the pipeline's own functions."""
+"""`acronis-pipeline bench`: train on one labelled dataset and evaluate on another, as the pipeline does."""
 
 import logging
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from acronis_pipeline import index
 from acronis_pipeline.core.dataset import Question, RetrievalDataset
@@ -21,7 +20,6 @@ from acronis_pipeline.models import records
 from acronis_pipeline.models.indexed import indexed_base, indexed_model
 from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.pairs import labelled_datasets
-from acronis_pipeline.reporting import view
 from acronis_pipeline.store import Store
 
 _log = logging.getLogger(__name__)
@@ -34,22 +32,6 @@ class BenchResult:
     reports: tuple[Report, ...]
     training_s: dict[str, float]
     chosen: dict[str, str]
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "table": view.table_rows(self.reports),
-            "training_s": self.training_s,
-            "chosen": self.chosen,
-            "comparisons": [
-                {"recipe": report.recipe, "a": c.a, "b": c.b, "metric": c.metric, **vars(c.difference)}
-                for report in self.reports
-                for c in report.comparisons
-            ],
-            "forgetting": [
-                {"recipe": report.recipe, **asdict(found)} for report in self.reports for found in report.forgetting
-            ],
-            "notes": list(dict.fromkeys(note for report in self.reports for note in report.notes)),
-        }
 
 
 def bench(
@@ -108,10 +90,10 @@ def _evaluate(
         validation,
         retrieval=settings.retrieval,
         checks=checks.read(settings.evaluation),
-        remarks=compared.remarks,
+        caveats=compared.caveats,
     ).report
     leaked = leak.overlap_note(learning, testing)
-    return replace(report, notes=(leaked, *report.notes)) if leaked else report
+    return replace(report, caveats=(leaked, *report.caveats)) if leaked else report
 
 
 def _setup(
