@@ -36,7 +36,7 @@ from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.core.settings.profile import remembering
 from acronis_pipeline.evaluate import Report, checks, latest_report
 from acronis_pipeline.finetune import load_recipe
-from acronis_pipeline.llm.endpoint import require_configured
+from acronis_pipeline.llm import require_configured
 from acronis_pipeline.pairs import gold
 from acronis_pipeline.retrieve import Filters
 from acronis_pipeline.stages import (

@@ -40,7 +40,7 @@ class Load:
 def generate(url: str, folder: Path, load: Load, out: Path) -> None:
     """The measured process: make questions for `n_chunks` chunks and write them and the seconds down."""
     from acronis_pipeline.core.settings import LlmSettings
-    from acronis_pipeline.llm.session import LlmSession
+    from acronis_pipeline.llm import LlmSession
     from acronis_pipeline.pairs.generator import Chunk
     from acronis_pipeline.pairs.generators.language_model import LlmGenerator
     from acronis_pipeline.store import Store

@@ -78,8 +78,8 @@ class BatchRun:
         # Outside of `except`: an error raised in there would carry the server's words, which may repeat the key.
         if status == 404:
             raise GeneratorError(f"{self._endpoint} has no Batch API (HTTP 404); set {ENV_PREFIX}LLM__BATCH=false")
-        of_error(status, "", {}, endpoint=self._endpoint, model=self._model)
-        raise GeneratorError(f"{self._endpoint}: HTTP {status} from its Batch API; run again")
+        refused = of_error(status, "", endpoint=self._endpoint, model=self._model)
+        raise GeneratorError(refused.remedy or f"{self._endpoint}: HTTP {status} from its Batch API; run again")
 
     def _ask_all(self, client: "OpenAI") -> Generator[Answers, None, None]:
         answered: set[str] = set()
@@ -88,9 +88,9 @@ class BatchRun:
                 _log.info("batch %s of an earlier run is found again", batch.id)
                 outcomes = self._wait_for(client, submission, batch)
                 for outcome in outcomes.values():
-                    self._budget.charge(outcome.answer or Reply(""))
-                answered |= {key for key, outcome in outcomes.items() if outcome.answer}
-                yield [(key, outcome) for key, outcome in outcomes.items() if outcome.answer]
+                    self._budget.charge(outcome.reply or Reply(""))
+                answered |= {key for key, outcome in outcomes.items() if outcome.reply}
+                yield [(key, outcome) for key, outcome in outcomes.items() if outcome.reply]
                 self._remember(submission, batch.id, collected=True)
         missing = {key: prompt for key, prompt in self._prompts.items() if key not in answered}
         for last_round in (False,) * (_ROUNDS - 1) + (True,):
@@ -104,7 +104,7 @@ class BatchRun:
                 submission, batch = self._submit(client, affordable)
                 outcomes = self._wait_for(client, submission, batch)
                 for key, outcome in outcomes.items():
-                    self._budget.settle(part[key], outcome.answer)
+                    self._budget.settle(part[key], outcome.reply)
                     if not last_round and self._learn(affordable[key], outcome):
                         refused[key] = part[key]
                 yield [(key, outcome) for key, outcome in outcomes.items() if key not in refused]
@@ -113,9 +113,9 @@ class BatchRun:
 
     def _learn(self, sent: dict[str, Any], outcome: Outcome) -> bool:
         """Whether a request should go into another batch, put differently."""
-        if outcome.answer:
+        if outcome.reply:
             self._dialect.confirm(sent)
-        return outcome.message is not None and self._dialect.learn(sent, outcome.message)
+        return outcome.is_about_request and self._dialect.learn(sent, outcome.words)
 
     def _parts(self, prompts: Mapping[str, Prompt]) -> Iterator[dict[str, Prompt]]:
         """The prompts in files of a size that the endpoint takes."""
@@ -178,10 +178,7 @@ class BatchRun:
             return of_success(body)
         if not isinstance(status, int):
             return Outcome(failure="batch error")
-        try:
-            return of_error(status, json.dumps(body), {}, endpoint=self._endpoint, model=self._model)
-        except GeneratorError:  # the batch was accepted: one line of it cannot condemn the others
-            return Outcome(failure=f"HTTP {status}")
+        return of_error(status, json.dumps(body), endpoint=self._endpoint, model=self._model)
 
     def _open_submissions(self) -> list[dict[str, Any]]:
         where = f"endpoint = {quoted(self._endpoint)} AND model = {quoted(self._model)} AND collected_at IS NULL"

@@ -1,4 +1,4 @@
-"""What a run may use and how fast: tokens, money, requests a minute."""
+"""What a run may use and has used of a language model: tokens and money."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,18 +62,18 @@ class Budget:
         self.n_under_way += 1
         return True
 
-    def settle(self, prompt: Prompt, answer: Reply | None) -> None:
+    def settle(self, prompt: Prompt, reply: Reply | None) -> None:
         """Put what was really used in the place of the reservation."""
         self._reserved_tokens -= prompt.tokens_at_most
         self._reserved_usd -= self._worst_usd(prompt)
         self.n_under_way -= 1
-        if answer:
-            self.charge(answer)
+        if reply:
+            self.charge(reply)
 
-    def charge(self, answer: Reply) -> None:
-        """Count an answer."""
-        self.prompt_tokens += answer.prompt_tokens
-        self.completion_tokens += answer.completion_tokens
+    def charge(self, reply: Reply) -> None:
+        """Count a reply."""
+        self.prompt_tokens += reply.prompt_tokens
+        self.completion_tokens += reply.completion_tokens
 
     def usage(self) -> LlmUsage:
         return LlmUsage(
@@ -85,31 +85,10 @@ class Budget:
         return f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens{cost}"
 
     def _worst_usd(self, prompt: Prompt) -> float:
-        return self._cost_usd(prompt.prompt_tokens_estimate, prompt.max_tokens)
+        return self._cost_usd(prompt.prompt_tokens_estimate, prompt.max_tokens or 0)
 
     def _cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
         settings = self._settings
         return (
             prompt_tokens * settings.prompt_usd_per_million + completion_tokens * settings.completion_usd_per_million
         ) / _MILLION
-
-
-class Pace:
-    """So much a minute, spread evenly: servers count by the second as well.
-
-    Times are in seconds of one monotonic clock, given by the caller.
-    """
-
-    def __init__(self, per_minute: int | None) -> None:
-        self._seconds_each = 60 / per_minute if per_minute else 0.0
-        self._next = 0.0
-
-    def reserve(self, amount: float, now: float) -> float:
-        """Seconds to wait before `amount` may be used."""
-        start = max(self._next, now)
-        self._next = start + amount * self._seconds_each
-        return start - now
-
-    def correct(self, amount: float) -> None:
-        """`amount` more than reserved was used; less, if negative."""
-        self._next += amount * self._seconds_each

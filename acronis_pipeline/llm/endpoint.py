@@ -1,7 +1,4 @@
-"""Which language model is asked, where, and with which key.
-
-What an endpoint understands of the chat protocol, learned from its refusals and remembered for the run.
-"""
+"""Which language model is asked, where, with which key, and in which dialect of the chat protocol."""
 
 import logging
 import os
@@ -12,6 +9,10 @@ from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.settings import ENV_PREFIX, LlmSettings
 from acronis_pipeline.llm.exchange import Prompt
 
+_log = logging.getLogger(__name__)
+_LEVELS = ("json_schema", "json_object", "text")
+_ABOUT_STRUCTURE = ("response_format", "json_schema", "json_object", "structured", "grammar", "guided")
+_ABOUT_LENGTH = ("context length", "context_length", "context size", "too long", "maximum context")
 _NO_KEY = "none"
 
 
@@ -59,14 +60,8 @@ def without_key(text: str, settings: LlmSettings) -> str:
     return text.replace(key, "…") if key != _NO_KEY else text
 
 
-_log = logging.getLogger(__name__)
-_LEVELS = ("json_schema", "json_object", "text")
-_ABOUT_STRUCTURE = ("response_format", "json_schema", "json_object", "structured", "grammar", "guided")
-_ABOUT_LENGTH = ("context length", "context_length", "context size", "too long", "maximum context")
-
-
 class Dialect:
-    """How to put a prompt to one endpoint.
+    """How to put a prompt to one endpoint, learned from its refusals and remembered for the run.
 
     Structured output by JSON schema where the server has it, else a JSON object, else plain text; the newer name of the
     token limit and no temperature for models that insist.
@@ -86,9 +81,13 @@ class Dialect:
 
     def body(self, prompt: Prompt, model: str) -> dict[str, Any]:
         """The request's JSON."""
-        body: dict[str, Any] = {"model": model, "messages": prompt.messages, self._token_limit: prompt.max_tokens}
+        body: dict[str, Any] = {"model": model, "messages": prompt.messages}
+        if prompt.max_tokens is not None:
+            body[self._token_limit] = prompt.max_tokens
         if self._temperature is not None:
             body["temperature"] = self._temperature
+        if prompt.answer is None:
+            return body
         if self.structure == "json_schema":
             body["response_format"] = {"type": "json_schema", "json_schema": prompt.json_schema}
         elif self.structure == "json_object":

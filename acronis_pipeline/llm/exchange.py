@@ -6,25 +6,39 @@ among chatter, cut off, or no JSON at all.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.core.retries import retry_after_s
 from acronis_pipeline.core.settings import ENV_PREFIX
 
+Entry = TypeVar("Entry", bound=BaseModel)
+
+REFUSED, TRUNCATED = "refused", "truncated answer"
+NO_COMPLETION = "no completion in the response"
+_TRANSIENT = {408, 409, 425, 429}
+_ABOUT_THE_REQUEST = {400, 422, 501}
+NO_CONTENT, REFUSED_IN_WORDS = "empty answer", "refused in words"
 _BYTES_PER_TOKEN = 3.5
 """English has 4 to 5 bytes a token, other languages fewer; estimates should rather be too high."""
 _MESSAGE_TOKENS = 20
+_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_NUMBERED_LINE = re.compile(r"^\s*(\d{1,2})\s*[.):]\s+(\S.*)$", re.MULTILINE)
+_OPENING = re.compile(r"[{\[]")
+_SORRY = re.compile(
+    r"\W*(?:(?:i['’]m |i am )?(?:very |so )?(?:sorry|afraid|unable|not able)\b"
+    r"|i (?:can['’]t|cannot|can not|won['’]t|will not|must decline)\b|as an ai\b)",
+    re.IGNORECASE,
+)
+"""How an answer begins that declines in plain words."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A conversation and the shape of its answer.
+    """A conversation and the form of its answer: None for plain text.
 
     `remembered_as` names the answer in the cache instead of the text of the messages: for what is asked once and kept,
     whatever the corpus does.
@@ -32,8 +46,8 @@ class Prompt:
 
     system: str
     user: str
-    answer: type[BaseModel]
-    max_tokens: int
+    answer: type[BaseModel] | None
+    max_tokens: int | None
     remembered_as: str | None = None
 
     @property
@@ -41,15 +55,17 @@ class Prompt:
         return [{"role": "system", "content": self.system}, {"role": "user", "content": self.user}]
 
     @property
-    def json_schema(self) -> dict[str, Any]:
+    def json_schema(self) -> dict[str, Any] | None:
         """The answer's schema as strict structured output wants it."""
+        if self.answer is None:
+            return None
         schema = self.answer.model_json_schema()
         return {"name": self.answer.__name__, "strict": True, "schema": schema}
 
     @property
     def tokens_at_most(self) -> int:
         """Estimate of prompt tokens, and every token the answer may have."""
-        return self.prompt_tokens_estimate + self.max_tokens
+        return self.prompt_tokens_estimate + (self.max_tokens or 0)
 
     @property
     def prompt_tokens_estimate(self) -> int:
@@ -81,23 +97,19 @@ class Unanswered:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one attempt ended: with an answer that was paid for, or with a failure.
+    """How a request ended: with a reply that was paid for, or with a failure.
 
-    Of a failure, `retryable` says whether another attempt may help, `retry_after_s` how long the server wants to be
-    left alone, and `message` what it has against the request. That is only searched, never shown: some repeat the key.
+    Of a failure, `is_transient` says whether another attempt may help, `is_about_request` whether another form of the
+    request may, and `remedy` is what a person has to do where no request can fare better. `words` are the server's own:
+    to be searched, and not to be shown before `without_key` has seen them, for some repeat the key.
     """
 
-    answer: Reply | None = None
+    reply: Reply | None = None
     failure: str | None = None
-    retryable: bool = False
-    retry_after_s: float | None = None
-    message: str | None = None
-
-
-REFUSED, TRUNCATED = "refused", "truncated answer"
-NO_COMPLETION = "no completion in the response"
-_TRANSIENT = {408, 409, 425, 429}
-_ABOUT_THE_REQUEST = {400, 422, 501}
+    is_transient: bool = False
+    is_about_request: bool = False
+    words: str = ""
+    remedy: str | None = None
 
 
 def read_body(text: str | bytes) -> Any:
@@ -113,7 +125,7 @@ def of_success(body: Any) -> Outcome:
     choices = body.get("choices") if isinstance(body, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-        return Outcome(failure=NO_COMPLETION, retryable=True)
+        return Outcome(failure=NO_COMPLETION, is_transient=True, words="status 200 with no answer in it")
     content = choice["message"].get("content")
     finish = choice.get("finish_reason")
     failure = TRUNCATED if finish == "length" else None
@@ -131,55 +143,22 @@ def of_success(body: Any) -> Outcome:
     )
 
 
-def of_error(status: int, message: str, headers: Mapping[str, str], *, endpoint: str, model: str) -> Outcome:
-    """What any other status means.
-
-    Raises
-    ------
-    GeneratorError
-        If no other request can fare better: key refused, model unknown, account empty.
-    """
+def of_error(status: int, words: str, *, endpoint: str, model: str) -> Outcome:
+    """What any other status means."""
+    remedy = None
     if status in {401, 403}:
-        raise GeneratorError(
-            f"{endpoint} refused the key (HTTP {status}); set {ENV_PREFIX}LLM__API_KEY or OPENAI_API_KEY"
-        )
-    if status == 404:
-        raise GeneratorError(
+        remedy = f"{endpoint} refused the key (HTTP {status}); set {ENV_PREFIX}LLM__API_KEY or OPENAI_API_KEY"
+    elif status == 404:
+        remedy = (
             f"{endpoint} knows no model {model!r} (HTTP 404); set {ENV_PREFIX}LLM__MODEL or {ENV_PREFIX}LLM__BASE_URL"
         )
-    if status == 429 and "insufficient_quota" in message:
-        raise GeneratorError(
+    elif status == 429 and "insufficient_quota" in words:
+        remedy = (
             f"{endpoint}: the account's quota is used up (HTTP 429); add to it and run again: answers so far are kept"
         )
-    retryable = status in _TRANSIENT or (status >= 500 and status not in _ABOUT_THE_REQUEST)
-    return Outcome(
-        failure=f"HTTP {status}",
-        retryable=retryable,
-        retry_after_s=_retry_after_s(headers),
-        message=message if status in _ABOUT_THE_REQUEST else None,
-    )
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait as the server says, in any of the three forms in use; None if it does not say."""
-    try:
-        return max(0.0, float(headers["retry-after-ms"]) / 1000)
-    except (KeyError, ValueError):
-        return retry_after_s(headers.get("retry-after"))
-
-
-NO_CONTENT, REFUSED_IN_WORDS = "empty answer", "refused in words"
-_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
-_NUMBERED_LINE = re.compile(r"^\s*(\d{1,2})\s*[.):]\s+(\S.*)$", re.MULTILINE)
-_OPENING = re.compile(r"[{\[]")
-_SORRY = re.compile(
-    r"\W*(?:(?:i['’]m |i am )?(?:very |so )?(?:sorry|afraid|unable|not able)\b"
-    r"|i (?:can['’]t|cannot|can not|won['’]t|will not|must decline)\b|as an ai\b)",
-    re.IGNORECASE,
-)
-"""How an answer begins that declines in plain words."""
-
-Entry = TypeVar("Entry", bound=BaseModel)
+    is_about_request = status in _ABOUT_THE_REQUEST
+    is_transient = not is_about_request and (status in _TRANSIENT or status >= 500)
+    return Outcome(None, f"HTTP {status}", is_transient, is_about_request, words, remedy)
 
 
 def entries(content: str, entry: type[Entry], *, text_field: str) -> list[Entry] | None:
@@ -205,11 +184,11 @@ def entries(content: str, entry: type[Entry], *, text_field: str) -> list[Entry]
     return _fitting(loose, entry, text_field) or _fitting(lines, entry, text_field) or None
 
 
-def fault(answer: Reply, malformed: str) -> str:
-    """Why an answer without a usable entry has none; `malformed` if it is just not of the form asked for."""
-    if answer.failure:
-        return answer.failure
-    said = _THINKING.sub("", answer.content).strip()
+def fault(reply: Reply, malformed: str) -> str:
+    """Why a reply without a usable entry has none; `malformed` if it is just not of the form asked for."""
+    if reply.failure:
+        return reply.failure
+    said = _THINKING.sub("", reply.content).strip()
     if not said:
         return NO_CONTENT
     return REFUSED_IN_WORDS if _SORRY.match(said) else malformed

@@ -1,17 +1,23 @@
-"""Asking many prompts at once over HTTP: slots, rates, retries, time-outs, and a clean stop."""
+"""Asking many prompts at once over HTTP: slots, rates, time-outs, and a clean stop; the OpenAI client asks again."""
 
 import asyncio
 import logging
 import queue
-import random
 import threading
 import time
-from collections.abc import Generator, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import nullcontext, suppress
+from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import httpx2
+from aiolimiter import AsyncLimiter
+
+from acronis_pipeline.core.errors import GeneratorError
+from acronis_pipeline.core.retries import backoff_s, hold_s
 from acronis_pipeline.core.settings import LlmSettings
-from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget, Pace
+from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget
 from acronis_pipeline.llm.endpoint import Dialect, client_options
 from acronis_pipeline.llm.exchange import Outcome, Prompt, of_error, of_success, read_body
 
@@ -23,17 +29,41 @@ Answers = list[tuple[str, Outcome]]
 _log = logging.getLogger(__name__)
 
 NOT_ASKED = "not asked: the endpoint does not answer"
-TIMED_OUT = "time-out"
+TIMED_OUT, REFUSED_FOR_NOW = "time-out", "HTTP 429"
 _STOPPED = "not asked: stopped"
 
-_BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 8.0
-_LONGEST_RETRY_AFTER_S = 120.0
 _TIMEOUT_RETRIES = 1
 """A prompt that hung twice would hold a slot for minutes more."""
-_PATIENCE_WITH_429 = 5
-"""A 429 says "later", not "no": it may be met this many times as often as other failures."""
+PATIENCE_WITH_429 = 5
+"""A 429 says "later", not "no": in a long run it may be met this many times as often as other failures."""
 _LIVE_PER_SLOT = 8
 """Requests begun per slot: those that wait for another attempt leave their slot to others."""
+
+
+_ASKED: ContextVar[Prompt] = ContextVar("_ASKED")
+"""The prompt of the task that makes an attempt: the client hands on the request alone."""
+
+
+class _Ended(Exception):  # noqa: N818 (no error: it takes an outcome past the client's retries)
+    """No further attempt is worth it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.failure)
+        self.outcome = outcome
+
+
+class _HttpClient(httpx2.AsyncClient):
+    """Sends each attempt of the OpenAI client when its turn has come."""
+
+    def __init__(self, run: "OnlineRun") -> None:
+        # The slots are the limit.
+        super().__init__(
+            follow_redirects=True, limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+        )
+        self._run = run
+
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return await self._run.attempt(request, partial(super().send, request, **options))
 
 
 class OnlineRun:
@@ -42,6 +72,10 @@ class OnlineRun:
     `groups` gives outcomes by key, in groups as they come: whatever arrived while the last group was being stored
     is the next group, so nothing that was answered waits longer than one write. The requests run on an event loop in a
     thread of their own, because a notebook has a loop already.
+
+    The OpenAI client waits between attempts, as long as Retry-After says; what is here says which are worth it, and
+    lets an attempt through when there is a slot and the rates allow it. `patience_with_429` times as many attempts are
+    made after a 429 as after other failures.
     """
 
     def __init__(
@@ -51,11 +85,18 @@ class OnlineRun:
         dialect: Dialect,
         budget: Budget,
         name: str,
+        *,
+        patience_with_429: int = PATIENCE_WITH_429,
     ) -> None:
         assert settings.model
         self._prompts, self._settings, self._model = prompts, settings, settings.model
         self._dialect, self._budget, self._endpoint = dialect, budget, name
-        self._requests, self._tokens = Pace(settings.requests_per_minute), Pace(settings.tokens_per_minute)
+        self._retries_of_429 = settings.max_retries * patience_with_429
+        # Spread evenly rather than in bursts of a minute's worth: servers count by the second as well.
+        per_minute, tokens_per_minute = settings.requests_per_minute, settings.tokens_per_minute
+        self._requests = AsyncLimiter(1, 60 / per_minute) if per_minute else nullcontext()
+        self._tokens = AsyncLimiter(tokens_per_minute / 60, 1) if tokens_per_minute else None
+        self._tokens_owed = 0.0
         self._arrived: queue.SimpleQueue[tuple[str, Outcome] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: Any = None
@@ -114,8 +155,7 @@ class OnlineRun:
         self._slots = asyncio.Semaphore(self._settings.concurrency)
         live = asyncio.Semaphore(self._settings.concurrency * _LIVE_PER_SLOT)
         client = AsyncOpenAI(
-            **client_options(self._settings),
-            max_retries=0,  # a retry inside the client would keep its slot while it waits
+            **client_options(self._settings), http_client=_HttpClient(self), max_retries=self._retries_of_429
         )
         async with client, asyncio.TaskGroup() as tasks:
             for key, prompt in self._prompts.items():
@@ -123,106 +163,133 @@ class OnlineRun:
                 tasks.create_task(self._ask(client, key, prompt)).add_done_callback(lambda _: live.release())
 
     async def _ask(self, client: "AsyncOpenAI", key: str, prompt: Prompt) -> None:
-        """Attempts at one prompt until it has an outcome that stands."""
-        attempt = 0
-        while True:
-            try:
-                async with self._slots:
-                    if not await self._may_go(prompt):
-                        outcome = Outcome(failure=self._stop)
-                        break
-                    outcome = Outcome()
-                    try:
-                        outcome = await self._attempt(client, prompt)
-                    finally:
-                        self._settle(prompt, outcome)
-            except Exception as error:  # a refused key, or a bug: no reason to lose what others were answered
-                self._error = self._error or error
-                self._stop = self._stop or _STOPPED
-                outcome = Outcome(failure=_STOPPED)
-                break
-            attempt += 1
-            if not self._is_worth_another(outcome, attempt):
-                break
-            await asyncio.sleep(_wait_s(outcome, attempt))
+        """One prompt until it has an outcome that stands."""
+        _ASKED.set(prompt)
+        try:
+            outcome = await self._answer(client, prompt)
+        except Exception as error:  # a bug: no reason to lose what others were answered
+            self._end(error)
+            outcome = Outcome(failure=_STOPPED)
         self._note_end(outcome)
         self._arrived.put((key, outcome))
 
-    async def _may_go(self, prompt: Prompt) -> bool:
-        """Wait for the budget and the rates; False if there is nothing more to be asked."""
-        while not self._stop and not self._budget.reserve(prompt):
-            if not self._budget.n_under_way:
-                self._stop = BUDGET_SPENT
-                return False
-            await asyncio.sleep(0.02)  # those under way may turn out cheaper than they could have been
-        if self._stop:
-            return False
-        now = time.monotonic()
-        rates_s = max(self._requests.reserve(1, now), self._tokens.reserve(prompt.tokens_at_most, now))
-        await asyncio.sleep(max(rates_s, self._paused_until - now, 0))
-        return True
-
-    async def _attempt(self, client: "AsyncOpenAI", prompt: Prompt) -> Outcome:
+    async def _answer(self, client: "AsyncOpenAI", prompt: Prompt) -> Outcome:
         """One outcome; a dialect that the server does not speak is corrected on the way."""
         import openai
 
         while True:
             body = self._dialect.body(prompt, self._model)
-            self.attempts += 1
             try:
-                async with asyncio.timeout(self._settings.timeout_s):  # the client's own counts silence only
-                    response = await client.chat.completions.with_raw_response.create(**body)
-            except (TimeoutError, openai.APITimeoutError):
-                return Outcome(failure=TIMED_OUT, retryable=True)
-            except openai.APIConnectionError:
-                return Outcome(failure="no connection", retryable=True)
-            except openai.APIStatusError as error:
-                refusal = error.response
+                response = await client.chat.completions.with_raw_response.create(**body)
+            except _Ended as ended:
+                outcome = ended.outcome
+            except openai.APIStatusError as error:  # wants to be left alone for longer than the client waits
+                outcome = Outcome(failure=f"HTTP {error.status_code}", words=error.response.text)
             else:
-                outcome = of_success(read_body(response.content))
-                if outcome.answer:
-                    self._dialect.confirm(body)
+                self._dialect.confirm(body)
+                return of_success(read_body(response.content))
+            if not (outcome.is_about_request and self._dialect.learn(body, outcome.words)):
                 return outcome
-            # Outside of `except`: an error raised in there would carry the server's words, which may repeat the key.
-            outcome = of_error(
-                refusal.status_code, refusal.text, refusal.headers,
-                endpoint=self._endpoint, model=self._model,
-            )  # fmt: skip
-            if outcome.message is None or not self._dialect.learn(body, outcome.message):
-                return outcome
+
+    async def attempt(self, request: httpx2.Request, send: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
+        """One attempt of the client, sent when there is a slot for it, and money, and the rates allow it.
+
+        It returns a completion, or a response after which the client is to try again; what is to be tried again without
+        a response is an error of httpx2, anything else is `_Ended`.
+        """
+        prompt = _ASKED.get()
+        n_before = int(request.headers.get("x-stainless-retry-count", 0))  # the client counts its attempts there
+        async with self._slots:
+            await self._turn(prompt)
+            outcome = Outcome()
+            try:
+                response, outcome = await self._sent(send)
+            finally:
+                self._settle(prompt, outcome)
+            if response is not None and outcome.reply:
+                self._refusals_in_row = 0
+                return response
+            if outcome.remedy:
+                self._end(GeneratorError(outcome.remedy))
+            self._slow_down(outcome, response, n_before)
+            if not outcome.is_transient or self._stop or n_before >= self._retries(outcome):
+                raise _Ended(outcome)
+        if response is None or response.is_success:
+            raise httpx2.TransportError(str(outcome.failure), request=request)
+        response.headers["x-should-retry"] = "true"
+        return response
+
+    async def _turn(self, prompt: Prompt) -> None:
+        """Wait for the budget and the rates.
+
+        Raises
+        ------
+        _Ended
+            If there is nothing more to be asked.
+        """
+        while not self._stop and not self._budget.reserve(prompt):
+            if not self._budget.n_under_way:
+                self._stop = BUDGET_SPENT
+            else:
+                await asyncio.sleep(0.02)  # those under way may turn out cheaper than they could have been
+        if self._stop:
+            raise _Ended(Outcome(failure=self._stop))
+        async with self._requests:
+            await self._take_tokens(prompt.tokens_at_most)
+        await asyncio.sleep(max(self._paused_until - time.monotonic(), 0))
+
+    async def _take_tokens(self, amount: float) -> None:
+        """Wait until the rate has so many tokens left, more or fewer by what others used against their reservation."""
+        amount += self._tokens_owed
+        self._tokens_owed = min(0.0, amount)
+        while self._tokens and amount > 0:
+            part = min(amount, self._tokens.max_rate)
+            await self._tokens.acquire(part)
+            amount -= part
+
+    async def _sent(self, send: Callable[[], Awaitable[httpx2.Response]]) -> tuple[httpx2.Response | None, Outcome]:
+        self.attempts += 1
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):  # the client's own counts silence only
+                response = await send()
+        except (TimeoutError, httpx2.TimeoutException):
+            return None, Outcome(failure=TIMED_OUT, is_transient=True)
+        except httpx2.TransportError:
+            return None, Outcome(failure="no connection", is_transient=True)
+        if response.is_success:
+            return response, of_success(read_body(response.content))
+        return response, of_error(response.status_code, response.text, endpoint=self._endpoint, model=self._model)
 
     def _settle(self, prompt: Prompt, outcome: Outcome) -> None:
-        self._budget.settle(prompt, outcome.answer)
-        used = outcome.answer.prompt_tokens + outcome.answer.completion_tokens if outcome.answer else 0
-        self._tokens.correct(used - prompt.tokens_at_most)
+        self._budget.settle(prompt, outcome.reply)
+        used = outcome.reply.prompt_tokens + outcome.reply.completion_tokens if outcome.reply else 0
+        self._tokens_owed += used - prompt.tokens_at_most
 
-    def _is_worth_another(self, outcome: Outcome, attempt: int) -> bool:
-        """Also slows everyone down when the server refuses all alike."""
-        is_429 = outcome.failure == "HTTP 429"
-        self._refusals_in_row = self._refusals_in_row + 1 if is_429 else 0
-        if is_429 and self._refusals_in_row >= self._settings.concurrency:
-            self._paused_until = time.monotonic() + _wait_s(outcome, attempt)
-        if not outcome.retryable or self._stop or (outcome.retry_after_s or 0) > _LONGEST_RETRY_AFTER_S:
-            return False
+    def _retries(self, outcome: Outcome) -> int:
+        if outcome.failure == REFUSED_FOR_NOW:
+            return self._retries_of_429
         retries = self._settings.max_retries
-        if is_429:
-            retries *= _PATIENCE_WITH_429
-        elif outcome.failure == TIMED_OUT:
-            retries = min(retries, _TIMEOUT_RETRIES)
-        return attempt <= retries
+        return min(retries, _TIMEOUT_RETRIES) if outcome.failure == TIMED_OUT else retries
+
+    def _end(self, error: Exception) -> None:
+        """Ask nothing more; what is under way goes on."""
+        self._error = self._error or error
+        self._stop = self._stop or _STOPPED
+
+    def _slow_down(self, outcome: Outcome, response: httpx2.Response | None, n_before: int) -> None:
+        """Hold everyone back when the server refuses all alike."""
+        self._refusals_in_row = self._refusals_in_row + 1 if outcome.failure == REFUSED_FOR_NOW else 0
+        if response is not None and self._refusals_in_row >= self._settings.concurrency:
+            ms = response.headers.get("retry-after-ms", "")
+            wait_s = int(ms) / 1000 if ms.isdigit() else hold_s(response.headers.get("retry-after"))
+            self._paused_until = time.monotonic() + (backoff_s(min(n_before, 4)) if wait_s is None else wait_s)
 
     def _note_end(self, outcome: Outcome) -> None:
         """A dead endpoint is given up before every prompt has tried it."""
-        self._failures_in_row = 0 if outcome.answer else self._failures_in_row + 1
+        self._failures_in_row = 0 if outcome.reply else self._failures_in_row + 1
         if not self._stop and self._failures_in_row >= max(16, 2 * self._settings.concurrency):
             self._stop = NOT_ASKED
             _log.warning(
                 "%s: %d requests in a row failed, the last with %s; asking no more",
                 self._endpoint, self._failures_in_row, outcome.failure,
             )  # fmt: skip
-
-
-def _wait_s(outcome: Outcome, attempt: int) -> float:
-    if outcome.retry_after_s is not None:
-        return outcome.retry_after_s
-    return min(_BACKOFF_S * 2 ** (attempt - 1), _LONGEST_BACKOFF_S) * random.uniform(0.75, 1)

@@ -1,10 +1,15 @@
 """What every question generator takes and gives: chunks in, candidate queries out, failures counted."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from importlib.metadata import entry_points
+from typing import Literal
 
+from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.settings import PairSettings
+from acronis_pipeline.core.settings.corpus import GENERATOR_ENTRY_POINTS
 from acronis_pipeline.store import Store, schemas
 
 Task = Literal["question-passage", "search-passage", "statement-passage"]
@@ -85,20 +90,41 @@ class Generation:
     failures: Mapping[str, int] = field(default_factory=dict)
 
 
-class Generator(Protocol):
+class Generator(ABC):
     """Makes queries from chunks.
 
     `name` and `prompt_hash` together say which rows of the pairs table are this generator's current work: when the hash
     changes, every chunk is asked again.
+
+    Another package adds its own through the entry point group `acronis_pipeline.generators`: what stands there, a class
+    or a function, is called with every chunk and the `PairSettings`, and gives a generator of the entry's name.
     """
 
-    @property
-    def name(self) -> str: ...
+    name: str
+    prompt_hash: str
 
-    @property
-    def prompt_hash(self) -> str: ...
+    @abstractmethod
+    def generate(self, chunks: Sequence[Chunk]) -> Generation:
+        """Candidates of `chunks`, which are those that have no queries of this name and hash yet."""
 
-    def generate(self, chunks: Sequence[Chunk]) -> Generation: ...
+
+def of_other_package(name: str, chunks: Sequence[Chunk], options: PairSettings) -> Generator:
+    """The generator that an installed package registered under a name.
+
+    Raises
+    ------
+    GeneratorError
+        If what is registered is no generator of that name.
+    """
+    (entry, *_) = entry_points(group=GENERATOR_ENTRY_POINTS, name=name)
+    try:
+        made = entry.load()(chunks, options)
+    except (ImportError, AttributeError) as error:
+        raise GeneratorError(f"generator {name!r} cannot be loaded from {entry.value} ({error})") from error
+    if not isinstance(made, Generator) or made.name != name:
+        found = f"a generator named {made.name!r}" if isinstance(made, Generator) else f"a {type(made).__name__}"
+        raise GeneratorError(f"{entry.value} gives {found}; it must give a `Generator` whose name is {name!r}")
+    return made
 
 
 def read_chunks(store: Store) -> tuple[Chunk, ...]:

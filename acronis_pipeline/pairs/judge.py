@@ -2,14 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from acronis_pipeline.llm import exchange
-from acronis_pipeline.llm.exchange import Prompt, Unanswered
-from acronis_pipeline.llm.session import LlmSession
-from acronis_pipeline.pairs.filters import Verdict
+from acronis_pipeline import llm
+from acronis_pipeline.llm import LlmSession, Prompt, Unanswered
+from acronis_pipeline.pairs.filters import Case, Refusals, Step
 from acronis_pipeline.pairs.generator import Candidate, Chunk
 from acronis_pipeline.pairs.generators.prompts import fence_of, fenced
 
@@ -79,7 +78,7 @@ def judge(session: LlmSession, candidates: Sequence[Candidate], chunks: Mapping[
             continue
         opinions = _opinions(answer.content)
         if not opinions:
-            session.note_failure(exchange.fault(answer, MALFORMED))
+            session.note_failure(llm.fault(answer, MALFORMED))
         judgements |= {
             asked[opinion.number - 1].pair_id: Judgement(opinion.answerable, opinion.standalone)
             for opinion in opinions
@@ -89,7 +88,7 @@ def judge(session: LlmSession, candidates: Sequence[Candidate], chunks: Mapping[
 
 
 def _opinions(content: str) -> list[Opinion]:
-    return exchange.entries(content, Opinion, text_field="query") or []
+    return llm.entries(content, Opinion, text_field="query") or []
 
 
 def _prompt(passage: str, queries: Sequence[str]) -> Prompt:
@@ -103,16 +102,16 @@ def _prompt(passage: str, queries: Sequence[str]) -> Prompt:
     )
 
 
-def reject_unfit(session: LlmSession, verdicts: Sequence[Verdict], chunks: Mapping[str, Chunk]) -> list[Verdict]:
-    """The verdicts with the model's say: kept pairs that it finds unfit are rejected, those it says nothing of stay."""
-    kept = [verdict.candidate for verdict in verdicts if verdict.reason is None]
-    judgements = judge(session, kept, chunks)
-    return [
-        replace(verdict, reason=_fault(judgements.get(verdict.candidate.pair_id)))
-        if verdict.reason is None
-        else verdict
-        for verdict in verdicts
-    ]
+def judging(session: LlmSession) -> Step:
+    """The step that rejects what the model finds unfit; what it says nothing of stays."""
+
+    def refusals(cases: Sequence[Case]) -> Refusals:
+        judgements = judge(session, [case.candidate for case in cases], cases[0].site.chunks)
+        for case in cases:
+            if reason := _fault(judgements.get(case.candidate.pair_id)):
+                yield case, reason
+
+    return Step("judged", refusals)
 
 
 def _fault(judgement: Judgement | None) -> str | None:

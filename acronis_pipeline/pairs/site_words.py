@@ -1,10 +1,9 @@
-"""Where a site's words stand: what is rare enough to name something, and how many passages a short query could mean.
+"""Whether a query says by itself what it is about, seen against the words of its site.
 
-Whether a query says by itself what it is about: one that only makes sense beside its passage teaches nothing.
-
-Rules for English; other languages pass. A language model can be asked as well (`pairs.judge`).
-
-Passages besides its own that answer a question: where they are not gold, whoever finds them is marked down.
+What is rare enough on the site to name something, how many passages a short query could mean, and which others answer
+it: a query that only makes sense beside its passage teaches nothing, and where a passage that answers is not gold,
+whoever finds it is marked down. Rules for English; other languages pass. A language model can be asked as well
+(`pairs.judge`).
 """
 
 import math
@@ -42,6 +41,35 @@ _QUALIFIERS = word_set(
 """Words that tell which or how many rather than what."""
 _TO_DO = re.compile(r"\bhow (?:to|(?:do|can|should) (?:i|you|we)) \w+(?: rid of)?\b", re.IGNORECASE)
 """What a how-to asks to do rather than with what: its verb may look like a noun."""
+
+_POINTING = re.compile(
+    r"\b(?:(?:the|this|that|these|those|given|provided|above) "
+    r"(?:passage|text|document|excerpt|context|paragraph|snippet|author|page|section|article|table|example|image|"
+    r"screenshot|figure|list|steps?|case)"
+    r"|(?:mentioned|described|listed|shown|discussed|stated|given) (?:here|above|below|earlier|in this)"
+    r"|which (?:one|ones|of (?:these|those|them|the following))|the (?:above|below|following|former|latter))\b",
+    re.IGNORECASE,
+)
+_THIS = re.compile(r"\b(?:this|these|those)\b", re.IGNORECASE)
+_UNSAID = re.compile(
+    r"\b(?:first|second|third|last|former|next|previous|other|another|new|same|right|correct|only) ones?\b"
+    r"|\bthe (?:displayed|resulting|corresponding|respective|specified|mentioned|aforementioned|latter|former)\b"
+    r"|\b(?:additional|remaining|further|other|same) (?:elements?|items?|ones?|things?|values?|results?|options?)\b"
+    r"|\bthere (?:is|are) (?:an?|no|any|some)(?: \w+)?\W*$"
+    r"|\b(?:either|both|neither|otherwise)\W*$",
+    re.IGNORECASE,
+)
+"""Ordinals, comparisons and leftovers whose counterpart stood in the passage."""
+_PRONOUN = re.compile(r"\b(?:it|they|them|he|she|its|their)\b", re.IGNORECASE)
+_EXPLETIVE = re.compile(
+    r"\b(?:(?:is|was|will|would) it (?:be )?(?:\w+ly )?(?:possible|safe|necessary|worth|ok|okay|better|required|needed|"
+    r"mandatory|legal|common|normal|true|likely|enough|important|recommended)"
+    r"|does it (?:take|cost|matter|mean)|(?:it|they) (?:is|are) (?:possible|necessary))\b",
+    re.IGNORECASE,
+)
+_ASKED_IN_FULL = frozenset({"question", "how-to", "definition", "comparison"})
+_ENOUGH_WORDS = 3
+"""Fewer content words meet in a sentence without its answering anything."""
 
 
 class SiteWords:
@@ -152,34 +180,6 @@ def heading_stems(chunk: Chunk) -> set[str]:
     return {stem(word) for heading in (chunk.title, *chunk.heading_path) for word in content_words(heading)}
 
 
-_POINTING = re.compile(
-    r"\b(?:(?:the|this|that|these|those|given|provided|above) "
-    r"(?:passage|text|document|excerpt|context|paragraph|snippet|author|page|section|article|table|example|image|"
-    r"screenshot|figure|list|steps?|case)"
-    r"|(?:mentioned|described|listed|shown|discussed|stated|given) (?:here|above|below|earlier|in this)"
-    r"|which (?:one|ones|of (?:these|those|them|the following))|the (?:above|below|following|former|latter))\b",
-    re.IGNORECASE,
-)
-_THIS = re.compile(r"\b(?:this|these|those)\b", re.IGNORECASE)
-_UNSAID = re.compile(
-    r"\b(?:first|second|third|last|former|next|previous|other|another|new|same|right|correct|only) ones?\b"
-    r"|\bthe (?:displayed|resulting|corresponding|respective|specified|mentioned|aforementioned|latter|former)\b"
-    r"|\b(?:additional|remaining|further|other|same) (?:elements?|items?|ones?|things?|values?|results?|options?)\b"
-    r"|\bthere (?:is|are) (?:an?|no|any|some)(?: \w+)?\W*$"
-    r"|\b(?:either|both|neither|otherwise)\W*$",
-    re.IGNORECASE,
-)
-"""Ordinals, comparisons and leftovers whose counterpart stood in the passage."""
-_PRONOUN = re.compile(r"\b(?:it|they|them|he|she|its|their)\b", re.IGNORECASE)
-_EXPLETIVE = re.compile(
-    r"\b(?:(?:is|was|will|would) it (?:be )?(?:\w+ly )?(?:possible|safe|necessary|worth|ok|okay|better|required|needed|"
-    r"mandatory|legal|common|normal|true|likely|enough|important|recommended)"
-    r"|does it (?:take|cost|matter|mean)|(?:it|they) (?:is|are) (?:possible|necessary))\b",
-    re.IGNORECASE,
-)
-_ASKED_IN_FULL = frozenset({"question", "how-to", "definition", "comparison"})
-
-
 def leans_on_its_passage(candidate: Candidate, chunk: Chunk) -> bool:
     """Whether somebody who has not seen the passage would have to ask back: "Which one fits?", "what does it do"."""
     if not chunk.is_english or candidate.style not in _ASKED_IN_FULL:
@@ -203,10 +203,6 @@ def is_anchored(candidate: Candidate, chunk: Chunk, site: SiteWords) -> bool:
     """
     is_judged = chunk.is_english and candidate.style in _ASKED_IN_FULL
     return not is_judged or site.tells_what_is_meant(candidate.query, chunk)
-
-
-_ENOUGH_WORDS = 3
-"""Fewer content words meet in a sentence without its answering anything."""
 
 
 def said_elsewhere(

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from acronis_pipeline.core.settings import LlmSettings
-from acronis_pipeline.llm.session import LlmSession
+from acronis_pipeline.llm import LlmSession
 from acronis_pipeline.pairs.generator import Chunk, Generation
 from acronis_pipeline.pairs.generators.language_model import LlmGenerator
 from acronis_pipeline.store import Store

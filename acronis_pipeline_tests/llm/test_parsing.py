@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.llm.exchange import entries
+from acronis_pipeline.llm import entries
 from acronis_pipeline.pairs.generators.prompts import Question, spread
 
 

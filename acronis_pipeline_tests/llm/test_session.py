@@ -9,15 +9,11 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.settings import LlmSettings
-from acronis_pipeline.llm.budget import Pace
-from acronis_pipeline.llm.endpoint import name_of
-from acronis_pipeline.llm.session import LlmSession
+from acronis_pipeline.llm import LlmSession, name_of
 from acronis_pipeline.store import Store, schemas
 from acronis_pipeline_tests.llm import fake_openai as fake
 from acronis_pipeline_tests.llm.builders import KEY, ask_about_node, generate, number_of
@@ -107,13 +103,18 @@ def test_requests_keep_to_the_rate(store: Store):
         assert time.monotonic() - started >= 0.6
 
 
-@given(st.lists(st.floats(0.1, 50), min_size=1, max_size=30), st.integers(1, 1000))
-def test_a_pace_lets_through_no_more_than_its_rate(amounts: list[float], per_minute: int):
-    pace, now = Pace(per_minute), 100.0
-    for amount in amounts:
-        now += pace.reserve(amount, now)
-    elapsed_min = (now - 100.0) / 60
-    assert sum(amounts[:-1]) <= per_minute * elapsed_min + 1e-6
+@pytest.mark.parametrize(("used", "at_least_s", "at_most_s"), [(2_000, 3.0, 60.0), (0, 0.0, 3.0)])
+def test_tokens_keep_to_the_rate_and_what_was_not_used_is_given_back(
+    store: Store, used: int, at_least_s: float, at_most_s: float
+):
+    def using(body: dict[str, Any], nth: int) -> fake.Answer:
+        status, answer, *_ = ask_about_node(body, nth)
+        return status, answer | {"usage": {"prompt_tokens": used, "completion_tokens": 0}}
+
+    with fake.serving(using) as server:
+        started = time.monotonic()
+        generate(store, site(6, chunks_per_page=1), server.url, concurrency=1, tokens_per_minute=120_000)
+        assert at_least_s <= time.monotonic() - started < at_most_s
 
 
 def test_a_token_budget_stops_cleanly_and_the_next_run_goes_on(store: Store, caplog: pytest.LogCaptureFixture):

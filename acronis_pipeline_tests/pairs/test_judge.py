@@ -6,7 +6,7 @@ from typing import Any
 
 from acronis_pipeline import pairs
 from acronis_pipeline.core.settings import PairSettings
-from acronis_pipeline.llm.session import LlmSession
+from acronis_pipeline.llm import LlmSession
 from acronis_pipeline.pairs.generator import Candidate
 from acronis_pipeline.pairs.judge import Judgement, judge
 from acronis_pipeline.store import Store, schemas

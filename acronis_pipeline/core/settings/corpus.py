@@ -1,6 +1,7 @@
 """Settings of passages, of the questions made from them, and of the language model that may write these and answers."""
 
 import re
+from importlib.metadata import entry_points
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -46,11 +47,18 @@ StructuralStyle = Literal[
 ]
 
 
+GENERATOR_ENTRY_POINTS = "acronis_pipeline.generators"
+"""Where other packages name generators of theirs (`pairs.generator.Generator`)."""
+_GENERATORS = {"structural": ("structural",), "llm": ("llm",), "both": ("structural", "llm"), "imported": ()}
+
+
 class PairSettings(Group):
     """How passages become training and test questions."""
 
-    generator: Literal["structural", "llm", "both", "imported"] = Field(
-        "structural", description="Imported pairs are always used; `imported` uses nothing else."
+    generator: str = Field(
+        "structural",
+        description="`structural`, `llm`, `both`, or generators of other packages, several joined by commas. Imported "
+        "pairs are always used; `imported` uses nothing else.",
     )
     judge: Literal["none", "llm"] = Field(
         "none", description="`llm` has the language model judge whether the passage alone answers each question."
@@ -97,10 +105,32 @@ class PairSettings(Group):
             raise ValueError("weights must not be negative, and at least one must be above zero")
         return weights
 
+    @field_validator("generator")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        known = [*_GENERATORS, *_of_other_packages()]
+        if unknown := [name for name in _names(value) if name not in known]:
+            raise ValueError(f"no generator {unknown[0]!r}; there are {', '.join(known)}")
+        return value
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        """Names of the generators that make pairs."""
+        names = (name for given in _names(self.generator) for name in _GENERATORS.get(given, (given,)))
+        return tuple(dict.fromkeys(names))
+
     @property
     def uses_llm(self) -> bool:
         """Whether making pairs asks a language model."""
-        return self.generator in {"llm", "both"} or self.judge == "llm"
+        return "llm" in self.generators or self.judge == "llm"
+
+
+def _names(value: str) -> list[str]:
+    return [name.strip() for name in value.split(",")]
+
+
+def _of_other_packages() -> list[str]:
+    return sorted(entry_points(group=GENERATOR_ENTRY_POINTS).names - _GENERATORS.keys())
 
 
 LlmStyle = Literal["question", "keyword", "how-to", "error", "comparison"]

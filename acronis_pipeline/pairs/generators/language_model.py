@@ -12,12 +12,11 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from acronis_pipeline import llm
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import LlmSettings
-from acronis_pipeline.llm import exchange
-from acronis_pipeline.llm.exchange import Prompt, Reply, Unanswered
-from acronis_pipeline.llm.session import LlmSession
-from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation
+from acronis_pipeline.llm import LlmSession, Prompt, Reply, Unanswered
+from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Generator
 from acronis_pipeline.pairs.generators import prompts as llm_prompts
 from acronis_pipeline.pairs.generators.prompts import PARAPHRASE, Brief, fence_of
 
@@ -83,7 +82,7 @@ def invent(session: LlmSession, chunks: Sequence[Chunk]) -> dict[str, tuple[str,
     for kind, answer in zip(kinds, answers, strict=True):
         texts = () if isinstance(answer, Unanswered) else _texts(answer.content)[: settings.tasks_per_kind]
         if not texts:
-            failure = answer.failure if isinstance(answer, Unanswered) else exchange.fault(answer, MALFORMED_TASKS)
+            failure = answer.failure if isinstance(answer, Unanswered) else llm.fault(answer, MALFORMED_TASKS)
             _log.warning(
                 "no retrieval tasks for %s (%s): a built-in one is used; run again to ask again", kind, failure
             )
@@ -95,7 +94,7 @@ def invent(session: LlmSession, chunks: Sequence[Chunk]) -> dict[str, tuple[str,
 
 
 def _texts(content: str) -> tuple[str, ...]:
-    found = exchange.entries(content, Task, text_field="task") or ()
+    found = llm.entries(content, Task, text_field="task") or ()
     return tuple(dict.fromkeys(text for entry in found if (text := " ".join(entry.task.split()))))
 
 
@@ -126,7 +125,7 @@ _ASKED_WITH = (
 _ASKED_WITH_IN_TWO_STEPS = ("tasks", "tasks_per_kind", "product")
 
 
-class LlmGenerator:
+class LlmGenerator(Generator):
     """One request per chunk, for several different queries that the chunk alone answers.
 
     In two steps the model first invents retrieval tasks, one request for each kind, and every query is then conditioned
@@ -189,7 +188,7 @@ class LlmGenerator:
         ]
         if made:
             return made, None
-        return [], EMPTY if written == [] and not answer.failure else exchange.fault(answer, MALFORMED)
+        return [], EMPTY if written == [] and not answer.failure else llm.fault(answer, MALFORMED)
 
 
 def prompt_hash(settings: LlmSettings, model: str) -> str:

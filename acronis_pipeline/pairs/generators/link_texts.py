@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation
+from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Generator
 from acronis_pipeline.pairs.generators.headings import is_generic
 from acronis_pipeline.pairs.words import normalise, words
 from acronis_pipeline.store import Store, schemas
@@ -17,7 +17,7 @@ _NAVIGATION = 0.2
 """A link on more than this share of the pages is a menu's, not a writer's; on three pages it may be either."""
 
 
-class LinkTextGenerator:
+class LinkTextGenerator(Generator):
     """Link texts and titles, each with the section that the link leads to, or with the page's first chunk.
 
     A generator of its own: a new link changes what is asked about its target, not what the target's text offers.

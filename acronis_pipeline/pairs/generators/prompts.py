@@ -14,10 +14,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from acronis_pipeline import llm
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import LlmSettings
-from acronis_pipeline.llm import exchange
-from acronis_pipeline.llm.exchange import Prompt
+from acronis_pipeline.llm import Prompt
 from acronis_pipeline.pairs.generator import Chunk
 
 PARAPHRASE = "paraphrase"
@@ -278,7 +278,7 @@ def read(content: str, briefs: Sequence[Brief]) -> list[Written] | None:
 
     At most one text an order, numbers without an order left out.
     """
-    found = exchange.entries(content, _Lenient, text_field="question")
+    found = llm.entries(content, _Lenient, text_field="question")
     if found is None:
         return None
     written: dict[int, Written] = {}

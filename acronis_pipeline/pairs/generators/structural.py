@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.pairs.english import as_typed, is_balanced, names_in, pick
-from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation
+from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Generator
 from acronis_pipeline.pairs.generators import headings, rewriting, salience, tables
 from acronis_pipeline.pairs.generators.headings import in_context, is_topic
 from acronis_pipeline.pairs.sentences import (
@@ -63,7 +63,7 @@ class Offer(NamedTuple):
     removed: str = ""
 
 
-class StructuralGenerator:
+class StructuralGenerator(Generator):
     """The embedded generator.
 
     Parameters
