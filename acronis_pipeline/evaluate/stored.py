@@ -89,7 +89,10 @@ def refresh(
     key = digest(_key(store, test, validation, gold), searched, checked.key, *compared.caveats)
     if known := _standing(store, recipe, key, test, compared.champion):
         _log.info("%s: indexes and questions are unchanged, report %s stands", recipe, known.report_id)
-        return EvalResult(_made_newest(store, known), True, known.report_id)
+        newest = latest_report(store, recipe)
+        if newest and newest.report_id != known.report_id:
+            known = _make_newest(store, known)
+        return EvalResult(known, True, known.report_id)
     champion = [str(test.ranking_key(compared.champion.system))] if compared.champion else compared.champion_caveats
     report_id = digest(recipe, key, *champion)[:16]
     done = evaluate(
@@ -134,22 +137,19 @@ def prune(store: Store, recipe: str, in_use: Collection[str] = (), keep: int = K
 
 def latest_report(store: Store, recipe: str) -> Report | None:
     """The recipe's newest report, None before its first."""
-    reports = _read(store, f"recipe = {quoted(recipe)}")
-    return reports[-1] if reports else None
+    reports = stored_reports(store, recipe)
+    return reports[-1].report if reports else None
 
 
 def latest_reports(store: Store) -> list[Report]:
     """The newest report of every recipe, by recipe name."""
-    return sorted({report.recipe: report for report in _read(store)}.values(), key=lambda report: report.recipe)
+    newest = {stored.report.recipe: stored.report for stored in stored_reports(store)}
+    return [newest[recipe] for recipe in sorted(newest)]
 
 
 def stored_reports(store: Store, recipe: str | None = None) -> list[StoredReport]:
     """All reports, of one recipe if it is named, oldest first."""
-    rows = store.read(
-        REPORTS_TABLE, schemas.REPORTS, where=f"recipe = {quoted(recipe)}" if recipe else None
-    ).to_pylist()
-    ordered = sorted(rows, key=lambda row: row["created_at"])
-    return [StoredReport(Report.from_json(row["report"]), row["mlflow_run_id"]) for row in ordered]
+    return _read(store, f"recipe = {quoted(recipe)}" if recipe else None)
 
 
 def question_results(store: Store, report_ids: Sequence[str]) -> pa.Table:
@@ -161,17 +161,12 @@ def question_results(store: Store, report_ids: Sequence[str]) -> pa.Table:
 
 def set_mlflow_run(store: Store, report_id: str, mlflow_run_id: str) -> None:
     """Remember which MLflow run shows a report."""
-    rows = store.read(REPORTS_TABLE, schemas.REPORTS, where=f"report_id = {quoted(report_id)}").to_pylist()
-    linked = [row | {"mlflow_run_id": mlflow_run_id} for row in rows]
-    store.upsert(REPORTS_TABLE, schemas.REPORTS, pa.Table.from_pylist(linked, schema=schemas.REPORTS))
+    _change(store, report_id, mlflow_run_id=mlflow_run_id)
 
 
 def mlflow_run(store: Store, report_id: str) -> str | None:
     """The MLflow run that shows a report; None if it was never recorded."""
-    rows = store.read(
-        REPORTS_TABLE, schemas.REPORTS, columns=["mlflow_run_id"], where=f"report_id = {quoted(report_id)}"
-    )
-    return next(iter(rows.column("mlflow_run_id").to_pylist()), None)
+    return next((stored.mlflow_run_id for stored in _read(store, f"report_id = {quoted(report_id)}")), None)
 
 
 def _key(store: Store, test: EvaluationSetup, validation: EvaluationSetup, gold: Sequence[GoldQuestion]) -> str:
@@ -187,7 +182,8 @@ def _standing(
     store: Store, recipe: str, key: str, test: EvaluationSetup, champion: ComparedSystem | None
 ) -> Report | None:
     """The recipe's newest report under a key if the champion, where one takes part, need not be asked again for it."""
-    made = _read(store, f"recipe = {quoted(recipe)} AND report_key = {quoted(key)}")
+    found = _read(store, f"recipe = {quoted(recipe)} AND report_key = {quoted(key)}")
+    made = [stored.report for stored in found]
     if champion is None or not made:
         return made[-1] if made else None
     wanted = test.ranking_key(champion.system)
@@ -198,23 +194,24 @@ def _standing(
     return made[-1] if known else None
 
 
-def _made_newest(store: Store, report: Report) -> Report:
+def _make_newest(store: Store, report: Report) -> Report:
     """Data that went A, B, A: the report on A is known, but that on B is newer, and the newest one decides."""
-    newest = latest_report(store, report.recipe)
-    if newest is None or newest.report_id == report.report_id:
-        return report
     report = replace(report, created_at=datetime.now(UTC).isoformat(timespec="microseconds"))
-    where = f"report_id = {quoted(report.report_id)}"
-    row = store.read(REPORTS_TABLE, schemas.REPORTS, where=where).to_pylist()[0]
-    renewed = row | {"report": report.to_json(), "created_at": datetime.fromisoformat(report.created_at)}
-    store.upsert(REPORTS_TABLE, schemas.REPORTS, pa.Table.from_pylist([renewed], schema=schemas.REPORTS))
+    _change(store, report.report_id, report=report.to_json(), created_at=datetime.fromisoformat(report.created_at))
     return report
 
 
-def _read(store: Store, where: str | None = None) -> list[Report]:
-    """Stored reports, oldest first."""
+def _read(store: Store, where: str | None = None) -> list[StoredReport]:
+    """Oldest first."""
     rows = store.read(REPORTS_TABLE, schemas.REPORTS, where=where).to_pylist()
-    return [Report.from_json(row["report"]) for row in sorted(rows, key=lambda row: row["created_at"])]
+    ordered = sorted(rows, key=lambda row: row["created_at"])
+    return [StoredReport(Report.from_json(row["report"]), row["mlflow_run_id"]) for row in ordered]
+
+
+def _change(store: Store, report_id: str, **columns: object) -> None:
+    rows = store.read(REPORTS_TABLE, schemas.REPORTS, where=f"report_id = {quoted(report_id)}").to_pylist()
+    changed = [row | columns for row in rows]
+    store.upsert(REPORTS_TABLE, schemas.REPORTS, pa.Table.from_pylist(changed, schema=schemas.REPORTS))
 
 
 def _row(report: Report, key: str) -> pa.Table:
