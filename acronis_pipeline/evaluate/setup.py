@@ -49,9 +49,9 @@ class EvaluationSetup:
     """Questions about one corpus, and the tables that hold it; all tables must hold the same passages.
 
     Test and validation questions share their tables in the pipeline; in a benchmark of two files they need not.
-    `lexical_queries` is what BM25 gets to see of each question, where that is not the question itself (`as_customers_would`).
-    `others` are compared besides the systems of base and fine-tuned model.
-    Rerankers run on `device`, chosen automatically by default.
+    `lexical_queries` is what BM25 gets to see of each question, where that is not the question itself (see
+    `as_customers_would`). `others` are compared besides the systems of base and fine-tuned model. Rerankers run on
+    `device`, chosen automatically by default.
     """
 
     questions: tuple[Question, ...]
