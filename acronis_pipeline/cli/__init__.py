@@ -192,7 +192,7 @@ def main() -> None:
     show_progress()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was begun is tidied up, as after Ctrl-C
     try:
-        app()
+        app(prog_name="acronis-pipeline")
     except AcronisPipelineError as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
