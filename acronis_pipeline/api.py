@@ -32,8 +32,7 @@ from acronis_pipeline.answer.answerer import Answerer
 from acronis_pipeline.champion.promotion import Promotion
 from acronis_pipeline.champion.record import Champion, current_champion
 from acronis_pipeline.core.errors import AcronisPipelineError
-from acronis_pipeline.core.settings import Settings, load_settings
-from acronis_pipeline.core.settings.profile import remembering
+from acronis_pipeline.core.settings import Settings, load_settings, remembering
 from acronis_pipeline.evaluate import Report, checks, latest_report
 from acronis_pipeline.finetune import load_recipe
 from acronis_pipeline.llm import require_configured

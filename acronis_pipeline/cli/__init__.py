@@ -13,7 +13,7 @@ import typer
 from acronis_pipeline import __version__
 from acronis_pipeline.cli import champion, crawl, model, pairs, reports, views
 from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings
-from acronis_pipeline.cli.output import print_json, print_table, show_progress
+from acronis_pipeline.cli.views import print_json, print_table, show_progress
 from acronis_pipeline.core.errors import AcronisPipelineError, RecipeError, SettingsError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings
-from acronis_pipeline.cli.output import print_json, print_table
+from acronis_pipeline.cli.views import print_json, print_table
 from acronis_pipeline.core.errors import EmptyCorpusError, SiteDownError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Bring the pages up to date with the site, as `raw_pages` does. Exit code 3 if the site seems to be down."""
-    from acronis_pipeline.core.settings.profile import remembering
+    from acronis_pipeline.core.settings import remembering
     from acronis_pipeline.stages import crawl_site
     from acronis_pipeline.store import open_store
 

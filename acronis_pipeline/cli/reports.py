@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings
-from acronis_pipeline.cli.output import print_json, print_table
+from acronis_pipeline.cli.views import print_json, print_table
 from acronis_pipeline.core import files
 from acronis_pipeline.core.errors import UnknownRunError
 

@@ -12,8 +12,7 @@ from contextlib import contextmanager, suppress
 
 from acronis_pipeline import sample_site
 from acronis_pipeline.core.errors import SettingsError
-from acronis_pipeline.core.settings import ENV_PREFIX, Settings
-from acronis_pipeline.core.settings.profile import remember_addresses
+from acronis_pipeline.core.settings import ENV_PREFIX, Settings, remember_addresses
 from acronis_pipeline.defs.instance import kill_dead_mlflow_runs, open_instance
 from acronis_pipeline.tracking import Tracker
 

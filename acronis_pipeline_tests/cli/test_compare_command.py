@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.core.settings import load_settings, read_profile, write_profile
-from acronis_pipeline.core.settings.profile import remember_addresses
+from acronis_pipeline.core.settings import load_settings, read_profile, remember_addresses, write_profile
 from acronis_pipeline.store import Store
 from acronis_pipeline.store.schemas import METRICS
 from acronis_pipeline.tracking import Tracker, record_report

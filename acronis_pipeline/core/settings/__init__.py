@@ -1,11 +1,13 @@
-"""Every knob of the pipeline, in one validated object.
+"""Every knob of the pipeline, in one validated object, and what a data folder remembers of the site it was made from.
 
 Precedence, highest first: arguments · environment (`ACRONIS_PIPELINE_SITE__URL=…`) · `.env` · the data folder's own
 `pipeline.yaml` (written by `run` and `demo`, so that UI and nightly run work on the same site) · the defaults. A group
-of settings has a file: `site`, `corpus` (chunks and pairs), `llm`, `evaluation`, `serving` (models, retrieval,
-automation).
+of settings has a file: `site`, `corpus` (chunks, pairs, the language model), `serving` (models, index, retrieval,
+evaluation, automation).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +15,7 @@ import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from acronis_pipeline.core.errors import SettingsError
+from acronis_pipeline.core.errors import SettingsError, SiteError
 from acronis_pipeline.core.files import write_text
 from acronis_pipeline.core.settings.corpus import ChunkSettings, LlmSettings, PairSettings
 from acronis_pipeline.core.settings.environment import explain, refuse_malformed_values, refuse_unknown_variables
@@ -44,6 +46,8 @@ __all__ = [
     "SiteSettings",
     "load_settings",
     "read_profile",
+    "remember_addresses",
+    "remembering",
     "write_profile",
 ]
 
@@ -234,3 +238,63 @@ def _build(overrides: dict[str, Any], profile: dict[str, Any]) -> Settings:
 
 def _first_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+@contextmanager
+def remembering(settings: Settings, profile: dict[str, Any]) -> Iterator[None]:
+    """Have the data folder remember `profile`, so that the UI and the nightly run go on with the same site.
+
+    It forgets it again if the block finds that the site cannot be crawled.
+
+    Raises
+    ------
+    SettingsError
+        If the folder belongs to another site.
+    """
+    before = read_profile(settings.data_dir)
+    _require_same_site(settings, before)
+    if "site" in profile:
+        # As an address: the path of a folder may be relative to where this command was typed.
+        profile = {**profile, "site": {**profile["site"], "url": settings.site.url}}
+    write_profile(settings, _merged(before, profile))
+    try:
+        yield
+    except SiteError:
+        _restore(settings, before)
+        raise
+
+
+def remember_addresses(settings: Settings, addresses: dict[str, str]) -> None:
+    """Have links lead to where the UIs are served, typed in another terminal too: settings such as `mlflow_ui_url`.
+
+    A folder that knows of no site remembers nothing else either.
+    """
+    before = read_profile(settings.data_dir)
+    moved = {name: address for name, address in addresses.items() if getattr(settings, name) != address}
+    if before and moved:
+        write_profile(settings, before | moved)
+
+
+def _require_same_site(settings: Settings, profile: dict[str, Any]) -> None:
+    known = profile.get("site", {}).get("url")
+    if known is not None and known != settings.site.url:
+        raise SettingsError(
+            f"data folder {settings.data_dir} belongs to {known}, not to {settings.site.url}; "
+            "name another folder with --data"
+        )
+
+
+def _restore(settings: Settings, before: dict[str, Any]) -> None:
+    if before:
+        write_profile(settings, before)
+    else:
+        settings.profile_file.unlink()
+
+
+def _merged(before: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """`new` over `before`, group by group, so that settings added by hand stay."""
+    merged = dict(before)
+    for name, value in new.items():
+        old = merged.get(name)
+        merged[name] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
