@@ -1,9 +1,7 @@
-"""Pairs that came from outside: kept as they were given, and found again in the corpus at every refresh.
+"""Pairs from elsewhere, found again in the corpus at every refresh, and our pairs as labelled data for other tools.
 
-Those that a pipeline like this one exported stay what they were: generator, prompt and a rejection come along, and with
-the generator the id. All others are taken for people's.
-
-The pairs table as labelled data for other tools.
+Imported pairs are kept as they were given. Those that a pipeline like this one exported stay what they were: generator,
+prompt and a rejection come along, and with the generator the id. All others are taken for people's.
 """
 
 import datetime as dt
@@ -31,6 +29,10 @@ _ORIGIN = ("task", "generator", "prompt_hash")
 _SHINGLE_WORDS = 5
 _MIN_CONTAINMENT = 0.6
 """Share of a passage's shingles that a chunk must hold to count as it: other tools cut the same page elsewhere."""
+_OF_QUERY = (
+    "url", "style", "task", "generator", "prompt_hash", "status", "reject_reason", "copy_rate", "removed", "negatives",
+)  # fmt: skip
+_OF_PASSAGE = ("url", "title", "heading_path", "anchor", "ordinal", "cluster_id", "language", "n_tokens")
 
 
 @dataclass(frozen=True)
@@ -207,12 +209,6 @@ def _text(told: object) -> str:
 
 def _texts(told: object) -> list[str]:
     return [text for text in told if isinstance(text, str)] if isinstance(told, list) else []
-
-
-_OF_QUERY = (
-    "url", "style", "task", "generator", "prompt_hash", "status", "reject_reason", "copy_rate", "removed", "negatives",
-)  # fmt: skip
-_OF_PASSAGE = ("url", "title", "heading_path", "anchor", "ordinal", "cluster_id", "language", "n_tokens")
 
 
 def labelled(store: Store, *, rejected: bool = False) -> LabelledData:

@@ -1,6 +1,6 @@
-"""The parts of a chunk's text (Markdown): headings, sentences' paragraphs, list items and table rows, as plain text.
+"""The parts of a chunk (Markdown) as plain text, and which of its sentences mean something when they stand alone.
 
-Sentences that still mean something when they stand alone.
+Parts are headings, paragraphs, list items and table rows.
 """
 
 import re
@@ -19,6 +19,50 @@ _SPACE = re.compile(r"\s+")
 _FOOTNOTE = re.compile(r"\[(?:\d{1,3}|\^\w+)\]")
 _ADMONITION = re.compile(r"^\[!\w+\]\s*")
 _DEFINITION = re.compile(r"\n\s*:\s+")
+_ABBREVIATIONS = r"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\betc\.)(?<!\bvs\.)(?<!\bNo\.)(?<!\bInc\.)(?<!\bLtd\.)(?<!\bapprox\.)"
+_END = re.compile(rf"(?<=[.!?。！？]){_ABBREVIATIONS}(?:(?<=[。！？])|[\"')\]”’]*\s+(?=[\"'(\[“‘]?[A-Z0-9À-ÞА-Я]))")
+_LEAD_WORDS = phrase_set(
+    """note|notes|please note|important|warning|caution|tip|hint|info|attention|remember|however|additionally|
+    in addition|furthermore|moreover|also|in general|generally|typically|usually|in short|optionally|specifically|
+    especially|particularly|unfortunately|as mentioned|now|basically"""
+)
+_LEAD = re.compile(
+    rf"^(?:{'|'.join(sorted(_LEAD_WORDS, reverse=True))})\s*(?:[:,!.–—-]\s*|\s+(?=that\b))+(?:that\s+)?", re.IGNORECASE
+)
+_DANGLING_START = re.compile(
+    r"^(?:this|that|these|those|it|its|they|their|them|he|she|such|both|here|there|so|and|but|or|nor|which|who|whose|"
+    r"for example|for instance|otherwise|instead|alternatively|likewise|similarly|therefore|thus|hence|as a result|"
+    r"in this case|as such|in other words|finally|next|first|one|another|some|others?|then|also|too|see|refer|click|"
+    r"follow|read|learn|the (?:following|above|below|former|latter|same|next|previous|first|second|result|"
+    r"example|other|default is|reason|command above))\b",
+    re.IGNORECASE,
+)
+_POINTING = re.compile(
+    r"\b(?:(?:as|shown|described|listed|mentioned|see|noted|discussed|explained) (?:above|below|earlier|later|here)"
+    r"|(?:above|below|following|preceding) (?:example|command|table|figure|steps?|section|list|image|screenshot|diagram"
+    r"|code|snippet|configuration|yaml|instructions?)"
+    r"|this (?:page|section|topic|article|document|guide|chapter|example|table|tutorial|site|documentation|case|way"
+    r"|means)"
+    r"|click here|learn more|read more|see also|for more (?:information|details)|all rights reserved|copyright"
+    r"|cookies?\b.*\b(?:accept|consent|policy)|privacy policy|terms of (?:use|service)"
+    r"|was this (?:page|article) helpful"
+    r"|last updated|edit this page|table of contents|back to top|sample (?:site|page|website))\b",
+    re.IGNORECASE,
+)
+_SENDS_ELSEWHERE = re.compile(
+    r"(?:^|[,;:(]\s*|\bplease |\b(?:and|should|can|must|also) )(?:refer to|see|consult|visit)\b"
+    r"|\b(?:later|earlier|next|previous|other|separate) (?:example|section|page|chapter|article|topic|guide)s?\b",
+    re.IGNORECASE,
+)
+_CODE_LIKE = re.compile(r"[{}<>|=\\$#~^]|--\w|\w\(\)|::|https?://|www\.|\.\.\.\s*$")
+_CANNOT = (
+    r"\b(?:can ?not|can['’]t|could not|may not|must not|(?:not|never|no longer|im)\s?possible to|no way to|unable to)"
+)
+_OPENING = 3
+"""Sentences at the start of a text that tell what it is about."""
+_MIN_WORDS, _MAX_WORDS = 5, 40
+_MIN_OWN_WORDS = 8
+"""Fewer words beside a pointer to another page answer nothing."""
 
 
 @dataclass(frozen=True)
@@ -149,52 +193,6 @@ def _is_all_bold(token: Token) -> bool:
 
 def _squeeze(text: str) -> str:
     return _SPACE.sub(" ", text).strip()
-
-
-_ABBREVIATIONS = r"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\betc\.)(?<!\bvs\.)(?<!\bNo\.)(?<!\bInc\.)(?<!\bLtd\.)(?<!\bapprox\.)"
-_END = re.compile(rf"(?<=[.!?。！？]){_ABBREVIATIONS}(?:(?<=[。！？])|[\"')\]”’]*\s+(?=[\"'(\[“‘]?[A-Z0-9À-ÞА-Я]))")
-_LEAD_WORDS = phrase_set(
-    """note|notes|please note|important|warning|caution|tip|hint|info|attention|remember|however|additionally|
-    in addition|furthermore|moreover|also|in general|generally|typically|usually|in short|optionally|specifically|
-    especially|particularly|unfortunately|as mentioned|now|basically"""
-)
-_LEAD = re.compile(
-    rf"^(?:{'|'.join(sorted(_LEAD_WORDS, reverse=True))})\s*(?:[:,!.–—-]\s*|\s+(?=that\b))+(?:that\s+)?", re.IGNORECASE
-)
-_DANGLING_START = re.compile(
-    r"^(?:this|that|these|those|it|its|they|their|them|he|she|such|both|here|there|so|and|but|or|nor|which|who|whose|"
-    r"for example|for instance|otherwise|instead|alternatively|likewise|similarly|therefore|thus|hence|as a result|"
-    r"in this case|as such|in other words|finally|next|first|one|another|some|others?|then|also|too|see|refer|click|"
-    r"follow|read|learn|the (?:following|above|below|former|latter|same|next|previous|first|second|result|"
-    r"example|other|default is|reason|command above))\b",
-    re.IGNORECASE,
-)
-_POINTING = re.compile(
-    r"\b(?:(?:as|shown|described|listed|mentioned|see|noted|discussed|explained) (?:above|below|earlier|later|here)"
-    r"|(?:above|below|following|preceding) (?:example|command|table|figure|steps?|section|list|image|screenshot|diagram"
-    r"|code|snippet|configuration|yaml|instructions?)"
-    r"|this (?:page|section|topic|article|document|guide|chapter|example|table|tutorial|site|documentation|case|way"
-    r"|means)"
-    r"|click here|learn more|read more|see also|for more (?:information|details)|all rights reserved|copyright"
-    r"|cookies?\b.*\b(?:accept|consent|policy)|privacy policy|terms of (?:use|service)"
-    r"|was this (?:page|article) helpful"
-    r"|last updated|edit this page|table of contents|back to top|sample (?:site|page|website))\b",
-    re.IGNORECASE,
-)
-_SENDS_ELSEWHERE = re.compile(
-    r"(?:^|[,;:(]\s*|\bplease |\b(?:and|should|can|must|also) )(?:refer to|see|consult|visit)\b"
-    r"|\b(?:later|earlier|next|previous|other|separate) (?:example|section|page|chapter|article|topic|guide)s?\b",
-    re.IGNORECASE,
-)
-_CODE_LIKE = re.compile(r"[{}<>|=\\$#~^]|--\w|\w\(\)|::|https?://|www\.|\.\.\.\s*$")
-_CANNOT = (
-    r"\b(?:can ?not|can['’]t|could not|may not|must not|(?:not|never|no longer|im)\s?possible to|no way to|unable to)"
-)
-_OPENING = 3
-"""Sentences at the start of a text that tell what it is about."""
-_MIN_WORDS, _MAX_WORDS = 5, 40
-_MIN_OWN_WORDS = 8
-"""Fewer words beside a pointer to another page answer nothing."""
 
 
 def sentences(block: Block) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""Train, validation and test by page: near-duplicate pages together, decided by hash, and never moved afterwards.
+"""Train, validation and test by page, and the pairs table as a dataset in those splits.
 
-The pairs table as a dataset for training and evaluation.
+Near-duplicate pages go together; the split is decided by hash and never moves afterwards.
 """
 
 import datetime as dt

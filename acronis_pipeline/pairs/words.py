@@ -1,8 +1,7 @@
-"""Words of queries and passages: tokens, stop words, normal form, and how much of a query is copied.
+"""Words of queries and passages: tokens, stop words, normal form, how much is copied, and question thinning.
 
-Questions with some of their content words left out: what a query shares with its passage when a customer asks.
-
-Queries made from a passage use its words, 98 % of them on the sample site; people's questions share about 60 %.
+Queries made from a passage use its words, 98 % of them on the sample site; people's questions share about 60 %. A
+thinned question lacks some of its content words, as a customer's would.
 """
 
 import math
@@ -16,6 +15,9 @@ _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])[^\W_])+(?:['’\-./_+:@]?(?:(?![{_CJK}])[^\W_])+)*", re.UNICODE)
 _COPY_RUN = 3
 """Words in a row that count as copied; two in a row ("retention policy") are just the name of a thing."""
+CUSTOMERS_LACK = 0.4
+"""Share of the content words of people's questions that do not stand in the passage: means over 236 questions on four
+corpora and 100 on a product's documentation."""
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -103,11 +105,6 @@ def is_spaceless(text: str) -> bool:
     """Whether the text is mostly in a script without spaces between words, where words cannot be told apart."""
     found = words(text)
     return bool(found) and sum(bool(re.match(f"[{_CJK}]", word)) for word in found) > len(found) / 2
-
-
-CUSTOMERS_LACK = 0.4
-"""Share of the content words of people's questions that do not stand in the passage: means over 236 questions on four
-corpora and 100 on a product's documentation."""
 
 
 def thinned(query: str, share: float = CUSTOMERS_LACK) -> str:

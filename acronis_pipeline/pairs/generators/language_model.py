@@ -1,9 +1,8 @@
-"""The first of two steps: retrieval tasks invented for this product (after arXiv 2401.00368, section 3.1).
+"""Questions from a language model behind any OpenAI-compatible endpoint (OpenAI, vLLM, Ollama, llama.cpp …).
 
-One request for each pair of query and answer lengths. The tasks are remembered for the product, not for the state of
-its site: a recrawl must not change what every unchanged passage is asked.
-
-Questions from a language model behind any OpenAI-compatible endpoint (OpenAI, vLLM, Ollama, llama.cpp …).
+In two steps it first invents retrieval tasks for the product (after arXiv 2401.00368, section 3.1), one request for
+each pair of query and answer lengths. The tasks are remembered for the product, not for the state of its site: a
+recrawl must not change what every unchanged passage is asked.
 """
 
 import logging
@@ -48,6 +47,13 @@ _BUILT_IN = {
     "short-short": "Given a short question about a limit or a default, find the value.",
 }
 """The examples that the model is shown, and what is used where it invents none."""
+MALFORMED, EMPTY = "malformed answer", "nothing to ask"
+
+_ASKED_WITH = (
+    "method", "questions_per_chunk", "styles", "personas", "languages", "other_words_share", "hard_negatives",
+    "temperature",
+)  # fmt: skip
+_ASKED_WITH_IN_TWO_STEPS = ("tasks", "tasks_per_kind", "product")
 
 
 class Task(BaseModel):
@@ -114,15 +120,6 @@ def _titles(chunks: Sequence[Chunk]) -> str:
     counts = Counter(chunk.title for chunk in chunks if chunk.title)
     titles = sorted(counts, key=lambda title: (-counts[title], title))[:_N_TITLES]
     return "Titles of its documentation's pages:\n" + "\n".join(f"- {title}" for title in titles)
-
-
-MALFORMED, EMPTY = "malformed answer", "nothing to ask"
-
-_ASKED_WITH = (
-    "method", "questions_per_chunk", "styles", "personas", "languages", "other_words_share", "hard_negatives",
-    "temperature",
-)  # fmt: skip
-_ASKED_WITH_IN_TWO_STEPS = ("tasks", "tasks_per_kind", "product")
 
 
 class LlmGenerator(Generator):
