@@ -1,13 +1,12 @@
-"""How a source of pages is named: an http(s) address, or a local folder or file as a `file:` address.
-
-How an OpenAI-compatible endpoint is addressed without its secrets reaching a log.
-"""
+"""How a source of pages is addressed, on the web or in a local folder, and an endpoint without its secrets in a log."""
 
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
+
+OPENAI = "OpenAI"
 
 
 def address_of(value: str) -> str:
@@ -36,9 +35,6 @@ def path_of(address: str) -> Path | None:
     """The local path that an address names; None for one on the web."""
     parts = urlsplit(address)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
-
-
-OPENAI = "OpenAI"
 
 
 def shown(base_url: str | None) -> str:

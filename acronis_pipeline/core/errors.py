@@ -1,8 +1,7 @@
 """The errors a user can meet: each message says what was found, where, and what to do about it.
 
-The CLI prints them as one line with exit code 2; anything else is a bug and keeps its traceback.
-
-Words of messages that depend on numbers.
+The CLI prints them as one line with exit code 2; anything else is a bug and keeps its traceback. `counted` writes the
+numbers in them.
 """
 
 

@@ -1,6 +1,7 @@
-"""Jobs, the nightly schedule and the sensor that notices changes of the site.
+"""Jobs, and what starts them: the nightly schedule, the sensor of the site, the sensor of the passages.
 
-retraining_sensor: trains the champion's recipe again once enough of the site has changed.
+`site_change_sensor` asks for a refresh of what changed on the site, `retraining_sensor` for training once enough of the
+passages did. Neither uses run keys: the same difference may have to be taken in again.
 """
 
 import time
@@ -35,6 +36,10 @@ from acronis_pipeline.store import Store
 
 MAX_URLS = 2_000
 """More changed addresses than this are left to an incremental crawl of the whole site."""
+
+RETRAIN_TAG = "acronis_pipeline/retraining"
+"""On the sensor's runs: which state of the passages they were asked to learn from."""
+_RETRAINING_INTERVAL_S = 900
 
 full_pipeline = dg.define_asset_job(
     "full_pipeline",
@@ -179,11 +184,6 @@ def _site_version(changes: SiteChanges) -> dg.AssetMaterialization:
     return dg.AssetMaterialization(website.key, metadata=metadata, tags={"dagster/data_version": changes.version})
 
 
-RETRAIN_TAG = "acronis_pipeline/retraining"
-"""On the sensor's runs: which state of the passages they were asked to learn from."""
-_INTERVAL_S = 900
-
-
 def build_retraining_sensor(settings: Settings) -> dg.SensorDefinition:
     """`retraining_sensor`: reads two lists of ids per tick, and asks for `full_pipeline` when they differ enough."""
     limit = settings.automation.retrain_share
@@ -191,7 +191,7 @@ def build_retraining_sensor(settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(
         name="retraining_sensor",
         job=full_pipeline,
-        minimum_interval_seconds=_INTERVAL_S,
+        minimum_interval_seconds=_RETRAINING_INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Asks for training once enough passages have changed since the champion's recipe was last trained.",
     )

@@ -1,9 +1,8 @@
-"""The Dagster instance of a data folder: its home, and the configuration copied there.
+"""The Dagster instance of a data folder: where it is, and that killed runs do not hold it up.
 
-Runs whose process was killed: Dagster still calls them started, and they still hold their pools.
-
-Without a daemon nobody notices, and the next run would wait for the pool for ever. So every run writes down its process
-when it begins, whoever launched it, and looks whether the process of any other run is gone.
+Its home and configuration are made from the settings (`prepare_home`). A run whose process was killed is still called
+started by Dagster and still holds its pools; without a daemon nobody notices, and the next run would wait for ever. So
+every run writes down its process when it begins, whoever launched it, and looks whether that of any other run is gone.
 """
 
 import logging
@@ -26,6 +25,10 @@ from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import ENV_PREFIX, Settings
 from acronis_pipeline.tracking import Tracker, kill_runs_without_process
 
+_log = logging.getLogger(__name__)
+PROCESS_TAG = "acronis_pipeline/process"
+_UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+_WATCH_EVERY_S = 20.0
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -54,12 +57,6 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance in which runs of this data folder are recorded; the UI shows the same one."""
     prepare_home(settings)
     return dg.DagsterInstance.get()
-
-
-PROCESS_TAG = "acronis_pipeline/process"
-_UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-_WATCH_EVERY_S = 20.0
-_log = logging.getLogger(__name__)
 
 
 def begin(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:

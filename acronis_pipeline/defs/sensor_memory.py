@@ -1,6 +1,6 @@
-"""What `site_change_sensor` remembers between ticks: a cursor of some kilobytes at most, which may be lost.
+"""What the sensors know of the past: the cursor of `site_change_sensor`, and what became of the runs they asked for.
 
-What became of the runs that the sensors asked for, read from the instance at every tick.
+The cursor (`Memory`) has some kilobytes at most and may be lost. Runs are read from the instance at every tick.
 """
 
 import datetime as dt
@@ -21,6 +21,23 @@ MAX_TOKENS = 250
 
 _SETTLED_FOR_S = 24 * 3600.0
 _LONGEST_PAUSE_S = 6 * 3600.0
+
+CHANGES_TAG = "acronis_pipeline/site_changes"
+"""On runs of `site_change_sensor`: the signature of the differences that they were asked to take in."""
+
+_ACTIVE = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_FAILED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+_DEAD_AFTER = dt.timedelta(days=1)
+"""A run that has not ended by then was killed with nobody left to notice."""
+_REMEMBERED = 20
+_FIRST_PAUSE_S = 900.0
+_LONGEST_RETRY_PAUSE_S = 24 * 3600.0
 
 
 class _Part(BaseModel):
@@ -111,24 +128,6 @@ def clock(moment: float) -> str:
 
 def _token(url: str, seen: str) -> str:
     return digest(url, seen)[:10]
-
-
-CHANGES_TAG = "acronis_pipeline/site_changes"
-"""On runs of `site_change_sensor`: the signature of the differences that they were asked to take in."""
-
-_ACTIVE = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-_FAILED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-_DEAD_AFTER = dt.timedelta(days=1)
-"""A run that has not ended by then was killed with nobody left to notice."""
-_REMEMBERED = 20
-_FIRST_PAUSE_S = 900.0
-_LONGEST_RETRY_PAUSE_S = 24 * 3600.0
 
 
 def active_run(instance: dg.DagsterInstance, assets: Collection[dg.AssetKey] = (raw_pages.key,)) -> str | None:

@@ -1,6 +1,7 @@
 """What is wrong with a setting, in one line that names what to set.
 
-What the environment and `.env` say that cannot become a setting: misspelt names, and lists that are no JSON.
+`explain` words what validation found. Validation never sees what the environment and `.env` say that cannot become a
+setting, misspelt names and lists that are no JSON, so these are looked for before it.
 """
 
 import json

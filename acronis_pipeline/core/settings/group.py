@@ -1,7 +1,4 @@
-"""What every group of settings has in common.
-
-Settings of a model behind an OpenAI-compatible embeddings endpoint.
-"""
+"""What every group of settings has in common, and the group that two others hold: a model behind an endpoint."""
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 

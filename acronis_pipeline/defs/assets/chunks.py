@@ -1,5 +1,6 @@
 """chunks: the passages of every live page."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -75,16 +76,13 @@ def passages_fit_the_encoder(store: StoreResource, settings: dg.ResourceParam[Se
     )
     limit = position_limit(find_base(settings.model.base)) or settings.chunk.max_tokens
     budget = None if settings.chunk.strategy == "page" else min(settings.chunk.max_tokens, limit)
-    problems = [
-        f"{row['chunk_id']}: {row['n_tokens']} tokens"
-        for row in rows
-        if not row["text"].strip() or (budget and row["n_tokens"] > budget) or not row["cluster_id"]
-    ]
-    return display.check(
-        bool(rows) and not problems,
-        f"{len(rows)} passages, {f'budget {budget} tokens' if budget else 'no budget'}",
-        problems,
-    )
+    problems = [f"{row['chunk_id']}: {row['n_tokens']} tokens" for row in rows if not _fits(row, budget)]
+    told = f"{len(rows)} passages, {f'budget {budget} tokens' if budget else 'no budget'}"
+    return display.check(bool(rows) and not problems, told, problems)
+
+
+def _fits(row: Mapping[str, Any], budget: int | None) -> bool:
+    return bool(row["text"].strip() and row["cluster_id"]) and (budget is None or row["n_tokens"] <= budget)
 
 
 @dg.asset_check(asset=chunks)

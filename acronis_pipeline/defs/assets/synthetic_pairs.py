@@ -1,6 +1,7 @@
 """synthetic_pairs: questions made from the passages, to train and to test on."""
 
 from dataclasses import asdict
+from typing import Any
 
 import dagster as dg
 
@@ -38,7 +39,11 @@ def synthetic_pairs(store: StoreResource, settings: dg.ResourceParam[Settings]) 
     passages are asked for questions.
     """
     made = make_pairs(store.open(), settings)
-    metadata = {
+    return display.result(made.data_version, _metadata(made), changed=made.added + made.removed > 0)
+
+
+def _metadata(made: pairs.PairsResult) -> dict[str, Any]:
+    return {
         "pairs": made.n_kept,
         "rejected": made.n_rejected,
         "added": made.added,
@@ -58,7 +63,6 @@ def synthetic_pairs(store: StoreResource, settings: dg.ResourceParam[Settings]) 
             histograms({"words of a kept question": made.n_words, "share copied from its passage": made.copy_rates})
         ),
     }
-    return display.result(made.data_version, metadata, changed=made.added + made.removed > 0)
 
 
 @dg.asset_check(asset=synthetic_pairs, blocking=True)
