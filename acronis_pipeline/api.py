@@ -29,8 +29,7 @@ from typing import Any
 from acronis_pipeline import finetune
 from acronis_pipeline.answer import Answer, Citation
 from acronis_pipeline.answer.answerer import Answerer
-from acronis_pipeline.champion.promotion import Promotion
-from acronis_pipeline.champion.record import Champion, current_champion
+from acronis_pipeline.champion import Champion, Promotion, current_champion
 from acronis_pipeline.core.errors import AcronisPipelineError
 from acronis_pipeline.core.settings import Settings, load_settings, remembering
 from acronis_pipeline.evaluate import Report, checks, latest_report

@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acronis_pipeline import chunk, evaluate, finetune, index, pairs, reporting, sample_site
-from acronis_pipeline.champion import pointer
-from acronis_pipeline.champion.promotion import Promotion, settle
-from acronis_pipeline.champion.record import current_champion, promotions
-from acronis_pipeline.champion.serving import compared_systems, models_to_index, reports_in_use
+from acronis_pipeline.champion import (
+    Promotion,
+    compared_systems,
+    current_champion,
+    models_to_index,
+    pointer,
+    promotions,
+    reports_in_use,
+    settle,
+)
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.crawl import CrawlResult, crawl
 from acronis_pipeline.crawl.fetching.urls import canonical

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from acronis_pipeline import evaluate
-from acronis_pipeline.champion.decision import decide
+from acronis_pipeline.champion import decide
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.champion.simulated_reports import OPPONENT, Scenario, Spread, simulate, spread, spread_of
 

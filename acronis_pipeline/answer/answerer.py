@@ -1,7 +1,7 @@
 """Answers from the current champion, as `acronis-pipeline ask` gives them."""
 
 from acronis_pipeline.answer import Answer, ask
-from acronis_pipeline.champion.record import current_champion
+from acronis_pipeline.champion import current_champion
 from acronis_pipeline.champion.serving import champion_model
 from acronis_pipeline.core.errors import NoChampionError
 from acronis_pipeline.core.settings import Settings

@@ -9,9 +9,8 @@ from acronis_pipeline.cli.views import print_json, print_table
 from acronis_pipeline.core.errors import ChampionError, NoChampionError
 
 if TYPE_CHECKING:
+    from acronis_pipeline.champion import Contender, Moved
     from acronis_pipeline.champion.history import HistoryEntry
-    from acronis_pipeline.champion.record import Contender
-    from acronis_pipeline.champion.rollback import Moved
     from acronis_pipeline.core.settings import Settings
     from acronis_pipeline.store import Store
 
@@ -94,7 +93,7 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Let an earlier champion answer questions again."""
-    from acronis_pipeline.champion.rollback import roll_back
+    from acronis_pipeline.champion import roll_back
 
     settings = load_settings(data)
     store = _opened(settings)
@@ -112,7 +111,7 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Let a system of a report answer questions, whatever the evidence says."""
-    from acronis_pipeline.champion.rollback import promote_by_hand
+    from acronis_pipeline.champion import promote_by_hand
 
     settings = load_settings(data)
     store = _opened(settings)
@@ -123,8 +122,7 @@ def promote(
 @app.command()
 def repair(data: DataOption = None) -> None:
     """Let MLflow's alias, LanceDB's tag and Dagster show the champion, should a killed run have left them behind."""
-    from acronis_pipeline.champion import pointer
-    from acronis_pipeline.champion.record import current_champion
+    from acronis_pipeline.champion import current_champion, pointer
     from acronis_pipeline.defs.assets.champion import report_move
     from acronis_pipeline.tracking import Tracker
 

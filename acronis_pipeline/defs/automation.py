@@ -9,7 +9,7 @@ import time
 import dagster as dg
 
 from acronis_pipeline import sample_site
-from acronis_pipeline.champion.record import current_champion
+from acronis_pipeline.champion import current_champion
 from acronis_pipeline.core.errors import SiteError
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.crawl.watching.changes import SiteChanges, signature

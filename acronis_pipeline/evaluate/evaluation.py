@@ -24,7 +24,7 @@ from acronis_pipeline.evaluate.report import Comparison, Latency, Report, System
 from acronis_pipeline.evaluate.scoring import ResultRow, as_table, compare, score_questions, slice_scores, summarize
 from acronis_pipeline.evaluate.setup import CHAMPION, EvaluationSetup, Rankings, read_corpus, systems
 from acronis_pipeline.evaluate.validation import validate
-from acronis_pipeline.index.rows import content_version
+from acronis_pipeline.index.rows import content_version, every_row
 from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.store import Store, schemas
@@ -243,6 +243,6 @@ def index_size_bytes(store: Store, system: System) -> int:
 def _vector_bytes(table: Any) -> int:
     n_vectors = table.count_rows()
     if schemas.is_windowed(table.schema):
-        lists = table.search().select(["vector"]).limit(max(1, n_vectors)).to_arrow().column("vector")
+        lists = every_row(table, ["vector"]).column("vector")
         n_vectors = sum(len(chunk.flatten()) for chunk in lists.chunks)
     return n_vectors * vector_cache.dimension_of(table.schema) * np.dtype(np.float32).itemsize

@@ -23,6 +23,7 @@ import numpy as np
 from acronis_pipeline.core.settings import IndexSettings
 from acronis_pipeline.encoders import vector_cache
 from acronis_pipeline.index import excerpts
+from acronis_pipeline.index.rows import every_row
 from acronis_pipeline.store import Store, schemas
 
 _log = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ def _config(column: str) -> Any:
 def _full_text(table: Any) -> Any:
     from lancedb.index import FTS
 
-    tags = table.search().select(["language"]).limit(max(1, table.count_rows())).to_arrow().column("language")
+    tags = every_row(table, ["language"]).column("language")
     return FTS(**full_text_options(main_language(tags.to_pylist())))
 
 

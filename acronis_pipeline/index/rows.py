@@ -5,6 +5,7 @@ The model stands in the table's schema metadata, which is written when the table
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,6 +16,11 @@ from acronis_pipeline.encoders import ModelIdentity
 from acronis_pipeline.store import Store, schemas
 
 _KEY = b"acronis_pipeline.identity"
+
+
+def every_row(table: Any, columns: Sequence[str]) -> pa.Table:
+    """Columns of all rows of an opened table; without a limit LanceDB answers 10 rows."""
+    return table.search().select(list(columns)).limit(max(1, table.count_rows())).to_arrow()
 
 
 def marked(schema: pa.Schema, identity: ModelIdentity) -> pa.Schema:

@@ -9,8 +9,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from acronis_pipeline.champion import current_champion
 from acronis_pipeline.champion.decision import Decision, decide, needs_standing, veto_rule
-from acronis_pipeline.champion.record import current_champion
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.report import Report, SystemScore
 from acronis_pipeline.evaluate.setup import BASELINES

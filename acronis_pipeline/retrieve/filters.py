@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from acronis_pipeline.core.errors import SettingsError
 from acronis_pipeline.crawl.fetching.urls import canonical
+from acronis_pipeline.index.rows import every_row
 from acronis_pipeline.store import quoted
 
 _LANGUAGE = re.compile(r"[a-z]{2,8}([-_][a-z0-9]{1,8})*", re.IGNORECASE)
@@ -158,9 +159,7 @@ def _languages(table: Any) -> str:
 
 
 def _values(table: Any, column: str) -> list[Any]:
-    # Without a limit LanceDB answers 10 rows.
-    query = table.search().select([column]).limit(max(1, table.count_rows()))
-    return query.to_arrow().column(column).to_pylist()
+    return every_row(table, [column]).column(column).to_pylist()
 
 
 def _most_common(names: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from acronis_pipeline.encoders import Encoder
+from acronis_pipeline.index.rows import every_row
 from acronis_pipeline.retrieve import search
 from acronis_pipeline.retrieve.filters import Filters, explain
 from acronis_pipeline.retrieve.ranking import (
@@ -108,8 +109,7 @@ class Batch:
 
     @cached_property
     def _passages(self) -> dict[str, str]:
-        table = self.tables.passages
-        rows = table.search().select(["chunk_id", "passage"]).limit(max(1, table.count_rows())).to_arrow()
+        rows = every_row(self.tables.passages, ["chunk_id", "passage"])
         return dict(zip(rows.column("chunk_id").to_pylist(), rows.column("passage").to_pylist(), strict=True))
 
     @cached_property

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from acronis_pipeline.encoders import PassageVectors, vector_cache
 from acronis_pipeline.index import search_options
+from acronis_pipeline.index.rows import every_row
 from acronis_pipeline.retrieve.ranking import COLUMNS, WITH_VECTORS, Found, Ranking, details, ordered
 from acronis_pipeline.retrieve.system import Tables
 from acronis_pipeline.store import is_in
@@ -131,7 +132,7 @@ class Matrix:
     """The vectors of a table in memory, for ranking many queries."""
 
     def __init__(self, table: Any) -> None:
-        rows = table.search().select([*WITH_VECTORS]).limit(max(1, table.count_rows())).to_arrow()
+        rows = every_row(table, WITH_VECTORS)
         self.chunk_ids: list[str] = rows.column("chunk_id").to_pylist()
         self.cluster_of = dict(zip(self.chunk_ids, rows.column("cluster_id").to_pylist(), strict=True))
         self._row_of = {chunk_id: row for row, chunk_id in enumerate(self.chunk_ids)}

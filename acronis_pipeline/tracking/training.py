@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from acronis_pipeline.champion.record import promotions
+from acronis_pipeline.champion import promotions
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.finetune import OnEntry, Recipe
 from acronis_pipeline.finetune.examples import digest_of

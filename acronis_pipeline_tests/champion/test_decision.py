@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from acronis_pipeline.champion import Contender
 from acronis_pipeline.champion.decision import decide, needs_standing
-from acronis_pipeline.champion.record import Contender
 from acronis_pipeline.core.errors import ChampionError
 from acronis_pipeline.evaluate import Report, SystemScore
 from acronis_pipeline.evaluate.report import Forgetting

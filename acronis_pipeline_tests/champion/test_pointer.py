@@ -2,9 +2,7 @@
 
 import pytest
 
-from acronis_pipeline.champion import pointer
-from acronis_pipeline.champion.record import current_champion, promotions
-from acronis_pipeline.champion.rollback import roll_back
+from acronis_pipeline.champion import current_champion, pointer, promotions, roll_back
 from acronis_pipeline.encoders import in_precision
 from acronis_pipeline.encoders.identity import BFLOAT16
 from acronis_pipeline_tests.champion.worlds import CHUNKS, MemoryRegistry, World, build

@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from acronis_pipeline import evaluate as evaluation
-from acronis_pipeline.champion.promotion import Promotion, settle
-from acronis_pipeline.champion.record import current_champion
-from acronis_pipeline.champion.rollback import promote_by_hand, roll_back
+from acronis_pipeline.champion import Promotion, current_champion, promote_by_hand, roll_back, settle
 from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
 from acronis_pipeline.core.errors import ChampionError
 from acronis_pipeline.evaluate.report import Forgetting

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from acronis_pipeline.champion.record import Champion, Contender, ServedModel, current_champion, promote, promotions
+from acronis_pipeline.champion import Champion, Contender, ServedModel, current_champion, promote, promotions
 from acronis_pipeline.core.errors import ChampionError
 from acronis_pipeline.evaluate.report import Comparison
 from acronis_pipeline.evaluate.significance import Difference

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from acronis_pipeline import index
-from acronis_pipeline.champion import rollback
-from acronis_pipeline.champion.record import current_champion, promotions
+from acronis_pipeline.champion import current_champion, promotions, rollback
 from acronis_pipeline.champion.rollback import promote_by_hand, roll_back, rolled_back
 from acronis_pipeline.core.errors import ChampionError, NoChampionError
 from acronis_pipeline.retrieve import Retriever, System

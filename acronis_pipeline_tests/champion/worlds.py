@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from acronis_pipeline import index
-from acronis_pipeline.champion.record import Champion, Contender, Move, ServedModel, current_champion, promote
+from acronis_pipeline.champion import Champion, Contender, Move, ServedModel, current_champion, promote
 from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity
 from acronis_pipeline.retrieve import System

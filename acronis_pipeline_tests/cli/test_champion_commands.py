@@ -10,7 +10,7 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from acronis_pipeline.champion.record import current_champion
+from acronis_pipeline.champion import current_champion
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.assets import champion
 from acronis_pipeline.defs.instance import open_instance

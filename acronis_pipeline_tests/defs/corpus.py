@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from acronis_pipeline.champion.record import current_champion
+from acronis_pipeline.champion import current_champion
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.store import schemas

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from acronis_pipeline.api import Answerer
-from acronis_pipeline.champion.record import current_champion, promote
+from acronis_pipeline.champion import current_champion, promote
 from acronis_pipeline.core.errors import CheckFailedError
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.assets import (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from acronis_pipeline import evaluate
-from acronis_pipeline.champion.record import current_champion
+from acronis_pipeline.champion import current_champion
 from acronis_pipeline.crawl import live_pages
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.models.indexed import require_model

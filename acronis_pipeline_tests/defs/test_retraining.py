@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from acronis_pipeline.champion.record import Contender, promote
+from acronis_pipeline.champion import Contender, promote
 from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.defs import automation, build_definitions, sensor_memory
 from acronis_pipeline.defs.automation import RETRAIN_TAG

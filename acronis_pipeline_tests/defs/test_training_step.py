@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from acronis_pipeline import encoders, pairs
-from acronis_pipeline.champion import pointer, serving
-from acronis_pipeline.champion.record import current_champion
-from acronis_pipeline.champion.rollback import promote_by_hand
+from acronis_pipeline.champion import current_champion, pointer, promote_by_hand, serving
 from acronis_pipeline.core.errors import RecipeError
 from acronis_pipeline.encoders import in_precision
 from acronis_pipeline.encoders.identity import INT8

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from acronis_pipeline import encoders
-from acronis_pipeline.champion.record import Contender, ServedModel
+from acronis_pipeline.champion import Contender, ServedModel
 from acronis_pipeline.champion.serving import model_of
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.errors import DatasetError, ModelError, OutputError

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from acronis_pipeline.champion.record import Champion
+from acronis_pipeline.champion import Champion
 from acronis_pipeline.evaluate import Report, SystemScore
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import schemas

@@ -7,9 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from acronis_pipeline.champion import Champion, Contender, compared_systems
 from acronis_pipeline.champion.decision import decide, needs_standing
-from acronis_pipeline.champion.record import Champion, Contender
-from acronis_pipeline.champion.serving import compared_systems
 from acronis_pipeline.core.settings import EmbeddingEndpoint, EvaluationSettings, RetrievalSettings, Settings
 from acronis_pipeline.evaluate import EvalResult, EvaluationSetup, Report, checks, evaluate, refresh
 from acronis_pipeline.evaluate.setup import ComparedSystems, systems

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from acronis_pipeline.champion.record import Contender, promote
+from acronis_pipeline.champion import Contender, promote
 from acronis_pipeline.evaluate import question_results
 from acronis_pipeline.evaluate.scoring import compare
 from acronis_pipeline.reporting import Verdict, verdict

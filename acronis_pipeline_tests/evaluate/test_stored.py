@@ -6,8 +6,7 @@ import pytest
 
 from acronis_pipeline import evaluate as evaluation
 from acronis_pipeline import index
-from acronis_pipeline.champion.record import Contender, promote
-from acronis_pipeline.champion.serving import reports_in_use
+from acronis_pipeline.champion import Contender, promote, reports_in_use
 from acronis_pipeline.evaluate import stored
 from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.retrieve import System

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from acronis_pipeline import encoders, index
-from acronis_pipeline.champion.record import Contender
+from acronis_pipeline.champion import Contender
 from acronis_pipeline.champion.serving import model_of, problem
 from acronis_pipeline.core.errors import ModelError, RecipeError
 from acronis_pipeline.core.settings import EmbeddingEndpoint, ModelSettings

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from acronis_pipeline import index
-from acronis_pipeline.champion import serving
-from acronis_pipeline.champion.record import Contender
+from acronis_pipeline.champion import Contender, serving
 from acronis_pipeline.core.errors import ModelError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity, in_precision

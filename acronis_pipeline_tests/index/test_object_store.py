@@ -8,8 +8,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from acronis_pipeline import index
-from acronis_pipeline.champion import pointer
-from acronis_pipeline.champion.record import Contender, current_champion, promote
+from acronis_pipeline.champion import Contender, current_champion, pointer, promote
 from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.store import Store, open_store

@@ -6,8 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from acronis_pipeline.champion import history, pointer
-from acronis_pipeline.champion.record import Champion, current_champion
+from acronis_pipeline.champion import Champion, current_champion, history, pointer
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.assets.eval_report import eval_report

@@ -3,8 +3,7 @@
 import dagster as dg
 
 from acronis_pipeline import index
-from acronis_pipeline.champion.record import current_champion
-from acronis_pipeline.champion.serving import models_to_index
+from acronis_pipeline.champion import current_champion, models_to_index
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.assets.chunks import chunks
