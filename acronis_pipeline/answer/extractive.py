@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from acronis_pipeline.encoders import Encoder
-from acronis_pipeline.pairs.sentences import Row, parse, sentences
+from acronis_pipeline.pairs.sentences import TableRow, parse, sentences
 from acronis_pipeline.pairs.words import content_words
 from acronis_pipeline.retrieve import Hit
 
@@ -62,7 +62,7 @@ def quotable(markdown: str) -> list[str]:
     return [sentence for sentence in found if len(sentence.split()) >= _MIN_WORDS]
 
 
-def _row(row: Row) -> str:
+def _row(row: TableRow) -> str:
     """`first cell: header value, header value`."""
     values = (f"{name} {value}".strip() for name, value in zip(row.header[1:], row.cells[1:], strict=False) if value)
     return f"{row.cells[0]}: {', '.join(values)}" if row.cells else ""

@@ -1,12 +1,12 @@
 """Every call of a language model: requests, budget, cache, batches, and reading what came back.
 
-A session takes prompts and gives replies, or why there are none; `ask_once` asks outside of any run. Retries are the
-OpenAI client's own.
+A session takes prompts and gives outcomes, a reply or why there is none; `ask_once` asks outside of any run. Retries
+are the OpenAI client's own.
 """
 
 from acronis_pipeline.llm.budget import LlmUsage
 from acronis_pipeline.llm.endpoint import name_of, require_configured, without_key
-from acronis_pipeline.llm.exchange import Outcome, Prompt, Reply, Unanswered, entries, fault
+from acronis_pipeline.llm.exchange import Outcome, Prompt, Reply, entries, fault
 from acronis_pipeline.llm.session import LlmSession, ask_once
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "Outcome",
     "Prompt",
     "Reply",
-    "Unanswered",
     "ask_once",
     "entries",
     "fault",

@@ -19,7 +19,7 @@ from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import ENV_PREFIX, LlmSettings
 from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget
 from acronis_pipeline.llm.endpoint import Dialect, client_options
-from acronis_pipeline.llm.exchange import Outcome, Prompt, Reply, of_error, of_success, read_body
+from acronis_pipeline.llm.exchange import Outcome, Outcomes, Prompt, Reply, of_error, of_success, read_body
 from acronis_pipeline.store import Store, quoted, schemas
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ _MAX_BYTES = 150_000_000  # OpenAI takes 200 MB
 _ENDED = {"completed", "failed", "expired", "cancelled"}
 _ROUNDS = 4
 """A refused dialect is corrected and the requests sent again; there are three levels and two parameters to learn."""
-
-Answers = list[tuple[str, Outcome]]
 
 
 class BatchRun:
@@ -55,7 +53,7 @@ class BatchRun:
         self._dialect, self._budget, self._endpoint, self._store = dialect, budget, name, store
         self.attempts = 0
 
-    def groups(self) -> Generator[Answers, None, None]:
+    def groups(self) -> Generator[Outcomes, None, None]:
         """Groups of outcomes, one per prompt in all, and those of batches that an earlier run left behind.
 
         Raises
@@ -81,7 +79,7 @@ class BatchRun:
         refused = of_error(status, "", endpoint=self._endpoint, model=self._model)
         raise GeneratorError(refused.remedy or f"{self._endpoint}: HTTP {status} from its Batch API; run again")
 
-    def _ask_all(self, client: "OpenAI") -> Generator[Answers, None, None]:
+    def _ask_all(self, client: "OpenAI") -> Generator[Outcomes, None, None]:
         answered: set[str] = set()
         for submission in self._open_submissions():
             if batch := self._find(client, submission):

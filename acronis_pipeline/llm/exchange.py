@@ -89,15 +89,8 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Unanswered:
-    """A request that got no answer, and why; it is made again next time."""
-
-    failure: str
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """How a request ended: with a reply that was paid for, or with a failure.
+    """How a request ended: with a reply that was paid for, or with a failure, after which it is made again next time.
 
     Of a failure, `is_transient` says whether another attempt may help, `is_about_request` whether another form of the
     request may, and `remedy` is what a person has to do where no request can fare better. `words` are the server's own:
@@ -110,6 +103,10 @@ class Outcome:
     is_about_request: bool = False
     words: str = ""
     remedy: str | None = None
+
+
+Outcomes = list[tuple[str, Outcome]]
+"""Outcomes with the keys of their prompts."""
 
 
 def read_body(text: str | bytes) -> Any:

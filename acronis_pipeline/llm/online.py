@@ -19,12 +19,10 @@ from acronis_pipeline.core.retries import backoff_s, hold_s
 from acronis_pipeline.core.settings import LlmSettings
 from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget
 from acronis_pipeline.llm.endpoint import Dialect, client_options
-from acronis_pipeline.llm.exchange import Outcome, Prompt, of_error, of_success, read_body
+from acronis_pipeline.llm.exchange import Outcome, Outcomes, Prompt, of_error, of_success, read_body
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
-
-Answers = list[tuple[str, Outcome]]
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +104,7 @@ class OnlineRun:
         self._failures_in_row = self._refusals_in_row = 0
         self.attempts = 0
 
-    def groups(self) -> Generator[Answers, None, None]:
+    def groups(self) -> Generator[Outcomes, None, None]:
         """Groups of outcomes, one per prompt in all.
 
         Raises

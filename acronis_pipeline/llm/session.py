@@ -15,7 +15,7 @@ from acronis_pipeline.core.settings import ENV_PREFIX, LlmSettings
 from acronis_pipeline.llm.batch import BatchRun
 from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget, LlmUsage
 from acronis_pipeline.llm.endpoint import Dialect, name_of, require_configured
-from acronis_pipeline.llm.exchange import Outcome, Prompt, Reply, Unanswered
+from acronis_pipeline.llm.exchange import Outcome, Prompt, Reply
 from acronis_pipeline.llm.online import OnlineRun
 from acronis_pipeline.store import Store, schemas
 
@@ -116,8 +116,8 @@ class LlmSession:
 
     def ask(
         self, prompts: Sequence[Prompt], what: str, *, usable: Callable[[str], bool], batch: bool | None = None
-    ) -> list[Reply | Unanswered]:
-        """An answer to each prompt, in order; equal prompts are asked once, known answers cost nothing.
+    ) -> list[Outcome]:
+        """The outcome of each prompt, in order; equal prompts are asked once, known answers cost nothing.
 
         A request that fails costs nothing but itself and is made again next time, and so is one whose answer of last
         time was not of the form asked for. What was refused or cut off would be so again, and is remembered. A budget
@@ -143,15 +143,14 @@ class LlmSession:
         if garbled:
             _log.info("%d answers of an earlier run cannot be used; asking again", len(garbled))
             self._cache.drop(garbled)
-        answers: dict[str, Reply | Unanswered] = {key: known[key] for key in known.keys() - garbled}
-        missing = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in answers}
-        self._cached += sum(key in answers for key in keys)
+        outcomes = {key: Outcome(known[key]) for key in known.keys() - garbled}
+        missing = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key not in outcomes}
+        self._cached += sum(key in outcomes for key in keys)
         if not missing:
-            return [answers[key] for key in keys]
+            return [outcomes[key] for key in keys]
         run = self._run(missing, batch=self.settings.batch if batch is None else batch)
-        for key, outcome in self._kept(run, len(missing), what):
-            answers[key] = outcome.reply or Unanswered(outcome.failure or "no answer")
-        failed = Counter(answer.failure for key in missing if isinstance(answer := answers[key], Unanswered))
+        outcomes |= dict(self._kept(run, len(missing), what))
+        failed = Counter(str(outcome.failure) for key in missing if not (outcome := outcomes[key]).reply)
         self._attempts += run.attempts
         self._requests += len(missing) - failed[BUDGET_SPENT]
         self._failures += failed
@@ -167,7 +166,7 @@ class LlmSession:
                 f"({', '.join(f'{reason}: {n}' for reason, n in failed.most_common())}); "
                 f"check {ENV_PREFIX}LLM__BASE_URL, that the server is up, and the budget"
             )
-        return [answers[key] for key in keys]
+        return [outcomes[key] for key in keys]
 
     def _run(self, missing: dict[str, Prompt], *, batch: bool) -> OnlineRun | BatchRun:
         asked = (missing, self.settings, self._dialect, self._budget, self._endpoint)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from acronis_pipeline import llm
-from acronis_pipeline.llm import LlmSession, Prompt, Unanswered
+from acronis_pipeline.llm import LlmSession, Prompt
 from acronis_pipeline.pairs.filters import Case, Refusals, Step
 from acronis_pipeline.pairs.generator import Candidate, Chunk
 from acronis_pipeline.pairs.generators.prompts import fence_of, fenced
@@ -71,14 +71,14 @@ def judge(session: LlmSession, candidates: Sequence[Candidate], chunks: Mapping[
         for start in range(0, len(asked), _QUERIES_PER_REQUEST)
     ]
     prompts = [_prompt(chunk.passage, [candidate.query for candidate in asked]) for chunk, asked in groups]
-    answers = session.ask(prompts, "passages to judge", usable=lambda content: bool(_opinions(content)))
+    outcomes = session.ask(prompts, "passages to judge", usable=lambda content: bool(_opinions(content)))
     judgements: dict[str, Judgement] = {}
-    for (_, asked), answer in zip(groups, answers, strict=True):
-        if isinstance(answer, Unanswered):
+    for (_, asked), outcome in zip(groups, outcomes, strict=True):
+        if outcome.reply is None:
             continue
-        opinions = _opinions(answer.content)
+        opinions = _opinions(outcome.reply.content)
         if not opinions:
-            session.note_failure(llm.fault(answer, MALFORMED))
+            session.note_failure(llm.fault(outcome.reply, MALFORMED))
         judgements |= {
             asked[opinion.number - 1].pair_id: Judgement(opinion.answerable, opinion.standalone)
             for opinion in opinions

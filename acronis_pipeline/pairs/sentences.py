@@ -66,7 +66,7 @@ _MIN_OWN_WORDS = 8
 
 
 @dataclass(frozen=True)
-class Block:
+class TextBlock:
     """One part of a text, its inline markup removed.
 
     `marked` holds the spans that were set as code or in quotation marks: names of things, and messages.
@@ -82,7 +82,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A table row with its header; cells are plain text, `header` may be empty strings."""
 
     header: tuple[str, ...]
@@ -94,8 +94,8 @@ class Row:
 class Parts:
     """Everything a text is made of; code blocks are left out, nobody asks for them in their own words."""
 
-    blocks: tuple[Block, ...]
-    rows: tuple[Row, ...]
+    blocks: tuple[TextBlock, ...]
+    rows: tuple[TableRow, ...]
 
 
 def parse(text: str) -> Parts:
@@ -110,7 +110,7 @@ def _parser() -> MarkdownIt:
     return MarkdownIt("commonmark").enable("table").disable("code")
 
 
-def _blocks(tokens: list[Token]) -> Iterator[Block]:
+def _blocks(tokens: list[Token]) -> Iterator[TextBlock]:
     lists: list[_InText] = []
     in_table = in_heading = False
     for token in tokens:
@@ -126,18 +126,18 @@ def _blocks(tokens: list[Token]) -> Iterator[Block]:
             yield from _inline_blocks(token, "heading" if in_heading else lists[-1] if lists else "paragraph")
 
 
-def _inline_blocks(token: Token, kind: _InText) -> Iterator[Block]:
+def _inline_blocks(token: Token, kind: _InText) -> Iterator[TextBlock]:
     text, marked = _plain(token, line_break="\n")
     head, *definitions = _DEFINITION.split(text)
     if definitions:
-        yield Block("term", _squeeze(head.rsplit("\n", 1)[-1]), marked, _squeeze(" ".join(definitions)))
+        yield TextBlock("term", _squeeze(head.rsplit("\n", 1)[-1]), marked, _squeeze(" ".join(definitions)))
         return
     text = _squeeze(text)
     if text:
-        yield Block(kind, text, marked, all_bold=_is_all_bold(token))
+        yield TextBlock(kind, text, marked, all_bold=_is_all_bold(token))
 
 
-def _rows(tokens: list[Token]) -> Iterator[Row]:
+def _rows(tokens: list[Token]) -> Iterator[TableRow]:
     header: list[str] = []
     cells: list[str] = []
     marked: list[str] = []
@@ -159,7 +159,7 @@ def _rows(tokens: list[Token]) -> Iterator[Row]:
             header = cells
         elif token.type == "tr_close":
             width = len(cells)
-            yield Row(tuple((header + [""] * width)[:width]), tuple(cells), tuple(marked))
+            yield TableRow(tuple((header + [""] * width)[:width]), tuple(cells), tuple(marked))
 
 
 def _plain(token: Token, line_break: str = " ") -> tuple[str, tuple[str, ...]]:
@@ -195,7 +195,7 @@ def _squeeze(text: str) -> str:
     return _SPACE.sub(" ", text).strip()
 
 
-def sentences(block: Block) -> Iterator[str]:
+def sentences(block: TextBlock) -> Iterator[str]:
     """Sentences of a block, lead-ins such as "Note:" removed."""
     source = block.definition if block.kind == "term" else block.text
     for piece in _END.split(source):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from acronis_pipeline import llm
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import LlmSettings
-from acronis_pipeline.llm import LlmSession, Prompt, Reply, Unanswered
+from acronis_pipeline.llm import LlmSession, Prompt, Reply
 from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Generator
 from acronis_pipeline.pairs.generators import prompts as llm_prompts
 from acronis_pipeline.pairs.generators.prompts import PARAPHRASE, Brief, fence_of
@@ -84,16 +84,16 @@ def invent(session: LlmSession, chunks: Sequence[Chunk]) -> dict[str, tuple[str,
     about = settings.product or _titles(chunks)
     prompts = [_prompt(kind, about, settings) for kind in kinds]
     tasks: dict[str, tuple[str, ...]] = {}
-    answers = session.ask(prompts, "kinds of tasks", usable=lambda content: bool(_texts(content)), batch=False)
-    for kind, answer in zip(kinds, answers, strict=True):
-        texts = () if isinstance(answer, Unanswered) else _texts(answer.content)[: settings.tasks_per_kind]
+    outcomes = session.ask(prompts, "kinds of tasks", usable=lambda content: bool(_texts(content)), batch=False)
+    for kind, outcome in zip(kinds, outcomes, strict=True):
+        texts = _texts(outcome.reply.content)[: settings.tasks_per_kind] if outcome.reply else ()
         if not texts:
-            failure = answer.failure if isinstance(answer, Unanswered) else llm.fault(answer, MALFORMED_TASKS)
+            failure = llm.fault(outcome.reply, MALFORMED_TASKS) if outcome.reply else outcome.failure
             _log.warning(
                 "no retrieval tasks for %s (%s): a built-in one is used; run again to ask again", kind, failure
             )
-            if not isinstance(answer, Unanswered):
-                session.note_failure(failure)
+            if outcome.reply:
+                session.note_failure(str(failure))
         tasks[kind] = texts or (_BUILT_IN[kind],)
     _log.info("retrieval tasks: %s", ", ".join(f"{kind} {len(texts)}" for kind, texts in tasks.items()))
     return tasks
@@ -154,23 +154,23 @@ class LlmGenerator(Generator):
             llm_prompts.ask_for(chunk, ordered, negatives=negatives)
             for chunk, ordered in zip(chunks, briefs, strict=True)
         ]
-        answers = self._session.ask(prompts, "chunks", usable=llm_prompts.is_readable)
+        outcomes = self._session.ask(prompts, "chunks", usable=llm_prompts.is_readable)
         candidates: list[Candidate] = []
         failures: Counter[str] = Counter()
-        for chunk, ordered, answer in zip(chunks, briefs, answers, strict=True):
-            if isinstance(answer, Unanswered):
-                failures[answer.failure] += 1
+        for chunk, ordered, outcome in zip(chunks, briefs, outcomes, strict=True):
+            if outcome.reply is None:
+                failures[str(outcome.failure)] += 1
                 continue
-            made, failure = self._read(chunk, ordered, answer)
+            made, failure = self._read(chunk, ordered, outcome.reply)
             candidates += made
             if failure:
                 failures[failure] += 1
                 self._session.note_failure(failure)
         return Generation(tuple(candidates), dict(failures))
 
-    def _read(self, chunk: Chunk, briefs: Sequence[Brief], answer: Reply) -> tuple[list[Candidate], str | None]:
-        """Candidates of one answer, and why there are none."""
-        written = llm_prompts.read(answer.content, briefs)
+    def _read(self, chunk: Chunk, briefs: Sequence[Brief], reply: Reply) -> tuple[list[Candidate], str | None]:
+        """Candidates of one reply, and why there are none."""
+        written = llm_prompts.read(reply.content, briefs)
         made = [
             Candidate(
                 query=text.text,
@@ -185,7 +185,7 @@ class LlmGenerator(Generator):
         ]
         if made:
             return made, None
-        return [], EMPTY if written == [] and not answer.failure else llm.fault(answer, MALFORMED)
+        return [], EMPTY if written == [] and not reply.failure else llm.fault(reply, MALFORMED)
 
 
 def prompt_hash(settings: LlmSettings, model: str) -> str:

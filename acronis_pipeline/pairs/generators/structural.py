@@ -19,8 +19,8 @@ from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Gener
 from acronis_pipeline.pairs.generators import headings, rewriting, salience, tables
 from acronis_pipeline.pairs.generators.headings import in_context, is_topic
 from acronis_pipeline.pairs.sentences import (
-    Block,
     Parts,
+    TextBlock,
     is_left_to_others,
     is_whole,
     parse,
@@ -238,7 +238,7 @@ class StructuralGenerator(Generator):
         ]
         return [offer for offer in offers if len(content_words(offer.query)) >= _CLOZE_WORDS]
 
-    def _whole_sentences(self, blocks: tuple[Block, ...]) -> list[str]:
+    def _whole_sentences(self, blocks: tuple[TextBlock, ...]) -> list[str]:
         """Sentences that stand alone, most distinctive first."""
         found = [
             sentence
@@ -254,7 +254,7 @@ class StructuralGenerator(Generator):
         return [s for s in found if 6 <= len(words(s)) <= 40 and is_whole(s) and reads_like_prose(s)]
 
 
-def _is_asked_by_visitors(question: str, block: Block) -> bool:
+def _is_asked_by_visitors(question: str, block: TextBlock) -> bool:
     """Whether a question in a text is one of its readers rather than one to them, or an example's."""
     if block.kind in {"heading", "term"} or block.all_bold:
         return is_balanced(question)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from acronis_pipeline.pairs.english import pick
-from acronis_pipeline.pairs.sentences import Block, Row
+from acronis_pipeline.pairs.sentences import TableRow, TextBlock
 from acronis_pipeline.pairs.words import content_words, normalise, phrase_set, words
 
 _PROBLEM = re.compile(
@@ -33,7 +33,7 @@ _CALLED = re.compile(r"(?:error|message|warning|exception)\b", re.IGNORECASE)
 _SIGNS = re.compile(r"[{}<>\\$|;=]|\w\([\w.]*\)")
 
 
-def table_queries(rows: tuple[Row, ...], context: str) -> Iterator[tuple[str, str]]:
+def table_queries(rows: tuple[TableRow, ...], context: str) -> Iterator[tuple[str, str]]:
     """(query, style) pairs of table rows: the row's name with a column's, or the message a row explains."""
     for row in rows:
         name = row.cells[0].strip() if row.cells else ""
@@ -56,7 +56,7 @@ def table_queries(rows: tuple[Row, ...], context: str) -> Iterator[tuple[str, st
             yield from _cell_queries(row, name, context)
 
 
-def _cell_queries(row: Row, name: str, context: str) -> Iterator[tuple[str, str]]:
+def _cell_queries(row: TableRow, name: str, context: str) -> Iterator[tuple[str, str]]:
     for header, cell in zip(row.header[1:], row.cells[1:], strict=True):
         if not cell.strip() or len(words(header)) > 6 or re.match(r"(?:do|don['’]t)$", header, re.I):
             continue
@@ -76,7 +76,7 @@ def _option_query(flag: str, context: str) -> str:
     return pick(flag + context, f"{name} option", f"what does {name} do", f"{name.lstrip('-')} {context}".strip())
 
 
-def term_queries(blocks: tuple[Block, ...], context: str) -> Iterator[tuple[str, str]]:
+def term_queries(blocks: tuple[TextBlock, ...], context: str) -> Iterator[tuple[str, str]]:
     """Definition lists and list items of the form "Term: explanation"."""
     for block in blocks:
         term, explained = block.text, block.definition
@@ -104,7 +104,7 @@ _LABELS = phrase_set(
 )
 
 
-def error_queries(blocks: tuple[Block, ...]) -> Iterator[str]:
+def error_queries(blocks: tuple[TextBlock, ...]) -> Iterator[str]:
     """Messages that a text quotes or sets as code, in a sentence about something going wrong."""
     for block in blocks:
         for message in block.marked:
