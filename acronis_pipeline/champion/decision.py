@@ -53,7 +53,7 @@ def decide(
     reports: Sequence[Report],
     results: pa.Table,
     champion: Champion | None = None,
-    standing: Report | None = None,
+    asked_again: Report | None = None,
     *,
     barred: Barred = lambda _: None,
 ) -> Decision:
@@ -69,12 +69,12 @@ def decide(
     reports
         The newest report of every recipe. Those on other questions than the newest report's are left out.
     results
-        Per-question results of these reports, and of `standing`.
+        Per-question results of these reports, and of `asked_again`.
     champion
         The current one.
-    standing
+    asked_again
         The champion asked today's questions (`evaluate_alone`); needed unless a report has that very system (see
-        `needs_standing`).
+        `must_be_asked_again`).
     barred
         Asked of candidates only, best first.
 
@@ -85,7 +85,7 @@ def decide(
     """
     comparable = same_questions(reports)
     contenders = [pair for report in comparable for pair in _contenders(report)]
-    opponent = _opponent(comparable, contenders, champion, standing, results)
+    opponent = _opponent(comparable, contenders, champion, asked_again, results)
     name = str(champion.contender if champion else opponent)
     vetoed: list[Comparison] = []
     left_out: list[str] = []
@@ -112,7 +112,7 @@ def decide(
     return Decision(champion is None, opponent, said, evidence, tuple(vetoed))
 
 
-def needs_standing(reports: Sequence[Report], champion: Champion | None) -> bool:
+def must_be_asked_again(reports: Sequence[Report], champion: Champion | None) -> bool:
     """Whether the champion must be asked today's questions apart, because no report holds its very system."""
     if champion is None:
         return False
@@ -228,7 +228,7 @@ def _opponent(
     reports: Sequence[Report],
     contenders: Sequence[_Scored],
     champion: Champion | None,
-    standing: Report | None,
+    asked_again: Report | None,
     results: pa.Table,
 ) -> Contender:
     if champion is None:
@@ -236,13 +236,13 @@ def _opponent(
     wanted = champion.contender.ranking_key
     if present := next((contender for contender, _ in contenders if contender.ranking_key == wanted), None):
         return present
-    if standing is None or standing.questions_id != reports[0].questions_id:
+    if asked_again is None or asked_again.questions_id != reports[0].questions_id:
         raise ChampionError(
             f"champion {champion.contender} was not asked the questions of the newest report "
             f"({reports[0].recipe}, {reports[0].created_at}), whose passages or questions are no longer today's; "
             "materialize lancedb_index and eval_report of a recipe, then champion"
         )
-    return replace(champion.contender, report_id=standing.report_id)
+    return replace(champion.contender, report_id=asked_again.report_id)
 
 
 def _best_baseline(baselines: Sequence[_Scored], results: pa.Table) -> Contender:

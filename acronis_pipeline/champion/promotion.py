@@ -14,14 +14,14 @@ from acronis_pipeline.champion.decision import (
     decide,
     forgotten,
     lost,
-    needs_standing,
+    must_be_asked_again,
     same_questions,
 )
 from acronis_pipeline.champion.record import Champion, Contender, promote, promotions
 from acronis_pipeline.champion.rollback import rolled_back
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.errors import ChampionError, ModelError
-from acronis_pipeline.core.settings import Settings
+from acronis_pipeline.core.settings import EvaluationSettings, Settings
 from acronis_pipeline.evaluate import leak
 from acronis_pipeline.evaluate.evaluation import Canonical, Evaluation, evaluate_alone
 from acronis_pipeline.evaluate.report import Report
@@ -65,18 +65,17 @@ def settle(
     before = past[-1] if past else None
     reports = [report for report in latest_reports(store) if report.recipe in recipes]
     comparable = same_questions(reports)
-    standing = None
-    if before and needs_standing(reports, before):
-        standing = _ask_again(store, before, dataset, gold, settings, canonical)
+    asked_again = None
+    if before and must_be_asked_again(reports, before):
+        asked_again = _ask_again(store, before, dataset, gold, settings, canonical)
     results = question_results(store, [report.report_id for report in comparable])
-    if standing:
-        results = pa.concat_tables([results, standing.results])
+    if asked_again:
+        results = pa.concat_tables([results, asked_again.results])
     questions = asked(results, comparable[0])
     if before:
         results = leak.fair(store, before.recipe, before.model_id, dataset, gold, results)
-    strict = settings.evaluation.forgetting_blocks
-    barred = _barred(store, comparable, past, questions, forgetting_blocks=strict)
-    decision = decide(reports, results, before, standing.report if standing else None, barred=barred)
+    barred = _barred(store, comparable, past, questions, settings.evaluation)
+    decision = decide(reports, results, before, asked_again.report if asked_again else None, barred=barred)
     if before and not decision.promote:
         return Promotion(decision, before, False)
     now = promote(
@@ -93,7 +92,7 @@ def settle(
 
 
 def _barred(
-    store: Store, reports: Sequence[Report], past: Sequence[Champion], questions: str, *, forgetting_blocks: bool
+    store: Store, reports: Sequence[Report], past: Sequence[Champion], questions: str, evaluation: EvaluationSettings
 ) -> Barred:
     """Why a contender of these reports may not be promoted."""
 
@@ -101,7 +100,7 @@ def _barred(
         if taken_back := rolled_back(past, contender, questions):
             day = f"{taken_back.promoted_at:%Y-%m-%d}"
             return f"rolled back on {day}, and neither its model nor the questions have changed: {taken_back.reason}"
-        if forgetting_blocks and (probe := forgotten(reports, contender)):
+        if evaluation.forgetting_blocks and (probe := forgotten(reports, contender)):
             return lost(probe)
         try:
             model = serving.model_of(store, contender)
@@ -128,10 +127,7 @@ def _ask_again(
         )
     indexed = serving.serving_model(store, champion, settings.model)
     index.refresh(store, indexed, settings.index)
-    setup, candidates = (
-        EvaluationSetup(dataset.test, indexed, device=settings.model.device),
-        settings.retrieval.candidates,
-    )
+    setup = EvaluationSetup(dataset.test, indexed, device=settings.model.device)
     return evaluate_alone(
-        store, champion.recipe, champion.system, setup, gold, candidates=candidates, canonical=canonical
+        store, champion.recipe, champion.system, setup, gold, retrieval=settings.retrieval, canonical=canonical
     )

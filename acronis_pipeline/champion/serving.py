@@ -28,19 +28,15 @@ def model_of(store: Store, contender: Contender) -> ServedModel | None:
     if contender.model_id is None:
         return None
     record = model_named(store, contender.recipe, contender.model_id)
-    if record and record.is_there:
-        return ServedModel(str(record.folder), record.identity_named(contender.model_id))
+    if record and record.is_there and (identity := record.identity_named(contender.model_id)):
+        return ServedModel(str(record.folder), identity)
     current = require_model(store, contender.recipe)
     base = precision_named(current.base_identity, contender.model_id)
-    if base is None and record:
-        raise ModelError(
-            f"{contender} was evaluated with model {contender.model_id}, whose folder {record.folder} is gone; "
-            f"materialize fine_tuned_model, lancedb_index and eval_report of {contender.recipe}"
-        )
     if base is None:
+        why = f"whose folder {record.folder} is gone" if record else "which is no longer on record"
         raise ModelError(
-            f"{contender} was evaluated with model {contender.model_id}, which is no longer on record; materialize "
-            f"fine_tuned_model, lancedb_index and eval_report of {contender.recipe}"
+            f"{contender} was evaluated with model {contender.model_id}, {why}; materialize fine_tuned_model, "
+            f"lancedb_index and eval_report of {contender.recipe}"
         )
     return ServedModel(str(current.base_folder()), base)
 

@@ -131,7 +131,7 @@ def evaluate_alone(
     test: EvaluationSetup,
     gold: Sequence[GoldQuestion] = (),
     *,
-    candidates: int = 200,
+    retrieval: RetrievalSettings = RETRIEVAL,
     canonical: Canonical = str,
 ) -> Evaluation:
     """Ask one system as it is, such as the current champion, today's questions. `test.base` is the table it searches.
@@ -144,7 +144,7 @@ def evaluate_alone(
     started = time.monotonic()
     corpus = read_corpus(store, test)
     asked, gold_set = _questions(corpus, test, gold, canonical)
-    rankings = Rankings(store, test, [question.query for question in asked], candidates)
+    rankings = Rankings(store, test, [question.query for question in asked], retrieval.candidates)
     rows = {system: score_questions(system, asked, rankings.batch(test.base).rankings(system), corpus)}
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     report = Report(
@@ -152,7 +152,7 @@ def evaluate_alone(
         recipe=recipe,
         created_at=created_at,
         questions_id=questions_id(store, test, gold),
-        scores=tuple(_scores(store, test, rows, asked, candidates)),
+        scores=tuple(_scores(store, test, rows, asked, retrieval.candidates)),
         unanswerable=gold_set.unanswerable,
         partly_answerable=gold_set.partly_answerable,
         unscored=gold_set.unscored,

@@ -87,7 +87,7 @@ def refresh(
     validation = EvaluationSetup(dataset.validation, base, fine_tuned, reworded, compared.systems, device)
     searched = retrieval.model_dump_json(exclude={"k", "editions"})
     key = digest(_key(store, test, validation, gold), searched, checked.key, *compared.caveats)
-    if known := _standing(store, recipe, key, test, compared.champion):
+    if known := _still_valid(store, recipe, key, test, compared.champion):
         _log.info("%s: indexes and questions are unchanged, report %s stands", recipe, known.report_id)
         newest = latest_report(store, recipe)
         if newest and newest.report_id != known.report_id:
@@ -178,7 +178,7 @@ def _key(store: Store, test: EvaluationSetup, validation: EvaluationSetup, gold:
     return digest(VERSION, *tables, *others, *questions)
 
 
-def _standing(
+def _still_valid(
     store: Store, recipe: str, key: str, test: EvaluationSetup, champion: ComparedSystem | None
 ) -> Report | None:
     """The recipe's newest report under a key if the champion, where one takes part, need not be asked again for it."""

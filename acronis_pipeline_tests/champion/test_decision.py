@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from acronis_pipeline.champion import Contender
-from acronis_pipeline.champion.decision import decide, needs_standing
+from acronis_pipeline.champion.decision import decide, must_be_asked_again
 from acronis_pipeline.core.errors import ChampionError
 from acronis_pipeline.evaluate import Report, SystemScore
 from acronis_pipeline.evaluate.report import Forgetting
@@ -126,7 +126,7 @@ def test_candidate_without_a_proven_lead_does_not_replace() -> None:
 def test_champion_of_an_older_model_must_be_asked_todays_questions() -> None:
     given = reports(BETTER, BETTER)
     old = champion_of(System("hybrid", "hybrid", "old_table", 0.3), "old-model")
-    assert needs_standing(given.reports, old)
+    assert must_be_asked_again(given.reports, old)
     with pytest.raises(ChampionError, match="was not asked the questions of the newest report"):
         decide(given.reports, given.results, old)
 
@@ -134,22 +134,24 @@ def test_champion_of_an_older_model_must_be_asked_todays_questions() -> None:
 def test_champion_of_an_older_model_defends_itself_on_todays_questions() -> None:
     old = System("hybrid", "hybrid", "old_table", 0.3)
     score = SystemScore(old, "old-model", "synthetic", N, N, {})
-    standing = Report("standing", "words", "2026-11-21T01:00:00+00:00", "questions", (score,))
+    asked_again = Report("asked_again", "words", "2026-11-21T01:00:00+00:00", "questions", (score,))
     for strength, promoted in ((0.9, False), (0.3, True)):
         given = reports(BETTER, BETTER)
         own = pa.Table.from_pylist(
-            rows_of("standing", "synthetic", {"hybrid": strength}, N), schema=schemas.QUESTION_RESULTS
+            rows_of("asked_again", "synthetic", {"hybrid": strength}, N), schema=schemas.QUESTION_RESULTS
         )
         results = pa.concat_tables([given.results, own])
-        decision = decide(given.reports, results, champion_of(old, "old-model"), standing)
+        decision = decide(given.reports, results, champion_of(old, "old-model"), asked_again)
         assert decision.promote is promoted
 
 
 def test_relearned_weight_makes_another_system_that_must_prove_itself() -> None:
     given = reports({**BETTER, "hybrid": 0.8}, {**BETTER, "hybrid": 0.8})
-    assert needs_standing(given.reports, champion_of(replace(SYSTEMS["hybrid"], dense_weight=0.7), IDENTITY.model_id))
-    assert not needs_standing(given.reports, champion_of(SYSTEMS["hybrid"], IDENTITY.model_id))
-    assert not needs_standing(given.reports, None)
+    assert must_be_asked_again(
+        given.reports, champion_of(replace(SYSTEMS["hybrid"], dense_weight=0.7), IDENTITY.model_id)
+    )
+    assert not must_be_asked_again(given.reports, champion_of(SYSTEMS["hybrid"], IDENTITY.model_id))
+    assert not must_be_asked_again(given.reports, None)
 
 
 def test_best_recipe_is_the_candidate_and_reports_on_other_questions_are_left_out() -> None:
@@ -200,7 +202,7 @@ def test_champion_in_a_report_is_the_opponent_under_its_own_name_and_no_candidat
     strength = {"bm25": 0.6, "base": 0.5, "fine_tuned": 0.7, "champion": 0.6}
     given = reports(strength, strength)
     old = champion_of(System("hybrid", "hybrid", "old_table", 0.3), "old-model")
-    assert not needs_standing(given.reports, old)
+    assert not must_be_asked_again(given.reports, old)
     decision = decide(given.reports, given.results, old)
     assert decision.promote
     assert decision.reason.startswith("fine_tuned of recipe words replaces hybrid of recipe words")
@@ -213,10 +215,10 @@ def test_champion_in_a_report_is_the_opponent_under_its_own_name_and_no_candidat
 def test_champion_is_recognised_by_every_setting_of_its_search() -> None:
     plain = champion_of(SYSTEMS["hybrid"], IDENTITY.model_id)
     held = reports({**BETTER, "hybrid": 0.6}, BETTER).reports
-    assert not needs_standing(held, plain)
+    assert not must_be_asked_again(held, plain)
     for change in ({"fusion": "reciprocal_rank"}, {"reranker": "cross"}, {"mmr": 0.5}, {"dense_weight": 0.5}):
-        assert needs_standing(held, replace(plain, system=replace(plain.system, **change))), change
-    assert not needs_standing(held, replace(plain, system=replace(plain.system, name="other", table="other")))
+        assert must_be_asked_again(held, replace(plain, system=replace(plain.system, **change))), change
+    assert not must_be_asked_again(held, replace(plain, system=replace(plain.system, name="other", table="other")))
 
 
 def test_promoted_model_that_forgot_is_named_in_the_reason() -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from acronis_pipeline.champion import Champion, Contender, compared_systems
-from acronis_pipeline.champion.decision import decide, needs_standing
+from acronis_pipeline.champion.decision import decide, must_be_asked_again
 from acronis_pipeline.core.settings import EmbeddingEndpoint, EvaluationSettings, RetrievalSettings, Settings
 from acronis_pipeline.evaluate import EvalResult, EvaluationSetup, Report, checks, evaluate, refresh
 from acronis_pipeline.evaluate.setup import ComparedSystems, systems
@@ -114,7 +114,7 @@ def test_older_model_that_is_champion_is_a_system_of_the_report_and_everybody_is
 
 def test_champion_in_the_report_is_the_opponent_of_a_promotion_and_no_candidate(older_champion) -> None:
     site, champion, report = older_champion
-    assert not needs_standing([report], champion)
+    assert not must_be_asked_again([report], champion)
     decision = decide([report], question_results(site.world.store, [report.report_id]), champion)
     assert decision.promote
     assert decision.winner.model_id == site.tuned.encoder.identity.model_id
