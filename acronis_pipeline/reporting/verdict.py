@@ -10,7 +10,7 @@ from typing import Literal
 import pyarrow as pa
 
 from acronis_pipeline.champion import current_champion
-from acronis_pipeline.champion.decision import Decision, decide, needs_standing, veto_rule
+from acronis_pipeline.champion.decision import Decision, decide, must_be_asked_again, veto_rule
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.report import Report, SystemScore
 from acronis_pipeline.evaluate.setup import BASELINES
@@ -67,7 +67,7 @@ def _decision(store: Store, report: Report, results: pa.Table) -> tuple[Decision
     if not report.validation:
         return None, None
     champion = current_champion(store)
-    if champion and needs_standing([report], champion):
+    if champion and must_be_asked_again([report], champion):
         outlook = f"The champion, {champion.contender}, is not part of this report; the champion asset compares them."
         return decide([report], results), outlook
     decision = decide([report], results, champion)
