@@ -199,8 +199,8 @@ def ask_once(prompt: Prompt, settings: LlmSettings) -> Outcome:
         model or request is an outcome.
     """
     require_configured(settings)
-    unlimited = dict.fromkeys(("max_tokens_total", "budget_usd", "requests_per_minute", "tokens_per_minute"))
-    settings = settings.model_copy(update=unlimited)
+    limits = ("max_tokens_total", "budget_usd", "requests_per_minute", "tokens_per_minute")
+    settings = settings.model_copy(update=dict.fromkeys(limits))
     endpoint = name_of(settings)
     run = OnlineRun(
         {"": prompt},

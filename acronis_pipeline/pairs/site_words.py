@@ -136,13 +136,7 @@ class SiteWords:
         """
         if shared := _names_of_headings(chunk) & _names(query):
             return min(len(self._named_on[named]) for named in shared) > most
-        first, *others = sorted((self._said_in[stem(word)] for word in set(content_words(query))), key=len)
-        found = 0
-        for place in first:
-            found += all(place in other for other in others)
-            if found > most:
-                return True
-        return False
+        return len(self.clusters_with_all(query)) > most
 
 
 def is_name_of_something(word: str) -> bool:
