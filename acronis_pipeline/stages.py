@@ -30,7 +30,7 @@ from acronis_pipeline.models import pruning, records
 from acronis_pipeline.models.indexed import indexed_base, indexed_model, require_model
 from acronis_pipeline.models.records import DroppedFolder, ModelRecord, current_model
 from acronis_pipeline.pairs import gold
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline.tracking import Tracker, ensure_registered, record_report, record_training
 
 Tags = Mapping[str, str]
@@ -156,7 +156,7 @@ def index_recipe(store: Store, recipe: str, settings: Settings) -> IndexedRecipe
 
     Tables and folders of models that no recipe has any more and no champion can be rolled back to are dropped.
     """
-    tables = tuple(
+    indexes = tuple(
         index.refresh(store, indexed, settings.index)
         for indexed in models_to_index(store, recipe, settings.model, current_champion(store))
     )
@@ -166,12 +166,12 @@ def index_recipe(store: Store, recipe: str, settings: Settings) -> IndexedRecipe
     dropped_models = pruning.prune_model_folders(store, settings.models_dir, tables=in_use, promoted=promoted)
     if champion := current_champion(store):
         pointer.mark(store, champion)
-    return IndexedRecipe(tables, tuple(dropped), tuple(dropped_models))
+    return IndexedRecipe(indexes, tuple(dropped), tuple(dropped_models))
 
 
 def _tables_in_use(store: Store, settings: Settings) -> set[str]:
     # Every recipe on record, not only those whose files are here now: another process may know another folder.
-    recipes = set(store.read(records.TABLE, schemas.MODELS, columns=["recipe"]).column("recipe").to_pylist())
+    recipes = set(store.read(tables.MODELS, columns=["recipe"]).column("recipe").to_pylist())
     models = [model for recipe in recipes if (model := current_model(store, recipe))]
     current = [indexed(model, settings.model).table for model in models for indexed in (indexed_model, indexed_base)]
     promoted = [champion.system.table for champion in promotions(store)]

@@ -49,22 +49,20 @@ def measure(real: np.ndarray, n_rows: int) -> dict[str, Any]:
     from acronis_pipeline.encoders import PassageVectors, vector_cache
     from acronis_pipeline.index import lance_indexes
     from acronis_pipeline.index.lance_indexes import EXACT
-    from acronis_pipeline.store import Store, schemas
+    from acronis_pipeline.store import Store, tables
 
     draw = np.random.default_rng(0)
     dimension = real.shape[1]
-    schema = pa.schema([field for field in schemas.passages(dimension) if field.name in ("chunk_id", "vector")])
+    columns = tables.passages("", dimension).schema
+    contract = tables.Table("passages", pa.schema([columns.field("chunk_id"), columns.field("vector")]))
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         store, queries = Store(folder), [made_from(real, _N_QUERIES // 2, draw)]
         for start in range(0, n_rows, _BLOCK):
             block = made_from(real, min(_BLOCK, n_rows - start), draw)
             ids = pa.array([f"c{row}" for row in range(start, start + len(block))])
-            store.append(
-                "passages",
-                schema,
-                pa.table([ids, vector_cache.as_column(PassageVectors.single(block), schema)], schema=schema),
-            )
+            vectors = vector_cache.as_column(PassageVectors.single(block), contract.schema)
+            store.append(contract, pa.table([ids, vectors], schema=contract.schema))
             if start == 0:
                 queries.append(block[: _N_QUERIES // 2])
         table, asked = store.open("passages"), np.concatenate(queries)

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acronis_pipeline.store import tables
+
 HERE = Path(__file__).parent
 TIMEOUT_S = 3.0
 
@@ -158,7 +160,7 @@ def _n_stored(folder: Path) -> int:
     """Answers that can be used: the server's malformed ones are asked for again."""
     from acronis_pipeline.store import Store
 
-    return Store(str(folder)).count("llm_answers", "content LIKE '{%'")
+    return Store(str(folder)).count(tables.LLM_ANSWERS, "content LIKE '{%'")
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from acronis_pipeline.encoders import PACKAGED_BASE, Encoder, ModelIdentity, Pas
 from acronis_pipeline.index import excerpts, lance_indexes, search_options
 from acronis_pipeline.index.rows import marked
 from acronis_pipeline.retrieve import Filters, Retriever, System
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 _TABLE = "passages_synthetic"
 _DIMENSION, _WORDS, _VOCABULARY = 384, 40, 50_000
@@ -78,7 +78,7 @@ class World:
     def rows(self, start: int, stop: int) -> pa.Table:
         ids = [f"{row:032x}" for row in range(start, stop)]
         texts = [text(words) for words in self.words[start:stop]]
-        n, schema = stop - start, schemas.passages(_DIMENSION)
+        n, contract = stop - start, tables.passages(_TABLE, _DIMENSION)
         columns = {
             "chunk_id": ids,
             "url": [f"https://docs.test/section{row % _SECTIONS}/{row}" for row in range(start, stop)],
@@ -91,9 +91,9 @@ class World:
             "n_tokens": [_WORDS] * n,
             "cluster_id": ids,
             "language": ["en"] * n,
-            "vector": vector_cache.as_column(PassageVectors.single(self.vectors[start:stop]), schema),
+            "vector": vector_cache.as_column(PassageVectors.single(self.vectors[start:stop]), contract.schema),
         }
-        return pa.table(columns).select(schema.names).cast(schema)
+        return contract.cast(pa.table(columns))
 
     def questions(self, n: int) -> dict[str, np.ndarray]:
         """Vectors by question, the questions in the order of the dictionary."""
@@ -117,12 +117,11 @@ def _normal(random: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
 
 def build(store: Store, world: World) -> dict[str, Any]:
     """Write the table as a refresh would leave it."""
-    schema = marked(schemas.passages(_DIMENSION), KnownQuestions({}).identity)
-    table = store.create(_TABLE, schema)
+    table = store.create(marked(tables.passages(_TABLE, _DIMENSION), KnownQuestions({}).identity))
     started = time.perf_counter()
     for start in range(0, len(world.vectors), _BATCH):
         rows = world.rows(start, min(start + _BATCH, len(world.vectors)))
-        store.append(excerpts.table_name(_TABLE), schemas.EXCERPTS, excerpts.rows_of(rows))
+        store.append(tables.excerpts(_TABLE), excerpts.rows_of(rows))
         table.add(rows)
     written = time.perf_counter()
     lance_indexes.bring_up_to_date(store, _TABLE, IndexSettings())  # pyright: ignore[reportCallIssue]

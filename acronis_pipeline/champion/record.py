@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
-import pyarrow as pa
 from pydantic import TypeAdapter
 
 from acronis_pipeline.core.errors import ChampionError
@@ -19,9 +18,7 @@ from acronis_pipeline.encoders import ModelIdentity
 from acronis_pipeline.evaluate.report import Comparison, RankingKey, ranking_key
 from acronis_pipeline.evaluate.setup import BASELINES
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.store import Store, schemas
-
-TABLE = "champions"
+from acronis_pipeline.store import Store, tables
 
 Move = Literal["first", "promotion", "rollback", "by_hand"]
 
@@ -92,7 +89,7 @@ def current_champion(store: Store) -> Champion | None:
 
 def promotions(store: Store) -> list[Champion]:
     """Every promotion and rollback, oldest first."""
-    rows = store.read(TABLE, schemas.CHAMPIONS).to_pylist()
+    rows = store.read(tables.CHAMPIONS).to_pylist()
     return [_champion(row) for row in sorted(rows, key=lambda row: row["promoted_at"])]
 
 
@@ -150,7 +147,7 @@ def promote(
         restored_id=restored_id,
         reason=reason,
     )
-    store.upsert(TABLE, schemas.CHAMPIONS, pa.Table.from_pylist([_row(champion)], schema=schemas.CHAMPIONS))
+    store.upsert(tables.CHAMPIONS, tables.CHAMPIONS.rows([_row(champion)]))
     return champion
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from acronis_pipeline import content
 from acronis_pipeline.content import Content
 from acronis_pipeline.content.markdown import heading_of, lines_with_fences
-from acronis_pipeline.crawl.memory.tables import html_of
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.crawl.memory.records import html_of
+from acronis_pipeline.store import Store, tables
 
 _log = logging.getLogger(__name__)
 _SLICE = 100
@@ -60,7 +60,7 @@ class Reader:
     """
 
     def __init__(self, store: Store, selector: str | None) -> None:
-        pages = store.read("pages", schemas.PAGES, columns=["url", "content_hash"], where="gone_at IS NULL")
+        pages = store.read(tables.PAGES, columns=["url", "content_hash"], where="gone_at IS NULL")
         self.live: dict[str, str] = dict(sorted(zip(*pages.to_pydict().values(), strict=True)))
         self._store = store
         self._selector = selector

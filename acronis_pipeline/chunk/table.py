@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
 from acronis_pipeline import content
 from acronis_pipeline.chunk import anchor_texts, near_duplicates, repeated
 from acronis_pipeline.chunk.pages import NOTHING_OF_ITS_OWN, Reader, refusal
@@ -22,13 +20,11 @@ from acronis_pipeline.core.errors import EmptyCorpusError, SettingsError
 from acronis_pipeline.core.hashing import digest, digest_rows
 from acronis_pipeline.core.settings import ENV_PREFIX, ChunkSettings
 from acronis_pipeline.encoders import TokenCounter
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 Row = dict[str, Any]
 VERSION = "3"
 """Raise it when splitting changes what comes out: every page is then chunked again."""
-TABLE = "chunks"
-BLOCKS_TABLE = "page_blocks"
 _SHOWN_REPEATED = 10
 MAX_CUT_SHARE = 0.01
 MAX_DROPPED_SHARE = 0.1
@@ -149,7 +145,7 @@ def refresh(
     """
     _refuse_what_would_be_cut(options, encoder_tokens)
     started = time.monotonic()
-    before = {row["chunk_id"]: row for row in store.read(TABLE, schemas.CHUNKS).to_pylist()}
+    before = {row["chunk_id"]: row for row in store.read(tables.CHUNKS).to_pylist()}
     reader = Reader(store, selector)
     on_pages = _page_blocks(store, reader, selector)
     found = repeated.find(on_pages, options.repeated_share)
@@ -166,7 +162,7 @@ def refresh(
     anchor_texts.update(store, reader.live, stale, new.links)
     changed = [row for chunk_id, row in rows.items() if before.get(chunk_id) != row]
     gone = before.keys() - rows.keys()
-    written = store.upsert(TABLE, schemas.CHUNKS, pa.Table.from_pylist(changed, schemas.CHUNKS), delete_keys=gone)
+    written = store.upsert(tables.CHUNKS, tables.CHUNKS.rows(changed), delete_keys=gone)
     return ChunkResult(
         strategy=options.strategy,
         n_pages=len(keys),
@@ -175,7 +171,7 @@ def refresh(
         repeated=_shown(found, reader),
         n_repeated=len(found),
         repeated_removed=sum(map(len, doomed.values())),
-        anchor_texts=store.count(anchor_texts.TABLE),
+        anchor_texts=store.count(tables.ANCHOR_TEXTS),
         table_version=written.version,
         duration_s=time.monotonic() - started,
         **of_rows(rows, before),
@@ -193,7 +189,7 @@ def _refuse_what_would_be_cut(options: ChunkSettings, encoder_tokens: int | None
 
 def _page_blocks(store: Store, reader: Reader, selector: str | None) -> dict[str, PageText]:
     """Language and paragraphs of every live page; those of new and changed pages are read, the others remembered."""
-    known = {row["url"]: row for row in store.read(BLOCKS_TABLE, schemas.PAGE_BLOCKS).to_pylist()}
+    known = {row["url"]: row for row in store.read(tables.PAGE_BLOCKS).to_pylist()}
     method = (content.VERSION, repeated.VERSION, selector or "")
     wanted = {url: digest(content_hash, *method) for url, content_hash in reader.live.items()}
     stale = [url for url, key in wanted.items() if url not in known or known[url]["blocks_key"] != key]
@@ -201,8 +197,8 @@ def _page_blocks(store: Store, reader: Reader, selector: str | None) -> dict[str
         {"url": url, "blocks_key": wanted[url], "language": page.language or "", "blocks": repeated.keys(page)}
         for url, page in reader.read_ahead(stale)
     ]
-    rows = pa.Table.from_pylist(fresh, schemas.PAGE_BLOCKS)
-    store.upsert(BLOCKS_TABLE, schemas.PAGE_BLOCKS, rows, delete_keys=known.keys() - wanted.keys())
+    rows = tables.PAGE_BLOCKS.rows(fresh)
+    store.upsert(tables.PAGE_BLOCKS, rows, delete_keys=known.keys() - wanted.keys())
     current = {**known, **{row["url"]: row for row in fresh}}
     return {url: (current[url]["language"], current[url]["blocks"]) for url in wanted}
 
@@ -308,8 +304,8 @@ def health(store: Store, encoder_tokens: int | None) -> Health:
     encoder_tokens
         Longest input of the encoder; None if its files do not say.
     """
-    rows = store.read(TABLE, schemas.CHUNKS, columns=["url", "n_tokens"]).to_pylist()
-    live = store.count("pages", "gone_at IS NULL")
+    rows = store.read(tables.CHUNKS, columns=["url", "n_tokens"]).to_pylist()
+    live = store.count(tables.PAGES, "gone_at IS NULL")
     n_cut = sum(row["n_tokens"] > encoder_tokens for row in rows) if encoder_tokens else 0
     n_dropped = max(0, live - len({row["url"] for row in rows}))
     limit = f"{encoder_tokens} tokens" if encoder_tokens else "an unknown length"

@@ -13,6 +13,7 @@ import typer
 from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings
 from acronis_pipeline.cli.views import print_json, print_table
 from acronis_pipeline.core.errors import EmptyCorpusError, SiteDownError
+from acronis_pipeline.store import tables
 
 if TYPE_CHECKING:
     from acronis_pipeline.core.settings import Settings
@@ -166,7 +167,7 @@ def _held(settings: Settings, *, or_begun: bool = False) -> Store:
     if or_begun and journal.has_begun(settings.crawl_dir):
         return open_store(settings)
     store = open_known(settings)
-    if store is None or not store.exists("pages"):
+    if store is None or not store.exists(tables.PAGES):
         raise EmptyCorpusError(
             f"{settings.data_dir} holds no pages; run `acronis-pipeline crawl run --site URL`, "
             "or name another folder with --data"

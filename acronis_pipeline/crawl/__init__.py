@@ -14,9 +14,8 @@ from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.sitemap import resolved
 from acronis_pipeline.crawl.memory import journal
 from acronis_pipeline.crawl.memory.plan import CrawlResult, History
-from acronis_pipeline.crawl.memory.tables import PAGES
 from acronis_pipeline.crawl.running.crawl_run import CrawlRun
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 __all__ = ["VERSION", "CrawlResult", "crawl", "last_site_version", "live_pages"]
 
@@ -65,8 +64,8 @@ def crawl(
 
 
 def live_pages(store: Store, columns: list[str] | None = None) -> pa.Table:
-    """Pages that exist as far as we know (`schemas.PAGES`, or some of its columns); no rows before the first crawl."""
-    return store.read(PAGES, schemas.PAGES, columns=columns, where="gone_at IS NULL")
+    """Pages that exist as far as we know (`tables.PAGES`, or some of its columns); no rows before the first crawl."""
+    return store.read(tables.PAGES, columns=columns, where="gone_at IS NULL")
 
 
 def last_site_version(store: Store) -> str | None:

@@ -27,7 +27,7 @@ from acronis_pipeline.core.settings import EmbeddingEndpoint
 from acronis_pipeline.encoders import vector_cache
 from acronis_pipeline.encoders.encoder import Encoder
 from acronis_pipeline.encoders.identity import IDENTITY_FILE, ModelIdentity
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 
 ENDPOINT_FILE = "endpoint.json"
 MAP_FILE = "query_map.safetensors"
@@ -107,9 +107,9 @@ def connect(endpoint: EmbeddingEndpoint, store: Store) -> EndpointEncoder:
     ModelError
         If the endpoint has to be asked and refuses, does not answer, or gives no vector.
     """
-    cache = vector_cache.table_name(identify(endpoint, 0).document_fingerprint)
+    cache = tables.vectors_name(identify(endpoint, 0).document_fingerprint)
     if store.exists(cache):
-        return EndpointEncoder(endpoint, vector_cache.dimension_of(store.open(cache).schema))
+        return EndpointEncoder(endpoint, tables.dimension_of(store.open(cache).schema))
     return EndpointEncoder(endpoint, _request(_client(endpoint), endpoint, [_SAMPLE]).shape[1])
 
 

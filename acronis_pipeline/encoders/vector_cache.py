@@ -13,7 +13,7 @@ import pyarrow as pa
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.encoders.encoder import Encoder
 from acronis_pipeline.encoders.windows import PassageVectors
-from acronis_pipeline.store import Store, is_in, schemas
+from acronis_pipeline.store import Store, is_in, tables
 
 _log = logging.getLogger(__name__)
 _SLICE, _WINDOWED_SLICE = 512, 128
@@ -25,72 +25,58 @@ _KEYS_AT_ONCE = 5_000
 Encode = Callable[[Sequence[str]], PassageVectors]
 
 
-def table_name(fingerprint: str) -> str:
-    """Name of the cache table of one encoder."""
-    return f"vectors_{fingerprint[:12]}"
-
-
 def embed_passages(store: Store, encoder: Encoder, passages: Sequence[str]) -> PassageVectors:
     """Vectors of `passages`, in their order, from the cache where they are known; several each with windows."""
     identity = encoder.identity
-    schema = schemas.vectors(identity.dimension, windowed=identity.windowed)
-    return _embedded(store, identity.document_fingerprint, schema, encoder.encode_windows, passages)
+    cache = tables.vectors(identity.document_fingerprint, identity.dimension, windowed=identity.windowed)
+    return _embedded(store, cache, encoder.encode_windows, passages)
 
 
 def embed_queries(store: Store, encoder: Encoder, queries: Sequence[str]) -> np.ndarray:
     """Shape (n_queries, dimension): of questions that are asked of every model again, such as those of a probe."""
     identity = encoder.identity
-    schema = schemas.vectors(identity.dimension)
+    cache = tables.vectors(identity.query_fingerprint, identity.dimension)
 
     def encode(texts: Sequence[str]) -> PassageVectors:
         return PassageVectors.single(encoder.encode_queries(texts))
 
-    return _embedded(store, identity.query_fingerprint, schema, encode, queries).matrix
+    return _embedded(store, cache, encode, queries).matrix
 
 
-def _embedded(
-    store: Store, fingerprint: str, schema: pa.Schema, encode: Encode, texts: Sequence[str]
-) -> PassageVectors:
+def _embedded(store: Store, cache: tables.Table, encode: Encode, texts: Sequence[str]) -> PassageVectors:
     """Encoders with the same fingerprint give a text the same vectors, whichever side they are for."""
-    name = table_name(fingerprint)
     hashes = [digest(text) for text in texts]
     text_of = dict(zip(hashes, texts, strict=True))
-    rows = cached(store, fingerprint, schema, list(text_of))
+    rows = cached(store, cache, list(text_of))
     # Similar lengths together: a batch is padded to its longest text.
     missing = sorted((h for h in text_of if h not in rows), key=lambda h: len(text_of[h]))
     started = time.monotonic()
-    size = _WINDOWED_SLICE if schemas.is_windowed(schema) else _SLICE
+    size = _WINDOWED_SLICE if tables.is_windowed(cache.schema) else _SLICE
     for start in range(0, len(missing), size):
         part = missing[start : start + size]
         made = encode([text_of[h] for h in part])
         rows.update(zip(part, map(made.of, range(len(part))), strict=True))
-        store.upsert(name, schema, pa.table([pa.array(part, pa.string()), as_column(made, schema)], schema=schema))
+        columns = [pa.array(part, pa.string()), as_column(made, cache.schema)]
+        store.upsert(cache, pa.table(columns, schema=cache.schema))
         done = start + len(part)
         _log.info("embedded %d of %d new texts, %.0f/s", done, len(missing), done / (time.monotonic() - started))
     if missing:
-        store.compact(name)
-    return PassageVectors.joined([rows[h] for h in hashes], dimension_of(schema))
+        store.compact(cache)
+    return PassageVectors.joined([rows[h] for h in hashes], tables.dimension_of(cache.schema))
 
 
-def cached(store: Store, fingerprint: str, schema: pa.Schema, hashes: Sequence[str]) -> dict[str, np.ndarray]:
+def cached(store: Store, cache: tables.Table, hashes: Sequence[str]) -> dict[str, np.ndarray]:
     """The known ones among the vectors of one encoder, by the hash of their text: (n_vectors, dimension) each."""
-    name = table_name(fingerprint)
-    if len(hashes) * _FEW < store.count(name):
+    if len(hashes) * _FEW < store.count(cache):
         parts = [hashes[start : start + _KEYS_AT_ONCE] for start in range(0, len(hashes), _KEYS_AT_ONCE)]
-        found = [store.read(name, schema, where=is_in("passage_hash", part)) for part in parts]
+        found = [store.read(cache, where=is_in("passage_hash", part)) for part in parts]
     else:
-        found = [store.read(name, schema)]
+        found = [store.read(cache)]
     rows: dict[str, np.ndarray] = {}
     for part in found:
         read = read_column(part.column("vector"))
         rows.update(zip(part.column("passage_hash").to_pylist(), map(read.of, range(len(read))), strict=True))
     return rows
-
-
-def dimension_of(schema: pa.Schema) -> int:
-    """Length of the vectors in the column `vector`, one a row or several."""
-    kind = schema.field("vector").type
-    return (kind.value_type if schemas.is_windowed(schema) else kind).list_size
 
 
 def read_column(column: pa.ChunkedArray) -> PassageVectors:
@@ -107,8 +93,10 @@ def read_column(column: pa.ChunkedArray) -> PassageVectors:
 
 def as_column(vectors: PassageVectors, schema: pa.Schema) -> pa.Array:
     """The column `vector` of a table with this schema."""
-    one = pa.FixedSizeListArray.from_arrays(pa.array(vectors.matrix.reshape(-1), pa.float32()), dimension_of(schema))
-    return pa.ListArray.from_arrays(pa.array(vectors.starts, pa.int32()), one) if schemas.is_windowed(schema) else one
+    one = pa.FixedSizeListArray.from_arrays(
+        pa.array(vectors.matrix.reshape(-1), pa.float32()), tables.dimension_of(schema)
+    )
+    return pa.ListArray.from_arrays(pa.array(vectors.starts, pa.int32()), one) if tables.is_windowed(schema) else one
 
 
 def as_matrix(column: pa.ChunkedArray, dimension: int) -> np.ndarray:

@@ -16,7 +16,6 @@ from acronis_pipeline import index
 from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import RetrievalSettings
-from acronis_pipeline.encoders import vector_cache
 from acronis_pipeline.evaluate.caveats import caveats_of
 from acronis_pipeline.evaluate.checks import Checks
 from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, GoldSet, from_gold, from_pairs
@@ -27,7 +26,7 @@ from acronis_pipeline.evaluate.validation import validate
 from acronis_pipeline.index.rows import content_version, every_row
 from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.retrieve import Retriever, System
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 _log = logging.getLogger(__name__)
 _NO_CHECKS = Checks()
@@ -43,7 +42,7 @@ _BUDGET_S = 2.0
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A report and the result of every question (`schemas.QUESTION_RESULTS`)."""
+    """A report and the result of every question (`tables.QUESTION_RESULTS`)."""
 
     report: Report
     results: pa.Table
@@ -242,7 +241,7 @@ def index_size_bytes(store: Store, system: System) -> int:
 
 def _vector_bytes(table: Any) -> int:
     n_vectors = table.count_rows()
-    if schemas.is_windowed(table.schema):
+    if tables.is_windowed(table.schema):
         lists = every_row(table, ["vector"]).column("vector")
         n_vectors = sum(len(chunk.flatten()) for chunk in lists.chunks)
-    return n_vectors * vector_cache.dimension_of(table.schema) * np.dtype(np.float32).itemsize
+    return n_vectors * tables.dimension_of(table.schema) * np.dtype(np.float32).itemsize

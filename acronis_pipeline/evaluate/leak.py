@@ -67,7 +67,7 @@ def fair(
     gold: Sequence[GoldQuestion],
     results: pa.Table,
 ) -> pa.Table:
-    """Results (`schemas.QUESTION_RESULTS`) of an older model without the questions that it was trained on.
+    """Results (`tables.QUESTION_RESULTS`) of an older model without the questions that it was trained on.
 
     It cannot be trained anew, as a recipe's model can, and must not keep its place by what it knows by heart.
     """

@@ -7,7 +7,7 @@ trec_eval and ir-measures, which the tests use as oracle: hit rate is their Succ
 import math
 from collections.abc import Callable, Collection, Sequence
 
-from acronis_pipeline.store.schemas import CUTOFFS, MEASURES, METRICS
+from acronis_pipeline.store.tables import CUTOFFS, MEASURES, METRICS
 
 __all__ = ["CUTOFFS", "METRICS", "PRIMARY", "all_metrics", "first_relevant_rank", "short_name"]
 

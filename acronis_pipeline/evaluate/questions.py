@@ -24,7 +24,7 @@ _Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Traits:
-    """Traits of a question and of its right passages, each a column of `schemas.QUESTION_RESULTS`.
+    """Traits of a question and of its right passages, each a column of `tables.QUESTION_RESULTS`.
 
     `relevant` names, for each right unit, the passage that shares most words with the question; `language` and
     `section` are those of the first.

@@ -17,13 +17,13 @@ from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, ranked_uni
 from acronis_pipeline.evaluate.report import Comparison, SliceScore, SystemScore
 from acronis_pipeline.evaluate.significance import mean_intervals, paired_difference
 from acronis_pipeline.retrieve import Ranking, System
-from acronis_pipeline.store import schemas
+from acronis_pipeline.store import tables
 
 _KEPT = 10
 """Units of a ranking kept with a question's result."""
 
 ResultRow = dict[str, Any]
-"""One row of `schemas.QUESTION_RESULTS`, still without its report."""
+"""One row of `tables.QUESTION_RESULTS`, still without its report."""
 
 
 def score_questions(
@@ -79,7 +79,7 @@ def as_table(report_id: str, recipe: str, rows: Iterable[ResultRow]) -> pa.Table
         }
         for row in rows
     ]
-    return pa.Table.from_pylist(complete, schema=schemas.QUESTION_RESULTS)
+    return tables.QUESTION_RESULTS.rows(complete)
 
 
 def _row(system: System, question: EvalQuestion, found: Mapping[str, str]) -> ResultRow:
@@ -141,7 +141,7 @@ def slice_scores(rows: Iterable[ResultRow]) -> tuple[SliceScore, ...]:
     Parameters
     ----------
     rows
-        Of one report (see `schemas.QUESTION_RESULTS`).
+        Of one report (see `tables.QUESTION_RESULTS`).
     """
     by_set: dict[str, dict[str, dict[str, ResultRow]]] = {}
     for row in rows:

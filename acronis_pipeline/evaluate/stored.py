@@ -18,14 +18,12 @@ from acronis_pipeline.evaluate.setup import CHAMPION, ComparedSystem, ComparedSy
 from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.index.rows import data_version
 from acronis_pipeline.pairs.gold import GoldQuestion
-from acronis_pipeline.store import Store, is_in, quoted, schemas
+from acronis_pipeline.store import Store, is_in, quoted, tables
 
 VERSION = "3"
 """Raised when the same systems and questions would get another report."""
 KEPT_REPORTS = 20
 """Of each recipe."""
-REPORTS_TABLE = "reports"
-RESULTS_TABLE = "question_results"
 NOBODY = ComparedSystems()
 NOTHING_ELSE = EvaluationSettings(probes=())  # pyright: ignore[reportCallIssue]
 """No probes: the site's questions alone."""
@@ -107,8 +105,8 @@ def refresh(
         report_id=report_id,
         caveats=(*compared.champion_caveats, *compared.caveats),
     )
-    store.sync(RESULTS_TABLE, schemas.QUESTION_RESULTS, done.results, scope=f"report_id = {quoted(report_id)}")
-    store.upsert(REPORTS_TABLE, schemas.REPORTS, _row(done.report, key))
+    store.sync(tables.QUESTION_RESULTS, done.results, scope=f"report_id = {quoted(report_id)}")
+    store.upsert(tables.REPORTS, _row(done.report, key))
     prune(store, recipe, in_use)
     return EvalResult(done.report, False, report_id)
 
@@ -119,18 +117,16 @@ def prune(store: Store, recipe: str, in_use: Collection[str] = (), keep: int = K
     Those `in_use`, by id, stay whatever their age: a promotion rests on them. MLflow has a copy of all.
     """
     reports = store.read(
-        REPORTS_TABLE, schemas.REPORTS, columns=["report_id", "created_at"], where=f"recipe = {quoted(recipe)}"
+        tables.REPORTS, columns=["report_id", "created_at"], where=f"recipe = {quoted(recipe)}"
     ).sort_by([("created_at", "descending")])
     newest_first = reports.column("report_id").to_pylist()
     kept = {*newest_first[:keep], *in_use}
     gone = [report_id for report_id in newest_first if report_id not in kept]
     if gone:
         # The reports go first: one without its results could decide nothing, and would not be computed again.
-        store.delete(REPORTS_TABLE, schemas.REPORTS, gone)
-        rows = store.read(
-            RESULTS_TABLE, schemas.QUESTION_RESULTS, columns=["result_id"], where=is_in("report_id", gone)
-        )
-        store.delete(RESULTS_TABLE, schemas.QUESTION_RESULTS, rows.column("result_id").to_pylist())
+        store.delete(tables.REPORTS, gone)
+        rows = store.read(tables.QUESTION_RESULTS, columns=["result_id"], where=is_in("report_id", gone))
+        store.delete(tables.QUESTION_RESULTS, rows.column("result_id").to_pylist())
         _log.info("%s: dropped %d reports older than the last %d", recipe, len(gone), keep)
     return len(gone)
 
@@ -155,8 +151,8 @@ def stored_reports(store: Store, recipe: str | None = None) -> list[StoredReport
 def question_results(store: Store, report_ids: Sequence[str]) -> pa.Table:
     """Per-question results of the named reports."""
     if not report_ids:
-        return schemas.QUESTION_RESULTS.empty_table()
-    return store.read(RESULTS_TABLE, schemas.QUESTION_RESULTS, where=is_in("report_id", report_ids))
+        return tables.QUESTION_RESULTS.empty()
+    return store.read(tables.QUESTION_RESULTS, where=is_in("report_id", report_ids))
 
 
 def set_mlflow_run(store: Store, report_id: str, mlflow_run_id: str) -> None:
@@ -173,9 +169,9 @@ def _key(store: Store, test: EvaluationSetup, validation: EvaluationSetup, gold:
     """Digest of questions, indexes and systems, the champion's apart."""
     compared = replace(test, others=tuple(other for other in test.others if other.system.name != CHAMPION))
     others = [str(other.system) for other in compared.others]
-    tables = [data_version(store, table) for table in compared.indexed_models]
+    indexes = [data_version(store, table) for table in compared.indexed_models]
     questions = [questions_id(store, setup, gold) for setup in (test, validation)]
-    return digest(VERSION, *tables, *others, *questions)
+    return digest(VERSION, *indexes, *others, *questions)
 
 
 def _still_valid(
@@ -203,15 +199,15 @@ def _make_newest(store: Store, report: Report) -> Report:
 
 def _read(store: Store, where: str | None = None) -> list[StoredReport]:
     """Oldest first."""
-    rows = store.read(REPORTS_TABLE, schemas.REPORTS, where=where).to_pylist()
+    rows = store.read(tables.REPORTS, where=where).to_pylist()
     ordered = sorted(rows, key=lambda row: row["created_at"])
     return [StoredReport(Report.from_json(row["report"]), row["mlflow_run_id"]) for row in ordered]
 
 
 def _change(store: Store, report_id: str, **columns: object) -> None:
-    rows = store.read(REPORTS_TABLE, schemas.REPORTS, where=f"report_id = {quoted(report_id)}").to_pylist()
+    rows = store.read(tables.REPORTS, where=f"report_id = {quoted(report_id)}").to_pylist()
     changed = [row | columns for row in rows]
-    store.upsert(REPORTS_TABLE, schemas.REPORTS, pa.Table.from_pylist(changed, schema=schemas.REPORTS))
+    store.upsert(tables.REPORTS, tables.REPORTS.rows(changed))
 
 
 def _row(report: Report, key: str) -> pa.Table:
@@ -223,4 +219,4 @@ def _row(report: Report, key: str) -> pa.Table:
         "created_at": datetime.fromisoformat(report.created_at),
         "mlflow_run_id": None,
     }
-    return pa.Table.from_pylist([row], schema=schemas.REPORTS)
+    return tables.REPORTS.rows([row])

@@ -22,9 +22,8 @@ import numpy as np
 
 from acronis_pipeline.core.settings import IndexSettings
 from acronis_pipeline.encoders import vector_cache
-from acronis_pipeline.index import excerpts
 from acronis_pipeline.index.rows import every_row
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 _log = logging.getLogger(__name__)
 _KEY = "acronis_pipeline.search"
@@ -92,7 +91,7 @@ _SCALAR = {"chunk_id": "BTree", "url": "BTree", "language": "Bitmap"}
 
 def is_finished(store: Store, passages: str) -> bool:
     """Whether the first build of a passages table came to its end; a killed one is completed by the next refresh."""
-    excerpts_of_it = excerpts.table_name(passages)
+    excerpts_of_it = tables.excerpts(passages).name
     return store.exists(excerpts_of_it) and all(
         any(index.columns == [column] for index in store.open(name).list_indices())
         for name, column in ((passages, "passage"), (excerpts_of_it, "text"))
@@ -107,7 +106,7 @@ def bring_up_to_date(store: Store, passages: str, settings: IndexSettings) -> Se
     SearchOptions
         How the vectors are to be searched now.
     """
-    table, of_excerpts = store.open(passages), store.open(excerpts.table_name(passages))
+    table, of_excerpts = store.open(passages), store.open(tables.excerpts(passages))
     missing, _ = _folded(of_excerpts, ("chunk_id", "text"))
     if "chunk_id" in missing:
         of_excerpts.create_index("chunk_id", config=_config("chunk_id"))
@@ -247,7 +246,7 @@ def index_vectors(table: Any, settings: IndexSettings, *, written: bool) -> Sear
 
 def _fewest(table: Any, settings: IndexSettings) -> int:
     """Passages from which on vectors are indexed."""
-    return settings.ann_min_rows // (_WINDOWED if schemas.is_windowed(table.schema) else 1)
+    return settings.ann_min_rows // (_WINDOWED if tables.is_windowed(table.schema) else 1)
 
 
 def vector_index(table: Any) -> Any | None:

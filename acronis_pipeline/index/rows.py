@@ -5,6 +5,7 @@ The model stands in the table's schema metadata, which is written when the table
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from acronis_pipeline.core.dataset import Passage
 from acronis_pipeline.core.errors import IdentityMismatchError
 from acronis_pipeline.core.hashing import digest, digest_rows
 from acronis_pipeline.encoders import ModelIdentity
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 _KEY = b"acronis_pipeline.identity"
 
@@ -23,9 +24,9 @@ def every_row(table: Any, columns: Sequence[str]) -> pa.Table:
     return table.search().select(list(columns)).limit(max(1, table.count_rows())).to_arrow()
 
 
-def marked(schema: pa.Schema, identity: ModelIdentity) -> pa.Schema:
-    """`schema` with the identity in its metadata."""
-    return schema.with_metadata({**(schema.metadata or {}), _KEY: identity.to_json().encode()})
+def marked(table: tables.Table, identity: ModelIdentity) -> tables.Table:
+    """The table with the identity in its schema's metadata."""
+    return replace(table, schema=table.schema.with_metadata({_KEY: identity.to_json().encode()}))
 
 
 def read_identity(store: Store, table: str) -> ModelIdentity:
@@ -63,15 +64,12 @@ def require(found: ModelIdentity, wanted: ModelIdentity, table: str) -> None:
 
 VERSION = "2"
 """Raised when the same passages and model would make another table: columns, full-text options."""
-CHUNKS_TABLE = "chunks"
-CONTENT = pa.schema([field for field in schemas.passages(1) if field.name != "vector"])
-"""Everything of a passage but its vector."""
 _SEARCHED = ["chunk_id", "passage", "cluster_id"]
 
 
 def read_chunks(store: Store) -> pa.Table:
     """The chunks table, as the content of passages."""
-    return store.read(CHUNKS_TABLE, schemas.CHUNKS).select(CONTENT.names).cast(CONTENT)
+    return store.read(tables.CONTENT)
 
 
 def passage_rows(passages: Sequence[Passage]) -> pa.Table:
@@ -88,20 +86,20 @@ def passage_rows(passages: Sequence[Passage]) -> pa.Table:
         }
         for ordinal, passage in enumerate(passages)
     ]
-    return pa.Table.from_pylist(rows, schema=CONTENT)
+    return tables.CONTENT.rows(rows)
 
 
 def read_content(store: Store, table: str) -> pa.Table:
     """Everything of a passages table but the vectors."""
-    return store.read(table, CONTENT)
+    return store.read(tables.CONTENT.named(table))
 
 
-def content_version(store: Store, table: str = CHUNKS_TABLE) -> str:
+def content_version(store: Store, table: str = tables.CHUNKS.name) -> str:
     """Digest of the passages of a table and their near-duplicates, whichever model made its vectors.
 
     The chunks table itself can be asked too: an index in step with it has the same digest.
     """
-    return _content_version_of(store.read(table, CONTENT, columns=_SEARCHED))
+    return _content_version_of(store.read(tables.CONTENT.named(table), columns=_SEARCHED))
 
 
 def data_version(store: Store, table: str) -> str:

@@ -14,15 +14,13 @@ from acronis_pipeline.encoders import DeferredEncoder, Encoder, ModelIdentity, v
 from acronis_pipeline.index import excerpts, lance_indexes
 from acronis_pipeline.index.lance_indexes import EXACT, SearchOptions
 from acronis_pipeline.index.rows import (
-    CHUNKS_TABLE,
-    CONTENT,
     data_version_of,
     marked,
     read_chunks,
     read_identity,
     require,
 )
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 pc: Any = pyarrow.compute  # its functions are made at import, invisible to checkers
 _LIST_SEPARATOR = "\x1f"
@@ -120,7 +118,7 @@ def refresh(store: Store, indexed: IndexedModel, settings: IndexSettings = _DEFA
     rows = read_chunks(store)
     if rows.num_rows == 0:
         raise EmptyCorpusError(
-            f"table {CHUNKS_TABLE} in {store.uri} is empty: nothing to index; crawl and chunk the site first"
+            f"table {tables.CHUNKS.name} in {store.uri} is empty: nothing to index; crawl and chunk the site first"
         )
     return refresh_from(store, indexed, rows, settings)
 
@@ -142,12 +140,11 @@ def refresh_from(
         raise EmptyCorpusError(f"no passages to index into table {table}; the table was left as it is")
     if store.exists(table):
         require(read_identity(store, table), identity, table)
-    changed, gone = difference(store.read(table, CONTENT), rows, "chunk_id")
+    changed, gone = difference(store.read(tables.CONTENT.named(table)), rows, "chunk_id")
     encoder = DeferredEncoder(identity, lambda: indexed.encoder)  # counts what it encodes
     excerpts.bring_in_step(store, table, rows)
     write = store.upsert(
-        table,
-        marked(_schema(identity), identity),
+        marked(_table(table, identity), identity),
         _embedded(store, encoder, changed),
         delete_keys=gone,
     )
@@ -178,7 +175,7 @@ def refresh_from(
 
 def part_bytes(store: Store, table: str) -> dict[str, int]:
     """What a passages table takes at its current version: its `rows`, each index by its column, and its `excerpts`."""
-    opened, of_excerpts = store.open(table), excerpts.table_name(table)
+    opened, of_excerpts = store.open(table), tables.excerpts(table)
     parts = {"rows": int(opened.stats()["total_bytes"])} | _index_bytes(opened)
     if store.exists(of_excerpts):
         opened = store.open(of_excerpts)
@@ -192,12 +189,12 @@ def _index_bytes(table: Any) -> dict[str, int]:
 
 def _embedded(store: Store, encoder: Encoder, rows: pa.Table) -> pa.Table:
     """`rows` with their vectors."""
-    schema = _schema(encoder.identity)
+    schema = _table("", encoder.identity).schema
     if rows.num_rows == 0:
         return schema.empty_table()
     made = vector_cache.embed_passages(store, encoder, rows.column("passage").to_pylist())
     return rows.append_column(schema.field("vector"), vector_cache.as_column(made, schema)).select(schema.names)
 
 
-def _schema(identity: ModelIdentity) -> pa.Schema:
-    return schemas.passages(identity.dimension, windowed=identity.windowed)
+def _table(name: str, identity: ModelIdentity) -> tables.Table:
+    return tables.passages(name, identity.dimension, windowed=identity.windowed)

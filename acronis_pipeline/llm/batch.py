@@ -12,22 +12,19 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import ENV_PREFIX, LlmSettings
 from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget
 from acronis_pipeline.llm.endpoint import Dialect, client_options
 from acronis_pipeline.llm.exchange import Outcome, Outcomes, Prompt, Reply, of_error, of_success, read_body
-from acronis_pipeline.store import Store, quoted, schemas
+from acronis_pipeline.store import Store, quoted, tables
 
 if TYPE_CHECKING:
     from openai import OpenAI
     from openai.types import Batch
 
 _log = logging.getLogger(__name__)
-_TABLE = "llm_batches"
 _NAME = "acronis_pipeline_submission"
 _MAX_REQUESTS = 50_000
 _MAX_BYTES = 150_000_000  # OpenAI takes 200 MB
@@ -180,7 +177,7 @@ class BatchRun:
 
     def _open_submissions(self) -> list[dict[str, Any]]:
         where = f"endpoint = {quoted(self._endpoint)} AND model = {quoted(self._model)} AND collected_at IS NULL"
-        return self._store.read(_TABLE, schemas.LLM_BATCHES, where=where).to_pylist()
+        return self._store.read(tables.LLM_BATCHES, where=where).to_pylist()
 
     def _find(self, client: "OpenAI", submission: dict[str, Any]) -> "Batch | None":
         """The batch of a submission of an earlier run; None if it was never accepted or is gone by now."""
@@ -222,4 +219,4 @@ class BatchRun:
         self._save(submission | {"batch_id": batch_id, "collected_at": now if collected else None})
 
     def _save(self, submission: dict[str, Any]) -> None:
-        self._store.upsert(_TABLE, schemas.LLM_BATCHES, pa.Table.from_pylist([submission], schema=schemas.LLM_BATCHES))
+        self._store.upsert(tables.LLM_BATCHES, tables.LLM_BATCHES.rows([submission]))

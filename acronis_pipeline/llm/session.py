@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 
-import pyarrow as pa
-
 from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.settings import ENV_PREFIX, LlmSettings
 from acronis_pipeline.llm.batch import BatchRun
@@ -17,11 +15,10 @@ from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget, LlmUsage
 from acronis_pipeline.llm.endpoint import Dialect, name_of, require_configured
 from acronis_pipeline.llm.exchange import Outcome, Prompt, Reply
 from acronis_pipeline.llm.online import OnlineRun
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 _log = logging.getLogger(__name__)
 _PROGRESS_EVERY_S = 10.0
-_TABLE = "llm_answers"
 _WRITES_BETWEEN_COMPACTIONS = 256
 """Every write leaves a small file; a write takes 3 ms at first and 4 ms after 400, merging the files .2 s."""
 
@@ -39,7 +36,7 @@ class AnswerCache:
         wanted = set(keys)
         if not wanted:
             return {}
-        rows = self._store.read(_TABLE, schemas.LLM_ANSWERS).to_pylist()
+        rows = self._store.read(tables.LLM_ANSWERS).to_pylist()
         self._known = {row["answer_key"] for row in rows}
         return {
             row["answer_key"]: Reply(row["content"], row["failure"], row["prompt_tokens"], row["completion_tokens"])
@@ -50,7 +47,7 @@ class AnswerCache:
     def drop(self, keys: Iterable[str]) -> None:
         """Forget answers, so that others can be added for the same keys."""
         dropped = set(keys)
-        self._store.delete(_TABLE, schemas.LLM_ANSWERS, dropped)
+        self._store.delete(tables.LLM_ANSWERS, dropped)
         self._known -= dropped
 
     def add(self, answers: Mapping[str, Reply], model: str) -> None:
@@ -73,10 +70,10 @@ class AnswerCache:
             for key, answer in answers.items()
             if key in new
         ]
-        self._store.append(_TABLE, schemas.LLM_ANSWERS, pa.Table.from_pylist(rows, schema=schemas.LLM_ANSWERS))
+        self._store.append(tables.LLM_ANSWERS, tables.LLM_ANSWERS.rows(rows))
         self._writes += 1
         if self._writes % _WRITES_BETWEEN_COMPACTIONS == 0:
-            self._store.compact(_TABLE)
+            self._store.compact(tables.LLM_ANSWERS)
 
 
 class LlmSession:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.models import training_corpora
 from acronis_pipeline.models.records import current_model
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def drift(store: Store, recipe: str) -> Drift | None:
     """
     model = current_model(store, recipe)
     before = training_corpora.chunk_ids(store, model.training_key) if model else None
-    now = frozenset(store.read("chunks", schemas.CHUNKS, columns=["chunk_id"]).column("chunk_id").to_pylist())
+    now = frozenset(store.read(tables.CHUNKS, columns=["chunk_id"]).column("chunk_id").to_pylist())
     if before is None or not now:
         return None
     return Drift(len(now - before), len(before - now), len(now), digest(*sorted(now))[:16])

@@ -19,8 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from acronis_pipeline import encoders
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.files import folder_size_bytes
@@ -36,7 +34,7 @@ from acronis_pipeline.finetune.methods import method_named
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline.finetune.training import TrainedModel, train
 from acronis_pipeline.models import training_corpora
-from acronis_pipeline.store import Store, quoted, schemas
+from acronis_pipeline.store import Store, quoted, tables
 
 _KEY = 16
 """Letters of a training key that name its folders."""
@@ -103,7 +101,6 @@ def _touched_s(path: Path) -> float:
 VERSION = "2"
 """Part of the training key: a change here trains every recipe again, one of a method's own version that method's."""
 
-TABLE = "models"
 _DEFAULTS = ModelSettings.model_validate({})
 
 
@@ -327,7 +324,7 @@ def _records(store: Store, where: str | None = None) -> list[ModelRecord]:
             mlflow_run_id=row["mlflow_run_id"],
             registry_version=row["registry_version"],
         )
-        for row in store.read(TABLE, schemas.MODELS, where=where).to_pylist()
+        for row in store.read(tables.MODELS, where=where).to_pylist()
     ]
 
 
@@ -346,4 +343,4 @@ def write(store: Store, record: ModelRecord) -> None:
         "mlflow_run_id": record.mlflow_run_id,
         "registry_version": record.registry_version,
     }
-    store.upsert(TABLE, schemas.MODELS, pa.Table.from_pylist([row], schema=schemas.MODELS))
+    store.upsert(tables.MODELS, tables.MODELS.rows([row]))

@@ -2,14 +2,10 @@
 
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from acronis_pipeline.core.dataset import RetrievalDataset, gold_clusters
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.pairs.words import normalise
-from acronis_pipeline.store import Store, quoted, schemas
-
-TABLE = "training_corpora"
+from acronis_pipeline.store import Store, quoted, tables
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ def remember(store: Store, training_key: str, dataset: RetrievalDataset) -> None
         "passages": sorted(seen.passages),
         "queries": sorted(seen.queries),
     }
-    store.upsert(TABLE, schemas.TRAINING_CORPORA, pa.Table.from_pylist([row], schema=schemas.TRAINING_CORPORA))
+    store.upsert(tables.TRAINING_CORPORA, tables.TRAINING_CORPORA.rows([row]))
 
 
 def chunk_ids(store: Store, training_key: str) -> frozenset[str] | None:
@@ -81,5 +77,5 @@ def query_digest(query: str) -> str:
 
 def _row(store: Store, training_key: str, columns: list[str]) -> dict[str, list[str]] | None:
     where = f"training_key = {quoted(training_key)}"
-    rows = store.read(TABLE, schemas.TRAINING_CORPORA, columns=columns, where=where).to_pylist()
+    rows = store.read(tables.TRAINING_CORPORA, columns=columns, where=where).to_pylist()
     return rows[0] if rows else None

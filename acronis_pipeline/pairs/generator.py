@@ -10,7 +10,7 @@ from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import PairSettings
 from acronis_pipeline.core.settings.corpus import GENERATOR_ENTRY_POINTS
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 Task = Literal["question-passage", "search-passage", "statement-passage"]
 
@@ -144,6 +144,6 @@ def read_chunks(store: Store) -> tuple[Chunk, ...]:
             language=row["language"] or "en",
             anchor=row["anchor"],
         )
-        for row in store.read("chunks", schemas.CHUNKS, columns=columns).to_pylist()
+        for row in store.read(tables.CHUNKS, columns=columns).to_pylist()
     ]
     return tuple(sorted(chunks, key=lambda chunk: (chunk.url, chunk.ordinal, chunk.chunk_id)))

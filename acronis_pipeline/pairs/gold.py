@@ -9,15 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
-import pyarrow as pa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.store import Store, WriteResult, schemas
+from acronis_pipeline.store import Store, WriteResult, tables
 
-TABLE = "gold_questions"
 CUSTOMER_QUESTIONS = (
     "How quickly can the software restore data during a crisis?",
     "What is the service's recovery point objective (RPO)?",
@@ -84,12 +82,12 @@ def customer_questions() -> tuple[GoldQuestion, ...]:
 def sync(store: Store, questions: tuple[GoldQuestion, ...]) -> WriteResult:
     """Make the table hold exactly these questions."""
     rows = [asdict(question) | {"expected_urls": list(question.expected_urls)} for question in questions]
-    return store.sync(TABLE, schemas.GOLD_QUESTIONS, pa.Table.from_pylist(rows, schema=schemas.GOLD_QUESTIONS))
+    return store.sync(tables.GOLD_QUESTIONS, tables.GOLD_QUESTIONS.rows(rows))
 
 
 def load(store: Store) -> tuple[GoldQuestion, ...]:
     """The questions last written to the table, in a fixed order."""
-    rows = store.read(TABLE, schemas.GOLD_QUESTIONS).to_pylist()
+    rows = store.read(tables.GOLD_QUESTIONS).to_pylist()
     questions = (GoldQuestion(**row | {"expected_urls": tuple(row["expected_urls"] or ())}) for row in rows)
     return tuple(sorted(questions, key=lambda question: question.question_id))
 

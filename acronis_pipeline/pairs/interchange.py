@@ -11,16 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
 from acronis_pipeline.core.errors import DatasetError, EmptyCorpusError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.pairs.generator import TASK_OF_STYLE, Candidate, Chunk, Generation, read_chunks
 from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery
 from acronis_pipeline.pairs.words import words
-from acronis_pipeline.store import Store, quoted, schemas
+from acronis_pipeline.store import Store, quoted, tables
 
-TABLE = "imported_pairs"
 GENERATOR = "imported"
 NOT_FOUND = "imported: its passage is not in the corpus"
 REJECTED = "imported as rejected"
@@ -85,10 +82,10 @@ def take_in(store: Store, data: LabelledData, *, source: str) -> ImportResult:
             f"{source}: not one of {len(rows)} pairs has its passage in this corpus; import pairs made from this site, "
             "or use `acronis-pipeline bench` for data with a corpus of its own"
         )
-    known = store.read(TABLE, schemas.IMPORTED_PAIRS, columns=["import_id", "source"]).to_pylist()
+    known = store.read(tables.IMPORTED_PAIRS, columns=["import_id", "source"]).to_pylist()
     before = {row["import_id"] for row in known if row["source"] == source}
-    table = pa.Table.from_pylist(rows, schema=schemas.IMPORTED_PAIRS)
-    store.upsert(TABLE, schemas.IMPORTED_PAIRS, table, delete_keys=before)
+    table = tables.IMPORTED_PAIRS.rows(rows)
+    store.upsert(tables.IMPORTED_PAIRS, table, delete_keys=before)
     return ImportResult(
         n_pairs=len(rows),
         n_new=sum(row["import_id"] not in before for row in rows),
@@ -99,7 +96,7 @@ def take_in(store: Store, data: LabelledData, *, source: str) -> ImportResult:
 
 def candidates(store: Store, chunks: Sequence[Chunk]) -> Generation:
     """Every imported pair whose passages are in the corpus now; the others are counted."""
-    rows = store.read(TABLE, schemas.IMPORTED_PAIRS).to_pylist()
+    rows = store.read(tables.IMPORTED_PAIRS).to_pylist()
     if not rows:
         return Generation(())
     corpus = _Corpus(chunks)
@@ -130,7 +127,7 @@ def candidates(store: Store, chunks: Sequence[Chunk]) -> Generation:
 
 def sources(store: Store) -> dict[str, int]:
     """Imported collections by name, with the number of their pairs."""
-    names = store.read(TABLE, schemas.IMPORTED_PAIRS, columns=["source"]).column("source").to_pylist()
+    names = store.read(tables.IMPORTED_PAIRS, columns=["source"]).column("source").to_pylist()
     return dict(sorted(Counter(names).items()))
 
 
@@ -146,8 +143,8 @@ def forget(store: Store, source: str) -> int:
     if source not in known:
         there = ", ".join(known) or "none at all"
         raise DatasetError(f"no collection {source!r} was imported; there is {there}")
-    rows = store.read(TABLE, schemas.IMPORTED_PAIRS, columns=["import_id"], where=f"source = {quoted(source)}")
-    store.delete(TABLE, schemas.IMPORTED_PAIRS, rows.column("import_id").to_pylist())
+    rows = store.read(tables.IMPORTED_PAIRS, columns=["import_id"], where=f"source = {quoted(source)}")
+    store.delete(tables.IMPORTED_PAIRS, rows.column("import_id").to_pylist())
     return known[source]
 
 
@@ -219,10 +216,10 @@ def labelled(store: Store, *, rejected: bool = False) -> LabelledData:
     EmptyCorpusError
         If there are no pairs yet.
     """
-    rows = store.read("pairs", schemas.PAIRS, where=None if rejected else "status = 'kept'").to_pylist()
+    rows = store.read(tables.PAIRS, where=None if rejected else "status = 'kept'").to_pylist()
     if not rows:
         raise EmptyCorpusError("there are no pairs to export; run the pipeline or materialize synthetic_pairs first")
-    corpus = {row["chunk_id"]: _passage(row) for row in store.read("chunks", schemas.CHUNKS).to_pylist()}
+    corpus = {row["chunk_id"]: _passage(row) for row in store.read(tables.CHUNKS).to_pylist()}
     queries = {}
     for row in sorted(rows, key=lambda row: row["pair_id"]):
         gold = [chunk_id for chunk_id in row["chunk_ids"] if chunk_id in corpus]

@@ -26,7 +26,7 @@ from acronis_pipeline.pairs.generators.structural import StructuralGenerator
 from acronis_pipeline.pairs.judge import judging
 from acronis_pipeline.pairs.round_trip import round_trip
 from acronis_pipeline.pairs.words import words
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 _log = logging.getLogger(__name__)
 _N_EXAMPLES = 12
@@ -121,7 +121,7 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings, model: ModelS
             f"none of {len(cases)} questions made from {len(chunks)} chunks was kept ({reasons or 'none made'}); "
             "look at the chunks, or relax pairs.max_copy_rate"
         )
-    written = store.sync("pairs", schemas.PAIRS, _table(cases))
+    written = store.sync(tables.PAIRS, _table(cases))
     result = PairsResult(
         n_kept=len(kept),
         n_rejected=len(cases) - len(kept),
@@ -218,7 +218,7 @@ def _candidates(
 
 def _rows(store: Store) -> list[dict[str, Any]]:
     columns = ["query", "chunk_ids", "style", "task", "generator", "prompt_hash", "negatives", "removed", "source"]
-    return store.read("pairs", schemas.PAIRS, columns=columns).to_pylist()
+    return store.read(tables.PAIRS, columns=columns).to_pylist()
 
 
 def _table(cases: Sequence[Case]) -> pa.Table:
@@ -243,7 +243,7 @@ def _table(cases: Sequence[Case]) -> pa.Table:
         }
         for case in cases
     ]
-    return pa.Table.from_pylist(rows, schema=schemas.PAIRS)
+    return tables.PAIRS.rows(rows)
 
 
 def _examples(cases: Sequence[Case]) -> tuple[Example, ...]:

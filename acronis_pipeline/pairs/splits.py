@@ -19,7 +19,7 @@ from acronis_pipeline.core.settings import PairSettings
 from acronis_pipeline.pairs import gold
 from acronis_pipeline.pairs.generator import Chunk, read_chunks
 from acronis_pipeline.pairs.words import normalise
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 SPLITS = ("train", "validation", "test")
 _MAX_TEST_SHARE = 0.3
@@ -71,13 +71,13 @@ def targets(n_pages: int, options: PairSettings) -> dict[str, int]:
 
 def refresh(store: Store, groups: Mapping[str, str], options: PairSettings) -> dict[str, str]:
     """Splits of the pages of `groups`, remembered in `page_splits`; pages that went away stay remembered."""
-    rows = store.read("page_splits", schemas.PAGE_SPLITS).to_pylist()
+    rows = store.read(tables.PAGE_SPLITS).to_pylist()
     remembered = {row["url"]: row["split"] for row in rows}
     splits = assign(groups, remembered, options)
     now = dt.datetime.now(dt.UTC)
     new = [{"url": url, "split": splits[url], "assigned_at": now} for url in sorted(splits) if url not in remembered]
     if new:
-        store.upsert("page_splits", schemas.PAGE_SPLITS, pa.Table.from_pylist(new, schema=schemas.PAGE_SPLITS))
+        store.upsert(tables.PAGE_SPLITS, tables.PAGE_SPLITS.rows(new))
         _log.info("split %d new pages: %s", len(new), dict(Counter(row["split"] for row in new)))
     return splits
 
@@ -111,7 +111,7 @@ def leaks(store: Store) -> list[str]:
     asked_by_people = gold_texts(store)
     trained_on: list[str] = []
     columns = ["query", "chunk_ids", "split"]
-    for row in store.read("pairs", schemas.PAIRS, columns=columns, where="status = 'kept'").to_pylist():
+    for row in store.read(tables.PAIRS, columns=columns, where="status = 'kept'").to_pylist():
         text = normalise(row["query"])
         if text in asked_by_people:
             trained_on.append(f"gold question {text!r} is a pair of the {row['split']} split")
@@ -147,7 +147,7 @@ def load_dataset(store: Store) -> RetrievalDataset:
         If there are no chunks or no kept pairs.
     """
     chunks = read_chunks(store)
-    rows = store.read("pairs", schemas.PAIRS, where="status = 'kept'").to_pylist()
+    rows = store.read(tables.PAIRS, where="status = 'kept'").to_pylist()
     if not chunks or not rows:
         raise EmptyCorpusError(f"{len(chunks)} chunks and {len(rows)} kept pairs; materialize synthetic_pairs first")
     by_id = {chunk.chunk_id: chunk for chunk in chunks}

@@ -14,7 +14,7 @@ from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.encoders.vector_cache import read_column
 from acronis_pipeline.reporting.charts import Scale
 from acronis_pipeline.reporting.questions import Asked
-from acronis_pipeline.store import Store, is_in, schemas
+from acronis_pipeline.store import Store, is_in, tables
 
 _QUESTIONS, _FEWEST = 24, 5
 _RIVALS = 5
@@ -113,8 +113,8 @@ def _sample(asked: Sequence[Asked]) -> list[Asked]:
 def _vectors(store: Store, table: str, encoder: Encoder, sample: Sequence[Asked]) -> dict[str, np.ndarray]:
     """Vectors of the right passages and the rivals that are still in the table, the mean of a passage's windows."""
     ids = {chunk_id for question in sample for chunk_id in (question.relevant[0], *_rivals(question))}
-    schema = schemas.passages(encoder.identity.dimension, windowed=encoder.identity.windowed)
-    rows = store.read(table, schema, columns=["chunk_id", "vector"], where=is_in("chunk_id", sorted(ids)))
+    passages = tables.passages(table, encoder.identity.dimension, windowed=encoder.identity.windowed)
+    rows = store.read(passages, columns=["chunk_id", "vector"], where=is_in("chunk_id", sorted(ids)))
     matrix = read_column(rows.column("vector")).centres()
     return dict(zip(rows.column("chunk_id").to_pylist(), matrix, strict=True))
 

@@ -12,11 +12,11 @@ from acronis_pipeline.core import files
 from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.evaluate.metrics import short_name
 from acronis_pipeline.evaluate.report import Report
-from acronis_pipeline.evaluate.stored import REPORTS_TABLE, VERSION
+from acronis_pipeline.evaluate.stored import VERSION
 from acronis_pipeline.reporting import embedding_map, questions, rendering, sections
 from acronis_pipeline.reporting.rendering import fill
 from acronis_pipeline.reporting.view import ReportView
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 _log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def publish(
 
 
 def _prune(folder: Path, store: Store) -> None:
-    kept = set(store.read(REPORTS_TABLE, schemas.REPORTS, columns=["report_id"]).column("report_id").to_pylist())
+    kept = set(store.read(tables.REPORTS, columns=["report_id"]).column("report_id").to_pylist())
     for file in folder.glob("*.html"):
         if file.stem not in kept:
             file.unlink(missing_ok=True)

@@ -15,9 +15,8 @@ import pyarrow as pa
 from acronis_pipeline.content.markdown import plain_text
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.questions import stems
-from acronis_pipeline.index.rows import CONTENT
 from acronis_pipeline.pairs.words import stem
-from acronis_pipeline.store import Store, is_in
+from acronis_pipeline.store import Store, is_in, tables
 
 _MARKUP = re.compile(r"^[-:| ]+$|^#+ |[`|]", re.MULTILINE)
 """Fences, code marks, tables and headings of Markdown."""
@@ -55,7 +54,11 @@ class Passages:
 
     def __init__(self, store: Store, table: str, chunk_ids: Collection[str]) -> None:
         wanted = sorted(set(chunk_ids))
-        rows = store.read(table, CONTENT, where=is_in("chunk_id", wanted)) if wanted else CONTENT.empty_table()
+        rows = (
+            store.read(tables.CONTENT.named(table), where=is_in("chunk_id", wanted))
+            if wanted
+            else tables.CONTENT.empty()
+        )
         self._rows = {row["chunk_id"]: row for row in rows.to_pylist()}
 
     def shown(self, chunk_id: str, query: str) -> Shown | None:

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from acronis_pipeline.core.errors import IdentityMismatchError
 from acronis_pipeline.encoders import Encoder
-from acronis_pipeline.index import excerpts, is_finished
+from acronis_pipeline.index import is_finished
 from acronis_pipeline.index.rows import read_identity, require
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 
 Mode = Literal["bm25", "dense", "hybrid"]
 Fusion = Literal["standard_score", "reciprocal_rank"]
@@ -98,4 +98,4 @@ def open_checked(store: Store, system: System, encoder: Encoder | None) -> Table
             f"table {system.table} lacks a full-text index: its build was interrupted, or an older version of this "
             "program made it; build the index again"
         )
-    return Tables(store.open(system.table), store.open(excerpts.table_name(system.table)))
+    return Tables(store.open(system.table), store.open(tables.excerpts(system.table)))

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from acronis_pipeline.core.errors import StoreError
 from acronis_pipeline.core.settings import Settings
+from acronis_pipeline.store.tables import Table
 
 KEEP_VERSIONS_FOR = dt.timedelta(hours=1)
 """Longer than any reader needs one: a table is read whole."""
@@ -21,6 +22,9 @@ _MARGIN = dt.timedelta(seconds=5)
 MANY_FILES = MANY_VERSIONS = 16
 """Merging rewrites a table, so not after every write; a version takes some 60 kB beside its rows."""
 _KEYS_AT_ONCE = 10_000
+
+AnyTable = Table | str
+"""A table, or the name of one where its columns do not matter."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +94,10 @@ class Store:
             if not token:
                 return sorted(names)
 
-    def exists(self, name: str) -> bool:
-        return name in self.names()
+    def exists(self, table: AnyTable) -> bool:
+        return self._opened(table) is not None
 
-    def open(self, name: str) -> Any:
+    def open(self, table: AnyTable) -> Any:
         """The LanceDB table itself, for searches and indexes; write through `upsert` and `sync`.
 
         Raises
@@ -101,29 +105,40 @@ class Store:
         KeyError
             If there is no such table.
         """
-        if not self.exists(name):
-            raise KeyError(name)
-        return self._db.open_table(name)
+        opened = self._opened(table)
+        if opened is None:
+            raise KeyError(_name(table))
+        return opened
 
-    def create(self, name: str, schema: pa.Schema) -> Any:
+    def _opened(self, table: AnyTable) -> Any | None:
+        """One request where it is there; what there is otherwise is listed only to tell that it is not."""
+        try:
+            return self._db.open_table(_name(table))
+        except ValueError:
+            if _name(table) in self.names():
+                raise
+            return None
+
+    def create(self, table: Table) -> Any:
         """The table, made empty if it does not exist."""
-        return self._db.create_table(name, schema=schema, exist_ok=True)
+        return self._db.create_table(table.name, schema=table.schema, exist_ok=True)
 
-    def drop(self, name: str) -> None:
+    def drop(self, table: AnyTable) -> None:
         """Remove a table with all its versions; no error if it does not exist."""
-        if self.exists(name):
-            self._db.drop_table(name)
+        if self.exists(table):
+            self._db.drop_table(_name(table))
 
-    def version(self, name: str) -> int:
+    def version(self, table: AnyTable) -> int:
         """Current version of a table, 0 if it does not exist."""
-        return int(self.open(name).version) if self.exists(name) else 0
+        opened = self._opened(table)
+        return 0 if opened is None else int(opened.version)
 
-    def count(self, name: str, where: str | None = None) -> int:
-        return int(self.open(name).count_rows(where)) if self.exists(name) else 0
+    def count(self, table: AnyTable, where: str | None = None) -> int:
+        """Its rows, those that match the SQL `where` if given; 0 if it does not exist."""
+        opened = self._opened(table)
+        return 0 if opened is None else int(opened.count_rows(where))
 
-    def read(
-        self, name: str, schema: pa.Schema, *, columns: list[str] | None = None, where: str | None = None
-    ) -> pa.Table:
+    def read(self, table: Table, *, columns: list[str] | None = None, where: str | None = None) -> pa.Table:
         """Rows of a table (an SQL `where` narrows them), as Arrow; no rows if the table does not exist.
 
         Raises
@@ -131,37 +146,35 @@ class Store:
         StoreError
             If another version of this program wrote the table and a column is missing.
         """
-        wanted = columns or schema.names
-        if not self.exists(name):
-            return schema.empty_table().select(wanted)
-        table = self._open_with(name, wanted)
-        query = table.search()
+        wanted = columns or table.schema.names
+        opened = self._opened(table)
+        if opened is None:
+            return table.empty().select(wanted)
+        self._refuse(table, "no column", set(wanted) - set(opened.schema.names))
+        query = opened.search()
         if where:
             query = query.where(where)
         # Without a limit LanceDB answers 10 rows.
-        return query.select(wanted).limit(max(1, table.count_rows())).to_arrow().select(wanted)
+        return query.select(wanted).limit(max(1, opened.count_rows())).to_arrow().select(wanted)
 
-    def _made(self, name: str, schema: pa.Schema) -> Any:
+    def _made(self, table: Table) -> Any:
         """The table to write to."""
-        if not self.exists(name):
-            return self.create(name, schema)
-        table = self._open_with(name, schema.names)
-        self._refuse(name, "a column", set(table.schema.names) - set(schema.names))
-        return table
+        opened = self._opened(table)
+        if opened is None:
+            return self.create(table)
+        there, wanted = set(opened.schema.names), set(table.schema.names)
+        self._refuse(table, "no column", wanted - there)
+        self._refuse(table, "a column", there - wanted)
+        return opened
 
-    def _open_with(self, name: str, columns: list[str]) -> Any:
-        table = self.open(name)
-        self._refuse(name, "no column", set(columns) - set(table.schema.names))
-        return table
-
-    def _refuse(self, name: str, has: str, columns: set[str]) -> None:
+    def _refuse(self, table: Table, has: str, columns: set[str]) -> None:
         if columns:
             raise StoreError(
-                f"table {name} in {self.uri} has {has} {', '.join(sorted(columns))}: another version of this program "
-                "wrote it; use another folder (--data DIR), or delete this one to build it anew"
+                f"table {table.name} in {self.uri} has {has} {', '.join(sorted(columns))}: another version of this "
+                "program wrote it; use another folder (--data DIR), or delete this one to build it anew"
             )
 
-    def upsert(self, name: str, schema: pa.Schema, rows: pa.Table, *, delete_keys: Iterable[str] = ()) -> WriteResult:
+    def upsert(self, table: Table, rows: pa.Table, *, delete_keys: Iterable[str] = ()) -> WriteResult:
         """Insert new rows, replace those with a known key, and delete `delete_keys`, as one version.
 
         Nothing to write makes no version.
@@ -171,16 +184,16 @@ class Store:
         ValueError
             If two of `rows` share a key.
         """
-        key = primary_key(schema)
-        rows = rows.select(schema.names).cast(schema)
+        key = table.key
+        rows = table.cast(rows)
         keys = rows.column(key).to_pylist()
         if len(set(keys)) != len(keys):
-            raise ValueError(f"{name}: duplicate {key} in the rows to write")
+            raise ValueError(f"{table.name}: duplicate {key} in the rows to write")
         doomed = sorted(set(delete_keys) - set(keys))
-        table = self._made(name, schema)
+        opened = self._made(table)
         if not keys and not doomed:
-            return WriteResult(int(table.version))
-        merge = table.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
+            return WriteResult(int(opened.version))
+        merge = opened.merge_insert(key).when_matched_update_all().when_not_matched_insert_all()
         if doomed:
             merge = merge.when_not_matched_by_source_delete(is_in(key, doomed))
         result = merge.execute(rows)
@@ -188,49 +201,48 @@ class Store:
             int(result.version), result.num_inserted_rows, result.num_updated_rows, result.num_deleted_rows
         )
 
-    def append(self, name: str, schema: pa.Schema, rows: pa.Table) -> None:
+    def append(self, table: Table, rows: pa.Table) -> None:
         """Add rows whose keys the caller knows to be new: 3 ms a call where an upsert takes 10 and more.
 
         Each call leaves a small file; `compact` now and then.
         """
         if rows.num_rows:
-            self._made(name, schema).add(rows.select(schema.names).cast(schema))
+            self._made(table).add(table.cast(rows))
 
-    def add_missing(self, name: str, schema: pa.Schema, rows: pa.Table) -> WriteResult:
+    def add_missing(self, table: Table, rows: pa.Table) -> WriteResult:
         """Insert the rows whose key is unknown and leave known ones as they are: for what is written once."""
-        key = primary_key(schema)
-        rows = rows.select(schema.names).cast(schema)
-        table = self._made(name, schema)
+        opened = self._made(table)
         if not rows.num_rows:
-            return WriteResult(int(table.version))
-        result = table.merge_insert(key).when_not_matched_insert_all().execute(rows)
+            return WriteResult(int(opened.version))
+        result = opened.merge_insert(table.key).when_not_matched_insert_all().execute(table.cast(rows))
         return WriteResult(int(result.version), inserted=result.num_inserted_rows)
 
-    def delete(self, name: str, schema: pa.Schema, keys: Iterable[str]) -> None:
+    def delete(self, table: Table, keys: Iterable[str]) -> None:
         """Remove rows by key; unknown keys are ignored, and no keys make no version."""
         doomed = sorted(set(keys))
         for start in range(0, len(doomed), _KEYS_AT_ONCE):
-            self.open(name).delete(is_in(primary_key(schema), doomed[start : start + _KEYS_AT_ONCE]))
+            self.open(table).delete(is_in(table.key, doomed[start : start + _KEYS_AT_ONCE]))
 
-    def compact(self, name: str) -> None:
+    def compact(self, table: AnyTable) -> None:
         """Merge the files that many writes left and drop versions older than an hour, once there are many of either.
 
         Readers of an older version than that fail. The oldest tagged version stays, and everything after it.
         """
-        if not self.exists(name):
+        opened = self._opened(table)
+        if opened is None:
             return
-        table = self.open(name)
-        files = table.stats()["fragment_stats"]["num_fragments"]
-        if files < MANY_FILES and len(table.list_versions()) < MANY_VERSIONS:
+        files = opened.stats()["fragment_stats"]["num_fragments"]
+        if files < MANY_FILES and len(opened.list_versions()) < MANY_VERSIONS:
             return
-        table.optimize(cleanup_older_than=_keep_for(table))
+        opened.optimize(cleanup_older_than=_keep_for(opened))
 
-    def tags(self, name: str) -> dict[str, int]:
+    def tags(self, table: AnyTable) -> dict[str, int]:
         """Named versions of a table, empty if it does not exist."""
-        found = self.open(name).tags.list() if self.exists(name) else {}
+        opened = self._opened(table)
+        found = {} if opened is None else opened.tags.list()
         return {tag: int(entry["version"]) for tag, entry in found.items()}
 
-    def tag(self, name: str, tag: str, version: int | None = None) -> None:
+    def tag(self, table: AnyTable, tag: str, version: int | None = None) -> None:
         """Name a version of a table (the current one by default), moving the tag if it stands on another.
 
         A tagged version and all after it survive `compact`. Move a tag along, or the table only grows.
@@ -242,37 +254,37 @@ class Store:
         StoreError
             If the table has no such version (any more).
         """
-        table = self.open(name)
-        version = int(table.version) if version is None else version
-        known = self.tags(name)
+        opened = self.open(table)
+        version = int(opened.version) if version is None else version
+        known = self.tags(table)
         if known.get(tag) == version:
             return
-        if version not in {entry["version"] for entry in table.list_versions()}:
+        if version not in {entry["version"] for entry in opened.list_versions()}:
             raise StoreError(
-                f"table {name} in {self.uri} has no version {version} to call {tag}: it was cleaned up; tag a newer one"
+                f"table {opened.name} in {self.uri} has no version {version} to call {tag}: it was cleaned up; "
+                "tag a newer one"
             )
         if tag in known:
-            table.tags.update(tag, version)
+            opened.tags.update(tag, version)
         else:
-            table.tags.create(tag, version)
+            opened.tags.create(tag, version)
 
-    def untag(self, name: str, tag: str) -> None:
+    def untag(self, table: AnyTable, tag: str) -> None:
         """Take a tag away; no error if there is none, or no such table."""
-        if tag in self.tags(name):
-            self.open(name).tags.delete(tag)
+        if tag in self.tags(table):
+            self.open(table).tags.delete(tag)
 
-    def sync(self, name: str, schema: pa.Schema, rows: pa.Table, *, scope: str | None = None) -> WriteResult:
+    def sync(self, table: Table, rows: pa.Table, *, scope: str | None = None) -> WriteResult:
         """Make the table's rows (those matching the SQL `scope`, if given) equal `rows`, writing only differences.
 
         Unlike an upsert it reads what is there, so an unchanged table keeps its version.
         """
-        key = primary_key(schema)
-        rows = rows.select(schema.names).cast(schema)
-        before = {row[key]: row for row in self.read(name, schema, where=scope).to_pylist()}
+        key, rows = table.key, table.cast(rows)
+        before = {row[key]: row for row in self.read(table, where=scope).to_pylist()}
         after = rows.to_pylist()
         changed = [index for index, row in enumerate(after) if before.get(row[key]) != row]
         gone = before.keys() - {row[key] for row in after}
-        return self.upsert(name, schema, rows.take(pa.array(changed, pa.int64())), delete_keys=gone)
+        return self.upsert(table, rows.take(pa.array(changed, pa.int64())), delete_keys=gone)
 
 
 def _keep_for(table: Any) -> dt.timedelta:
@@ -285,11 +297,8 @@ def _keep_for(table: Any) -> dt.timedelta:
     return max(KEEP_VERSIONS_FOR, now - min(times) + _MARGIN)
 
 
-def primary_key(schema: pa.Schema) -> str:
-    """Name of the key column of a schema of `acronis_pipeline.store.schemas`."""
-    return next(
-        field.name for field in schema if field.metadata and b"lance-schema:unenforced-primary-key" in field.metadata
-    )
+def _name(table: AnyTable) -> str:
+    return table if isinstance(table, str) else table.name
 
 
 def is_in(column: str, values: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from acronis_pipeline.evaluate import Report, SystemScore
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.store import schemas
+from acronis_pipeline.store import tables
 
 OPPONENT = "bm25"
 CANDIDATES = ("fine_tuned", "hybrid", "hybrid_base")
@@ -105,7 +105,7 @@ def simulate(scenario: Scenario, n: int, effect: float, rng: np.random.Generator
     )
     validation = {name: 0.5 if name == OPPONENT else 0.6 + float(rng.random()) / 10 for name in systems}
     report = Report("report", "simulated", "2026-01-01T00:00:00+00:00", "questions", scores, validation=validation)
-    return [report], pa.Table.from_pylist(rows, schema=schemas.QUESTION_RESULTS)
+    return [report], tables.QUESTION_RESULTS.rows(rows)
 
 
 def pages(rng: np.random.Generator, n: int, most: int) -> np.ndarray:

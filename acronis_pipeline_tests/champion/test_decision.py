@@ -13,7 +13,7 @@ from acronis_pipeline.evaluate import Report, SystemScore
 from acronis_pipeline.evaluate.report import Forgetting
 from acronis_pipeline.evaluate.significance import Difference, Interval
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.store import schemas
+from acronis_pipeline.store import tables
 from acronis_pipeline_tests.evaluate.drawn import (
     BETTER,
     EQUAL,
@@ -137,9 +137,7 @@ def test_champion_of_an_older_model_defends_itself_on_todays_questions() -> None
     asked_again = Report("asked_again", "words", "2026-11-21T01:00:00+00:00", "questions", (score,))
     for strength, promoted in ((0.9, False), (0.3, True)):
         given = reports(BETTER, BETTER)
-        own = pa.Table.from_pylist(
-            rows_of("asked_again", "synthetic", {"hybrid": strength}, N), schema=schemas.QUESTION_RESULTS
-        )
+        own = tables.QUESTION_RESULTS.rows(rows_of("asked_again", "synthetic", {"hybrid": strength}, N))
         results = pa.concat_tables([given.results, own])
         decision = decide(given.reports, results, champion_of(old, "old-model"), asked_again)
         assert decision.promote is promoted
@@ -165,7 +163,7 @@ def test_best_recipe_is_the_candidate_and_reports_on_other_questions_are_left_ou
 
 def test_no_report_is_an_error() -> None:
     with pytest.raises(ChampionError, match="no report"):
-        decide([], schemas.QUESTION_RESULTS.empty_table())
+        decide([], tables.QUESTION_RESULTS.schema.empty_table())
 
 
 def test_equal_systems_are_rarely_promoted() -> None:
@@ -174,7 +172,7 @@ def test_equal_systems_are_rarely_promoted() -> None:
     for _ in range(60):
         given = reports(BETTER, {"bm25": 0.5, "fine_tuned": 0.5})
         rows = [row | {"ndcg_at_10": float(rng.choice([0, 0.5, 1.0]))} for row in given.results.to_pylist()]
-        results = pa.Table.from_pylist(rows, schema=schemas.QUESTION_RESULTS)
+        results = tables.QUESTION_RESULTS.rows(rows)
         promoted += decide(given.reports, results, champion_of(SYSTEMS["bm25"], None)).promote
     assert promoted <= 4
 
@@ -258,6 +256,6 @@ def test_many_equal_candidates_are_promoted_no_more_often_than_one() -> None:
             for question_set, n in (("synthetic", N), ("human", N_HUMAN))
             for row in rows_of("r", question_set, dict.fromkeys(names, 0.5), n)
         ]
-        results = pa.Table.from_pylist(rows, schema=schemas.QUESTION_RESULTS)
+        results = tables.QUESTION_RESULTS.rows(rows)
         promoted += decide([report], results, champion_of(systems["bm25"], "bm25")).promote
     assert promoted <= 4

@@ -137,7 +137,9 @@ def replace_model(world: World) -> None:
 )
 def test_champion_that_cannot_answer_is_refused_and_the_pointer_stays(world: World, harm, words: str) -> None:
     harm(world)
-    with pytest.raises(ChampionError, match=f"cannot answer questions: .*{words}.*; hybrid of recipe words stays champion"):
+    with pytest.raises(
+        ChampionError, match=f"cannot answer questions: .*{words}.*; hybrid of recipe words stays champion"
+    ):
         back(world)
     assert who(world) == "b"
 

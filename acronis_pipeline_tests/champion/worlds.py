@@ -4,14 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
-
 from acronis_pipeline import index
 from acronis_pipeline.champion import Champion, Contender, Move, ServedModel, current_champion, promote
 from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 RECIPE = "words"
@@ -57,7 +55,7 @@ class World:
             "mlflow_run_id": None,
             "registry_version": f"version-{name}",
         }
-        self.store.upsert("models", schemas.MODELS, pa.Table.from_pylist([row], schema=schemas.MODELS))
+        self.store.upsert(tables.MODELS, tables.MODELS.rows([row]))
 
     def contender(self, encoder: WordEncoder, weight: float = 0.4) -> Contender:
         system = System("hybrid", "hybrid", index.table_name(RECIPE, encoder.identity.model_id), weight)

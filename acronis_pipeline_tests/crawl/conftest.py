@@ -7,7 +7,7 @@ import pytest
 from acronis_pipeline.core import retries
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import live_pages
-from acronis_pipeline.crawl.memory.tables import html_of
+from acronis_pipeline.crawl.memory.records import html_of
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.website import Website
 

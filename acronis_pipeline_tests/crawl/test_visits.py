@@ -9,7 +9,7 @@ from acronis_pipeline import content
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
 from acronis_pipeline.crawl.inspecting.history import changes_since
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.website import Reply, Website
 
@@ -19,7 +19,7 @@ CANONICAL = '<link rel=canonical href="/a">'
 
 @pytest.fixture
 def visits(store: Store, site: Website) -> Callable[[], dict[str, dict[str, Any]]]:
-    rows = lambda: store.read("visits", schemas.VISITS).to_pylist()  # noqa: E731
+    rows = lambda: store.read(tables.VISITS).to_pylist()  # noqa: E731
     return lambda: {"/" + row["url"].removeprefix(site.url): row for row in rows()}
 
 

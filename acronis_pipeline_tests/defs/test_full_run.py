@@ -12,7 +12,7 @@ from acronis_pipeline.champion import current_champion
 from acronis_pipeline.crawl import live_pages
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.models.indexed import require_model
-from acronis_pipeline.store import schemas
+from acronis_pipeline.store import tables
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
 
 ASSETS = {
@@ -208,7 +208,7 @@ def test_trial_question_is_answered_from_a_page_about_the_trial(finished):
 
 
 def test_splits_hold_whole_pages(finished):
-    rows = finished.store.read("pairs", schemas.PAIRS, columns=["url", "split"], where="status = 'kept'").to_pylist()
+    rows = finished.store.read(tables.PAIRS, columns=["url", "split"], where="status = 'kept'").to_pylist()
     splits = {}
     for row in rows:
         splits.setdefault(row["url"], set()).add(row["split"])

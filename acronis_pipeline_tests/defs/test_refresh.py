@@ -9,7 +9,7 @@ from acronis_pipeline.api import Answerer, PipelineResult
 from acronis_pipeline.crawl import last_site_version
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.store import schemas
+from acronis_pipeline.store import tables
 from acronis_pipeline_tests.defs.corpus import changed_urls, chunks_of, execute, pairs_of, passages_of
 from acronis_pipeline_tests.finished_run import FinishedRun
 
@@ -33,7 +33,7 @@ class State:
             {name: store.version(name) for name in store.names()},
             data_versions(finished),
             len(tracker.client.search_runs([tracker.experiment_id])),
-            len(store.read("models", schemas.MODELS)),
+            len(store.read(tables.MODELS)),
         )
 
 

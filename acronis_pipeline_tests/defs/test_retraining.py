@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
-import pyarrow as pa
 import pytest
 
 from acronis_pipeline.champion import Contender, promote
@@ -13,7 +12,7 @@ from acronis_pipeline.defs import automation, build_definitions, sensor_memory
 from acronis_pipeline.defs.automation import RETRAIN_TAG
 from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.finished_run import RECIPE
 from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
@@ -57,11 +56,8 @@ def train(store: Store, key: str, chunk_numbers: range) -> None:
         "created_at": datetime.now(UTC),
     }
     corpus = {"training_key": key, "chunk_ids": [f"c{n}" for n in chunk_numbers]}
-    for table, schema, row in (
-        ("models", schemas.MODELS, model),
-        ("training_corpora", schemas.TRAINING_CORPORA, corpus),
-    ):
-        store.upsert(table, schema, pa.Table.from_pylist([row], schema=schema))
+    for table, row in ((tables.MODELS, model), (tables.TRAINING_CORPORA, corpus)):
+        store.upsert(table, table.rows([row]))
 
 
 def change(store: Store, first: int, last: int) -> None:
@@ -140,7 +136,7 @@ def test_run_that_failed_after_training_is_finished(settings, store, instance, m
 
 
 def test_recipe_without_a_training_on_record_is_left_to_people(settings, store, instance) -> None:
-    store.drop("training_corpora")
+    store.drop(tables.TRAINING_CORPORA)
     assert "was never trained here" in str(tick(settings, instance))
 
 

@@ -14,7 +14,7 @@ from acronis_pipeline.api import Answerer
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.assets import synthetic_pairs as defs_of_pairs
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.store import schemas
+from acronis_pipeline.store import tables
 from acronis_pipeline_tests.defs.corpus import changed_urls, chunks_of, execute, pairs_of, passages_of
 from acronis_pipeline_tests.defs.ticks import requested, skip_reason, tick, urls_of
 from acronis_pipeline_tests.finished_run import NOT_YET, FinishedRun
@@ -110,7 +110,7 @@ def test_pages_that_come_and_go_are_taken_in_with_their_own_rows_only(copied):
     assert urls_of(requested(first)) == sorted([copied.url(ADDED), copied.url(REMOVED)])
     take_in(copied, requested(first))
     assert Corpus.of(copied).changed_since(before) == [{copied.url(ADDED)}] * 3
-    page = copied.store.read("pages", schemas.PAGES, where=f"url = '{copied.url(REMOVED)}'").to_pylist()[0]
+    page = copied.store.read(tables.PAGES, where=f"url = '{copied.url(REMOVED)}'").to_pylist()[0]
     assert (page["missing_count"], page["gone_at"]) == (1, None)
     assert "unchanged" in skip_reason(tick(copied.settings(), first.cursor))
     execute(copied, "index_refresh")  # the nightly one confirms that the page is gone

@@ -19,6 +19,7 @@ from acronis_pipeline.finetune.method import Fitted, Task
 from acronis_pipeline.finetune.methods import query_adapter
 from acronis_pipeline.models.indexed import require_model
 from acronis_pipeline.models.records import ModelRecord
+from acronis_pipeline.store import tables
 from acronis_pipeline.tracking import RunSummary
 from acronis_pipeline_tests.defs.corpus import execute
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
@@ -101,6 +102,6 @@ def test_a_recipe_runs_on_its_export_through_the_whole_graph(copied: FinishedRun
 
 def _forget_a_pair(copied: FinishedRun) -> None:
     """Other data than the model on record was trained on."""
-    pairs = copied.store.open("pairs")
+    pairs = copied.store.open(tables.PAIRS)
     (pair,) = pairs.search().where("split = 'train' AND status = 'kept'").limit(1).to_list()
     pairs.delete(f"pair_id = '{pair['pair_id']}'")

@@ -10,7 +10,7 @@ import pyarrow as pa
 from acronis_pipeline.champion import Champion
 from acronis_pipeline.evaluate import Report, SystemScore
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.store import schemas
+from acronis_pipeline.store import tables
 from acronis_pipeline_tests.index.corpora import WordEncoder
 
 IDENTITY = WordEncoder().identity
@@ -43,7 +43,7 @@ def reports(
     scores = tuple(SystemScore(SYSTEMS[name], MODEL_OF[name], "synthetic", N, N, {}) for name in validation)
     report = Report(report_id, recipe, "2026-11-21T00:00:00+00:00", "questions", scores, validation=validation)
     rows = rows_of(report_id, "synthetic", test, N) + rows_of(report_id, "human", human or {}, N_HUMAN)
-    return Reports([report], pa.Table.from_pylist(rows, schema=schemas.QUESTION_RESULTS))
+    return Reports([report], tables.QUESTION_RESULTS.rows(rows))
 
 
 def rows_of(report_id: str, question_set: str, means: dict[str, float], n: int) -> list[dict[str, Any]]:

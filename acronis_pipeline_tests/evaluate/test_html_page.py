@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
@@ -13,9 +12,8 @@ from acronis_pipeline import index, reporting
 from acronis_pipeline.evaluate import Report
 from acronis_pipeline.evaluate.report import Correlation, Forgetting
 from acronis_pipeline.evaluate.significance import Difference, Interval
-from acronis_pipeline.evaluate.stored import RESULTS_TABLE
 from acronis_pipeline.index import IndexedModel
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build, indexed, question
 from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
@@ -173,13 +171,11 @@ def test_miss_shows_where_the_right_passage_stands_and_what_beat_it(world: World
     rows = evaluation.question_results(store, [report.report_id]).to_pylist()
     missed = [row for row in rows if (row["system"], row["question_set"]) == ("hybrid", "synthetic")][:1]
     worse = [row | {"first_relevant_rank": 7, "retrieved": ["c0", "c1", "c2", "c3"]} for row in missed]
-    store.upsert(RESULTS_TABLE, schemas.QUESTION_RESULTS, pa.Table.from_pylist(worse, schema=schemas.QUESTION_RESULTS))
+    store.upsert(tables.QUESTION_RESULTS, tables.QUESTION_RESULTS.rows(worse))
     try:
         page = parsed(world, report)
     finally:
-        store.upsert(
-            RESULTS_TABLE, schemas.QUESTION_RESULTS, pa.Table.from_pylist(missed, schema=schemas.QUESTION_RESULTS)
-        )
+        store.upsert(tables.QUESTION_RESULTS, tables.QUESTION_RESULTS.rows(missed))
     (shown,) = [node for node in page.css("details[open]") if missed[0]["query"] in node.text()]
     assert "Hybrid 7" in re.sub(r"\s+", " ", shown.css_first(".ranks").text(separator=" "))
     assert f"Title of {missed[0]['relevant'][0]}" in shown.css_first(".passage.right").text()
@@ -197,7 +193,7 @@ def test_page_stays_small_however_many_questions_there_are(world: World, report:
         if row["question_set"] == "synthetic"
         for n in range(200)
     ]
-    store.upsert(RESULTS_TABLE, schemas.QUESTION_RESULTS, pa.Table.from_pylist(many, schema=schemas.QUESTION_RESULTS))
+    store.upsert(tables.QUESTION_RESULTS, tables.QUESTION_RESULTS.rows(many))
     page = reporting.render(
         store, replace(report, report_id="many"), base=world[1].encoder, fine_tuned=world[2].encoder
     )
@@ -227,7 +223,7 @@ def test_report_without_a_tuned_model_has_its_page(tmp_path: Path) -> None:
     done = evaluation.evaluate(
         store, "words", evaluation.EvaluationSetup(DATASET.test, base), evaluation.EvaluationSetup((), base)
     )
-    store.upsert(RESULTS_TABLE, schemas.QUESTION_RESULTS, done.results)
+    store.upsert(tables.QUESTION_RESULTS, done.results)
     page = LexborHTMLParser(reporting.render(store, done.report, base=base.encoder))
     assert page.css_first(".verdict") is not None
     assert len(page.css("#map ~ .row svg")) >= 1

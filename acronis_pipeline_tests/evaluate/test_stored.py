@@ -1,7 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pyarrow as pa
 import pytest
 
 from acronis_pipeline import evaluate as evaluation
@@ -10,7 +9,7 @@ from acronis_pipeline.champion import Contender, promote, reports_in_use
 from acronis_pipeline.evaluate import stored
 from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.store import schemas
+from acronis_pipeline.store import tables
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build
 from acronis_pipeline_tests.index.corpora import chunk, write_chunks
 
@@ -102,9 +101,9 @@ def test_reports_beyond_the_newest_go_with_their_results_unless_a_promotion_rest
     ids = [refresh(world, dataset=replace(DATASET, test=DATASET.test[:n])).report.report_id for n in n_asked]
     # All within a second, which is as fine as reports tell the time.
     for hour, report_id in enumerate(ids):
-        row = store.read("reports", schemas.REPORTS, where=f"report_id = '{report_id}'").to_pylist()[0]
+        row = store.read(tables.REPORTS, where=f"report_id = '{report_id}'").to_pylist()[0]
         moment = datetime(2026, 11, 21, hour, tzinfo=UTC)
-        store.upsert("reports", schemas.REPORTS, pa.Table.from_pylist([row | {"created_at": moment}], schemas.REPORTS))
+        store.upsert(tables.REPORTS, tables.REPORTS.rows([row | {"created_at": moment}]))
     promote(
         store, Contender("words", System("bm25", "bm25", "t"), None, ids[0]), move="first", reason="", previous=None
     )

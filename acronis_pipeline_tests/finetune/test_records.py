@@ -13,8 +13,8 @@ from acronis_pipeline.core.settings import ModelSettings
 from acronis_pipeline.encoders import running
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.finetune.training import staged
-from acronis_pipeline.models.records import TABLE, annotate, current_model, refresh, training_key
-from acronis_pipeline.store import Store
+from acronis_pipeline.models.records import annotate, current_model, refresh, training_key
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.finetune.conftest import ADAPTER, Trained
 
 
@@ -26,11 +26,11 @@ def workspace(trained: Trained, tmp_path: Path) -> Trained:
 
 
 def test_same_recipe_and_data_are_not_trained_again(workspace: Trained) -> None:
-    version = workspace.store.version(TABLE)
+    version = workspace.store.version(tables.MODELS)
     again = refresh(workspace.store, workspace.recipe, workspace.dataset, workspace.models_dir)
     assert again.reused
     assert again.record == workspace.result.record
-    assert workspace.store.version(TABLE) == version
+    assert workspace.store.version(tables.MODELS) == version
     assert not workspace.models_dir.exists()
 
 

@@ -8,10 +8,10 @@ from sentence_transformers import SentenceTransformer
 
 from acronis_pipeline import encoders
 from acronis_pipeline.encoders import TorchEncoder
-from acronis_pipeline.encoders.vector_cache import embed_passages, table_name
+from acronis_pipeline.encoders.vector_cache import embed_passages
 from acronis_pipeline.finetune import TrainedModel, train
 from acronis_pipeline.finetune.recipe import parse_recipe
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.finetune.conftest import Trained
 from acronis_pipeline_tests.finetune.worlds import CODENAMES, codename_world, passages, solved_world
 
@@ -57,7 +57,7 @@ def test_adapter_shares_the_document_side_of_its_base(trained: Trained) -> None:
     assert record.identity.document_fingerprint == record.base_identity.document_fingerprint
     assert record.identity.query_fingerprint != record.base_identity.query_fingerprint
     assert [name for name in trained.store.names() if name.startswith("vectors_")] == [
-        table_name(record.base_identity.document_fingerprint)
+        tables.vectors_name(record.base_identity.document_fingerprint)
     ]
 
 

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.encoders import Encoder, ModelIdentity, Windows
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 DIMENSION = 64
 
@@ -87,7 +86,7 @@ def chunk(
 
 def write_chunks(store: Store, chunks: Sequence[dict]) -> None:
     """Make the chunks table hold exactly these rows."""
-    store.sync("chunks", schemas.CHUNKS, pa.Table.from_pylist(list(chunks), schema=schemas.CHUNKS))
+    store.sync(tables.CHUNKS, tables.CHUNKS.rows(list(chunks)))
 
 
 def _vector(word: str) -> np.ndarray:

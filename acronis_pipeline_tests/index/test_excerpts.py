@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from acronis_pipeline import index
 from acronis_pipeline.index import excerpts
 from acronis_pipeline.retrieve import Retriever, System, open_checked, search
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 TABLE = "passages_words"
-EXCERPTS = excerpts.table_name(TABLE)
+EXCERPTS = tables.excerpts(TABLE)
 LONG = " ".join(f"word{n}" for n in range(230))
 FILLER = " ".join(f"filler{n}" for n in range(60))
 TOGETHER = f"{FILLER} quarterly licence audit {FILLER} {FILLER} {FILLER}"
@@ -34,7 +34,7 @@ def refresh(store: Store, *chunks: dict) -> index.IndexResult:
 
 def texts(store: Store) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for row in sorted(store.read(EXCERPTS, schemas.EXCERPTS).to_pylist(), key=lambda row: row["excerpt_id"]):
+    for row in sorted(store.read(EXCERPTS).to_pylist(), key=lambda row: row["excerpt_id"]):
         found.setdefault(row["chunk_id"], []).append(row["text"])
     return found
 
@@ -71,7 +71,7 @@ def test_nothing_changed_writes_nothing(store: Store) -> None:
 def test_excerpts_that_a_kill_left_ahead_of_their_passages_go_back_with_them(store: Store) -> None:
     refresh(store, chunk("c1", "As it was"))
     write_chunks(store, [chunk("c1", "As it is to be")])
-    excerpts.bring_in_step(store, TABLE, store.read("chunks", schemas.CHUNKS))
+    excerpts.bring_in_step(store, TABLE, store.read(tables.CHUNKS))
     assert not refresh(store, chunk("c1", "As it was")).changed
     assert texts(store) == {"c1": ["As it was"]}
 
@@ -88,9 +88,9 @@ def test_a_table_of_before_there_were_excerpts_is_not_searched_and_gets_them_at_
 
 def test_words_that_stand_together_tell_more_than_the_same_words_scattered(store: Store) -> None:
     refresh(store, chunk("scattered", SCATTERED), chunk("together", TOGETHER), chunk("other", LONG))
-    tables, query = open_checked(store, SYSTEM, WordEncoder()), "quarterly licence audit"
-    whole = search.by_words(tables.passages, query, 10).ranking
-    both = search.with_best_excerpts(tables.excerpts, query, whole)
+    opened, query = open_checked(store, SYSTEM, WordEncoder()), "quarterly licence audit"
+    whole = search.by_words(opened.passages, query, 10).ranking
+    both = search.with_best_excerpts(opened.excerpts, query, whole)
     assert {chunk_id for chunk_id, _ in whole} == {"scattered", "together"}
     assert abs(whole[0][1] - whole[1][1]) < 0.2
     assert [chunk_id for chunk_id, _ in both] == ["together", "scattered"]
@@ -99,8 +99,8 @@ def test_words_that_stand_together_tell_more_than_the_same_words_scattered(store
 
 def test_a_filter_narrows_excerpts_too(store: Store) -> None:
     refresh(store, chunk("scattered", SCATTERED), *(chunk(f"c{n}", TOGETHER) for n in range(5)))
-    tables = open_checked(store, SYSTEM, WordEncoder())
-    (only,) = search.with_best_excerpts(tables.excerpts, "quarterly licence audit", [("c3", 1.0)])
+    opened = open_checked(store, SYSTEM, WordEncoder())
+    (only,) = search.with_best_excerpts(opened.excerpts, "quarterly licence audit", [("c3", 1.0)])
     assert only[0] == "c3"
     assert only[1] > 1.0
 
@@ -113,4 +113,4 @@ def test_a_question_without_words_is_answered_by_vectors_alone(store: Store) -> 
 def test_excerpts_are_dropped_with_their_passages(store: Store) -> None:
     refresh(store, chunk("long", LONG))
     index.prune(store, [])
-    assert EXCERPTS not in store.names()
+    assert EXCERPTS.name not in store.names()

@@ -11,7 +11,7 @@ from acronis_pipeline import index
 from acronis_pipeline.champion import Contender, current_champion, pointer, promote
 from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.retrieve import Retriever, System
-from acronis_pipeline.store import Store, open_store
+from acronis_pipeline.store import Store, open_store, tables
 from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 CORPUS = [chunk(f"c{n}", f"Passage number{n} about restoring backups") for n in range(20)]
@@ -94,7 +94,7 @@ def test_two_writers_of_one_new_key_leave_one_row_on_an_object_store(settings: S
     """Commits are conditional PUTs: the second writer sees the first one's version and merges into it."""
     one, other = open_store(settings), open_store(settings)
     write_chunks(one, CORPUS[:1])
-    handles = [store.open("chunks") for store in (one, other)]
+    handles = [store.open(tables.CHUNKS) for store in (one, other)]
     new = one.read("chunks", handles[0].schema).set_column(0, handles[0].schema.field("chunk_id"), [["twice"]])
     for handle in handles:
         handle.merge_insert("chunk_id").when_matched_update_all().when_not_matched_insert_all().execute(new)

@@ -5,10 +5,9 @@ import pytest
 
 from acronis_pipeline import index
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.encoders import ModelIdentity, vector_cache
+from acronis_pipeline.encoders import ModelIdentity
 from acronis_pipeline.index import excerpts, pruning
-from acronis_pipeline.index.rows import CONTENT
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.index.corpora import DIMENSION, WordEncoder, chunk, write_chunks
 
 CORPUS = [chunk(f"c{n}", f"Passage number{n}") for n in range(30)]
@@ -34,7 +33,7 @@ def refresh(store: Store, model: WordEncoder, table: str) -> None:
 
 
 def cache(model: WordEncoder) -> str:
-    return vector_cache.table_name(model.identity.document_fingerprint)
+    return tables.vectors_name(model.identity.document_fingerprint)
 
 
 def test_the_tables_of_current_models_and_of_the_last_promotions_stay() -> None:
@@ -62,7 +61,7 @@ def test_a_table_that_nobody_needs_goes_with_its_vectors_and_with_what_was_compa
 def test_excerpts_of_a_table_that_a_killed_build_never_came_to_go(store: Store) -> None:
     model = Model("new")
     refresh(store, model, "passages_new")
-    excerpts.bring_in_step(store, "passages_killed", store.read("passages_new", CONTENT))
+    excerpts.bring_in_step(store, "passages_killed", index.read_content(store, "passages_new"))
     (gone,) = index.prune(store, {"passages_new"})
     assert gone.table == "excerpts_of_passages_killed"
     assert gone.rows > 0

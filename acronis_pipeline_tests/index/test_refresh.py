@@ -6,7 +6,7 @@ from acronis_pipeline import index
 from acronis_pipeline.core.dataset import singletons
 from acronis_pipeline.core.errors import EmptyCorpusError, IdentityMismatchError
 from acronis_pipeline.encoders import DeferredEncoder, Encoder
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, identity_of_another_model, write_chunks
 
 CORPUS = [chunk(f"c{n}", f"Passage number{n} about restoring backups") for n in range(30)]
@@ -59,7 +59,7 @@ def test_new_title_of_a_known_passage_is_written_without_embedding(store: Store)
     write_chunks(store, [CORPUS[0] | {"title": "Renamed"}, *CORPUS[1:]])
     result = index.refresh(store, index.IndexedModel(TABLE, DeferredEncoder(WordEncoder().identity, no_model)))
     assert result.updated == 1
-    assert store.read(TABLE, index.read_content(store, TABLE).schema, where="title = 'Renamed'").num_rows == 1
+    assert store.read(tables.CONTENT.named(TABLE), where="title = 'Renamed'").num_rows == 1
 
 
 def test_second_model_with_the_same_document_encoder_embeds_nothing(store: Store) -> None:
@@ -150,7 +150,7 @@ def test_loading_another_model_than_described_is_refused(store: Store) -> None:
 
 
 def test_table_without_identity_is_named(store: Store) -> None:
-    store.create("stray", schemas.passages(4))
+    store.create(tables.passages("stray", 4))
     with pytest.raises(IdentityMismatchError, match="stray"):
         index.read_identity(store, "stray")
     with pytest.raises(IdentityMismatchError, match="does not exist"):

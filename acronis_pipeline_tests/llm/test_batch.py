@@ -7,7 +7,7 @@ import pytest
 
 from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.llm import batch
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.llm import fake_openai as fake
 from acronis_pipeline_tests.llm.builders import KEY, ask_about_node, generate, number_of
 from acronis_pipeline_tests.pairs.builders import site
@@ -30,7 +30,7 @@ def test_a_batch_gives_what_single_requests_give(store: Store, tmp_path):
     assert generation.candidates == single.candidates == again.candidates
     assert (usage.requests, usage.prompt_tokens, usage.completion_tokens) == (6, 600, 120)
     assert (free.requests, free.cached) == (0, 6)
-    assert KEY not in str(store.read("llm_batches", schemas.LLM_BATCHES).to_pylist())
+    assert KEY not in str(store.read(tables.LLM_BATCHES).to_pylist())
 
 
 def test_one_bad_line_of_a_batch_costs_one_chunk(store: Store):
@@ -62,7 +62,7 @@ def test_a_batch_of_a_killed_run_is_found_again(store: Store, monkeypatch: pytes
         assert len(server.batches) == 1
         assert len(server.requests) == 4
     assert len(generation.candidates) == 8
-    assert (usage.prompt_tokens, store.count("llm_batches", "collected_at IS NULL")) == (400, 0)
+    assert (usage.prompt_tokens, store.count(tables.LLM_BATCHES, "collected_at IS NULL")) == (400, 0)
 
 
 def test_a_submission_that_never_arrived_is_made_again(store: Store, monkeypatch: pytest.MonkeyPatch):

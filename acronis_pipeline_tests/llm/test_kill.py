@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.llm import fake_openai as fake
 from acronis_pipeline_tests.llm.builders import ask_about_node, generate, number_of
 from acronis_pipeline_tests.pairs.builders import site
@@ -58,7 +58,7 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_questions(tmp_pa
         process.wait()
         time.sleep(0.1)  # what was under way at the server ends there
         store = Store(str(killed))
-        stored = store.count("llm_answers", "content <> 'nonsense'")
+        stored = store.count(tables.LLM_ANSWERS, "content <> 'nonsense'")
         asked_before = len(server.requests)
         resumed, usage = generate(store, chunks, server.url, timeout_s=0.7)
         again = {number_of(body) for body in server.requests[asked_before:]}

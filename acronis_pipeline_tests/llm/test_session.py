@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.settings import LlmSettings
 from acronis_pipeline.llm import LlmSession, name_of
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.llm import fake_openai as fake
 from acronis_pipeline_tests.llm.builders import KEY, ask_about_node, generate, number_of
 from acronis_pipeline_tests.pairs.builders import site
@@ -188,7 +188,7 @@ def test_a_run_that_is_cut_short_keeps_the_answers_it_paid_for(store: Store):
     chunks = site(6, chunks_per_page=1)
     with fake.serving(refuses_the_fourth) as server, pytest.raises(GeneratorError, match="refused the key"):
         generate(store, chunks, server.url, concurrency=1)
-    assert store.count("llm_answers") == 3
+    assert store.count(tables.LLM_ANSWERS) == 3
     with fake.serving(ask_about_node) as server:
         generate(store, chunks, server.url)
         assert len(server.requests) == 3
@@ -252,8 +252,8 @@ def test_the_key_is_sent_and_never_told(store: Store, caplog: pytest.LogCaptureF
         except GeneratorError as error:
             told = "".join(traceback.format_exception(error))  # as Dagster and log files keep it, causes and all
         assert server.keys == {f"Bearer {KEY}"}
-    tables = str([store.open(name).to_arrow().to_pylist() for name in store.names()])
-    assert KEY not in told + caplog.text + tables
+    stored = str([store.open(name).to_arrow().to_pylist() for name in store.names()])
+    assert KEY not in told + caplog.text + stored
 
 
 def test_a_password_in_the_address_is_sent_and_never_told(store: Store, caplog: pytest.LogCaptureFixture):
@@ -282,10 +282,10 @@ def test_answers_are_in_the_store_while_the_run_goes_on(store: Store):
         run = threading.Thread(target=generate, args=(store, site(6, chunks_per_page=1), server.url))
         run.start()
         deadline = time.monotonic() + 5
-        while store.count("llm_answers") < 5 and time.monotonic() < deadline:
+        while store.count(tables.LLM_ANSWERS) < 5 and time.monotonic() < deadline:
             time.sleep(0.02)
-        stored = store.count("llm_answers")
+        stored = store.count(tables.LLM_ANSWERS)
         waiting.set()
         run.join()
     assert stored == 5
-    assert store.count("llm_answers") == len(store.read("llm_answers", schemas.LLM_ANSWERS)) == 6
+    assert store.count(tables.LLM_ANSWERS) == len(store.read(tables.LLM_ANSWERS)) == 6

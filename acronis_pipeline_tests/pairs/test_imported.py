@@ -10,7 +10,7 @@ from acronis_pipeline.core.settings import LlmSettings, PairSettings
 from acronis_pipeline.pairs import interchange, labelled_datasets, refresh
 from acronis_pipeline.pairs.generator import read_chunks
 from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery, write_beir, write_llama_index
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
 
 STRUCTURAL = PairSettings()  # pyright: ignore[reportCallIssue]
@@ -20,7 +20,7 @@ LLM = LlmSettings()  # pyright: ignore[reportCallIssue]
 
 
 def kept(store: Store) -> set[tuple[str, str, tuple[str, ...]]]:
-    rows = store.read("pairs", schemas.PAIRS, where="status = 'kept'").to_pylist()
+    rows = store.read(tables.PAIRS, where="status = 'kept'").to_pylist()
     return {(row["query"], row["split"], tuple(sorted(row["chunk_ids"]))) for row in rows}
 
 
@@ -63,7 +63,7 @@ def test_a_pair_that_a_person_marked_rejected_stays_so(store: Store):
     }
     interchange.take_in(store, LabelledData(queries, {"c": LabelledPassage(chunks[0].passage)}), source="mine")
     refresh(store, IMPORTED, LLM)
-    rows = store.read("pairs", schemas.PAIRS).to_pylist()
+    rows = store.read(tables.PAIRS).to_pylist()
     assert {(row["query"], row["reject_reason"]) for row in rows} == {
         ("What is kept where?", "nobody asks that"), ("What is kept for how long?", None),
     }  # fmt: skip
@@ -130,7 +130,7 @@ def test_importing_a_collection_again_replaces_it(store: Store):
     interchange.take_in(store, one("What is the old one?", c=chunks[0].passage), source="mine")
     taken = interchange.take_in(store, one("What is the new one?", c=chunks[0].passage), source="mine")
     interchange.take_in(store, one("What is another's one?", c=chunks[0].passage), source="theirs")
-    rows = store.read(interchange.TABLE, schemas.IMPORTED_PAIRS).to_pylist()
+    rows = store.read(tables.IMPORTED_PAIRS).to_pylist()
     assert taken.n_new == 1
     assert {(row["source"], row["query"]) for row in rows} == {
         ("mine", "What is the new one?"),
@@ -145,4 +145,4 @@ def test_pairs_of_another_corpus_are_refused(store: Store):
     write_chunks(store, site(5))
     with pytest.raises(DatasetError, match="not one of 1 pairs has its passage"):
         interchange.take_in(store, data, source="x")
-    assert not store.exists(interchange.TABLE)
+    assert not store.exists(tables.IMPORTED_PAIRS)

@@ -9,7 +9,7 @@ from acronis_pipeline.core.settings import PairSettings
 from acronis_pipeline.llm import LlmSession
 from acronis_pipeline.pairs.generator import Candidate
 from acronis_pipeline.pairs.judge import Judgement, judge
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.llm import fake_openai as fake
 from acronis_pipeline_tests.llm.builders import settings
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
@@ -77,7 +77,7 @@ def test_kept_pairs_that_the_judge_finds_unfit_are_rejected_with_the_reason(stor
         assert pairs.refresh(store, judged, settings(server.url)).table_version == result.table_version
         assert len(server.requests) == n_requests
     rejected = result.reject_reasons["judged: its passage does not answer it"]
-    rows = store.read("pairs", schemas.PAIRS).to_pylist()
+    rows = store.read(tables.PAIRS).to_pylist()
     assert rejected > 0
     assert not any("interval" in row["query"] for row in rows if row["status"] == "kept")
     assert result.llm.requests == n_requests

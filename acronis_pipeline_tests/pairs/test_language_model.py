@@ -10,7 +10,7 @@ import pytest
 from acronis_pipeline import pairs
 from acronis_pipeline.core.settings import LlmSettings, PairSettings
 from acronis_pipeline.pairs.generators.language_model import prompt_hash
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.llm import fake_openai as fake
 from acronis_pipeline_tests.llm.builders import ask_about_node, generate, number_of, settings
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
@@ -110,7 +110,7 @@ def test_styles_and_words_have_their_shares_and_a_second_run_asks_the_same(store
         asked = [order for body in server.requests for order in orders(body)]
         first = {body["messages"][-1]["content"] for body in server.requests}
         server.requests.clear()
-        store.drop("llm_answers")
+        store.drop(tables.LLM_ANSWERS)
         generate(store, chunks, server.url, styles=shares, other_words_share=0.25, personas=("a pilot",))
         assert {body["messages"][-1]["content"] for body in server.requests} == first
     assert Counter(order.split()[0] for order in asked) == {"question": 120, "error": 60, "keyword": 60}
@@ -186,7 +186,7 @@ def test_hard_negatives_are_stored_and_reach_training(store: Store):
         assert pairs.refresh(store, only_llm, asked).table_version == first.table_version
     dataset = pairs.load_dataset(store)
     assert {question.negatives for question in dataset.train} == {("Nodes were never.",)}
-    rows = store.read("pairs", schemas.PAIRS).to_pylist()
+    rows = store.read(tables.PAIRS).to_pylist()
     assert all(row["negatives"] == ["Nodes were never."] for row in rows)
 
 

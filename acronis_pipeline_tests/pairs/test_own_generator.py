@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from acronis_pipeline import pairs
 from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.settings import LlmSettings, PairSettings
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.pairs.builders import site, write_chunks
 
 MODULE = """
@@ -62,7 +62,7 @@ def test_questions_of_an_installed_generator_stand_in_the_pairs_table(store: Sto
     write_chunks(store, site(20))
     result = pairs.refresh(store, settings("structural, parrot"), LLM)
     assert set(result.by_generator) == {"structural", "parrot"}
-    rows = store.read("pairs", schemas.PAIRS, where="generator = 'parrot'").to_pylist()
+    rows = store.read(tables.PAIRS, where="generator = 'parrot'").to_pylist()
     assert len(rows) == 40
     assert {row["prompt_hash"] for row in rows} == {"v1"}
     again = pairs.refresh(store, settings("structural,parrot"), LLM)

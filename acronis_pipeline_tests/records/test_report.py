@@ -8,7 +8,7 @@ import pytest
 from acronis_pipeline import evaluate
 from acronis_pipeline.reporting import verdict
 from acronis_pipeline.store import Store
-from acronis_pipeline.store.schemas import METRICS
+from acronis_pipeline.store.tables import METRICS
 from acronis_pipeline.tracking import (
     DAGSTER_RUN,
     DAGSTER_URL,

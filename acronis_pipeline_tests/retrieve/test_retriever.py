@@ -10,7 +10,7 @@ from acronis_pipeline.encoders import PACKAGED_BASE, DeferredEncoder, describe, 
 from acronis_pipeline.index.rows import marked
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.retrieve.ranking import first_of_each
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.index.corpora import (
     WindowedWordEncoder,
     WordEncoder,
@@ -198,7 +198,7 @@ def test_query_side_of_another_model_is_refused_though_documents_match(store: St
 def test_unfinished_index_is_named(tmp_path) -> None:
     store = Store(str(tmp_path))
     identity = WordEncoder().identity
-    store.create(TABLE, marked(schemas.passages(identity.dimension), identity))
+    store.create(marked(tables.passages(TABLE, identity.dimension), identity))
     with pytest.raises(IdentityMismatchError, match="interrupted"):
         Retriever(store, SYSTEMS[0], None)
 

@@ -69,7 +69,7 @@ def ask(
     }
     return {
         "words": words,
-        "excerpts_a_passage": round(store.count(excerpts.table_name(table)) / len(dataset.passages), 1),
+        "excerpts_a_passage": round(store.count(tables.excerpts(table)) / len(dataset.passages), 1),
         "scores": {name: _score(name, scored) for name, scored in found.items()},
         "gains": {
             name: asdict(scoring.compare("synthetic", found[f"{name} with excerpts"], found[name]).difference)

@@ -22,7 +22,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from question_rows import Rows, rows_of
 
 from acronis_pipeline import evaluate, index, pairs
@@ -35,7 +34,7 @@ from acronis_pipeline.models import records
 from acronis_pipeline.models.indexed import indexed_base, indexed_model
 from acronis_pipeline.pairs import labelled_datasets
 from acronis_pipeline.reporting import view
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 _SPAN = re.compile(r"^(.+?)[-_]\d+-\d+(?:-\d+-\d+)?$")
 _TITLE_WORDS = 16
@@ -73,9 +72,9 @@ def write_chunks(store: Store, dataset: RetrievalDataset) -> None:
             "cluster_id": passage.cluster_id,
             "language": "en",
         }
-        rows.append({**dict.fromkeys(schemas.CHUNKS.names), **values})
+        rows.append({**dict.fromkeys(tables.CHUNKS.schema.names), **values})
         seen[page] += 1
-    store.sync("chunks", schemas.CHUNKS, pa.Table.from_pylist(rows, schema=schemas.CHUNKS))
+    store.sync(tables.CHUNKS, tables.CHUNKS.rows(rows))
 
 
 def measure(path: Path, recipes: list[str], settings: Settings, folder: Path) -> tuple[dict[str, Any], list[Report]]:

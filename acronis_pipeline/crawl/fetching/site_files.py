@@ -9,9 +9,7 @@ import pyarrow as pa
 
 from acronis_pipeline.crawl.fetching.fetch import Ask, Fetcher, FetchError
 from acronis_pipeline.crawl.fetching.urls import canonical
-from acronis_pipeline.store import Store, schemas
-
-TABLE = "site_files"
+from acronis_pipeline.store import Store, tables
 
 _GZIP = b"\x1f\x8b"
 
@@ -45,7 +43,7 @@ class SiteFiles:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        rows = store.read(TABLE, schemas.SITE_FILES).rename_columns({"body": "packed"}).to_pylist()
+        rows = store.read(tables.SITE_FILES).rename_columns({"body": "packed"}).to_pylist()
         self._kept = {row["url"]: SiteFile(**row) for row in rows}
         self._new: dict[str, SiteFile] = {}
         self.answered = 0
@@ -89,7 +87,7 @@ class SiteFiles:
         """Write what is new since the last time."""
         if self._new:
             rows = pa.Table.from_pylist([vars(file) for file in self._new.values()]).rename_columns({"packed": "body"})
-            self._store.upsert(TABLE, schemas.SITE_FILES, rows)
+            self._store.upsert(tables.SITE_FILES, rows)
             self._new = {}
 
     def _validators(self, url: str) -> dict[str, str]:

@@ -12,9 +12,7 @@ from acronis_pipeline.core.errors import UnknownPageError
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.scope import Scope
 from acronis_pipeline.crawl.fetching.urls import key
-from acronis_pipeline.crawl.memory import tables
-from acronis_pipeline.crawl.memory.tables import CHANGES, PAGES, VISITS
-from acronis_pipeline.store import Store, quoted, schemas, timestamp
+from acronis_pipeline.store import Store, quoted, tables, timestamp
 
 _HOPS = 5
 """Redirects and aliases followed from an address that a person gives to the page that is held."""
@@ -69,7 +67,7 @@ def find_page(store: Store, asked: str, site: SiteSettings) -> str:
     UnknownPageError
         Names the nearest address that is held.
     """
-    held = store.read(PAGES, schemas.PAGES, columns=["url"]).column("url").to_pylist()
+    held = store.read(tables.PAGES, columns=["url"]).column("url").to_pylist()
     if not held:
         raise UnknownPageError(f"no page is held yet, so not {asked!r}; crawl first: acronis-pipeline crawl run")
     # Unlike `site.url` (which may be `sample` or a sitemap), a page that is held is on the site that was crawled.
@@ -155,7 +153,7 @@ def moment(text: str) -> dt.datetime:
 
 def _changes(store: Store, where: str | None) -> list[Change]:
     columns = ["url", "seen_at", "what", "content_hash"]
-    rows = store.read(CHANGES, schemas.PAGE_CHANGES, columns=columns, where=where).to_pylist()
+    rows = store.read(tables.PAGE_CHANGES, columns=columns, where=where).to_pylist()
     return [Change(**row) for row in sorted(rows, key=lambda row: (row["seen_at"], row["url"]))]
 
 
@@ -163,7 +161,7 @@ def _texts(store: Store, url: str, selector: str | None) -> dict[str, str]:
     """What a page said, by content hash, of all versions that are kept."""
     columns = ["content_hash", "html"]
     where = f"url = {quoted(url)}"
-    rows = store.read(tables.TABLE, schemas.PAGE_VERSIONS, columns=columns, where=where).to_pylist()
+    rows = store.read(tables.PAGE_VERSIONS, columns=columns, where=where).to_pylist()
     texts = {}
     for row in rows:
         content = extract(row["html"], url=url, selector=selector)
@@ -216,7 +214,7 @@ def _label(change: Change, changes: Sequence[Change]) -> str:
 def _led_to(store: Store, url: str, known: set[str]) -> str | None:
     """The held page to which redirects and aliases lead from an address."""
     for _ in range(_HOPS):
-        rows = store.read(VISITS, schemas.VISITS, columns=["target"], where=f"url = {quoted(url)}").to_pylist()
+        rows = store.read(tables.VISITS, columns=["target"], where=f"url = {quoted(url)}").to_pylist()
         target = rows[0]["target"] if rows else None
         if target is None:
             return None

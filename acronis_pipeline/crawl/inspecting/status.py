@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from acronis_pipeline.core.settings import SiteSettings
-from acronis_pipeline.crawl.fetching import site_files
 from acronis_pipeline.crawl.memory import journal
 from acronis_pipeline.crawl.memory.plan import History
-from acronis_pipeline.crawl.memory.tables import CHANGES, CRAWLS, LINK_LISTS, PAGES, VERSIONS, VISITS
-from acronis_pipeline.store import Store, schemas, timestamp
+from acronis_pipeline.store import Store, tables, timestamp
 
-TABLES = (PAGES, VERSIONS, CHANGES, VISITS, LINK_LISTS, site_files.TABLE, CRAWLS)
+TABLES = (
+    tables.PAGES,
+    tables.PAGE_VERSIONS,
+    tables.PAGE_CHANGES,
+    tables.VISITS,
+    tables.LINK_LISTS,
+    tables.SITE_FILES,
+    tables.CRAWLS,
+)
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,8 @@ def failures(store: Store) -> list[Failures]:
     """What failed and what was refused, the most frequent reason first, failures before refusals."""
     columns = ["outcome", "reason", "url", "asked_at"]
     where = "outcome IN ('failed', 'refused')"
-    visits = store.read(VISITS, schemas.VISITS, columns=columns, where=where)
-    live = store.read(PAGES, schemas.PAGES, columns=["url"], where="gone_at IS NULL")
+    visits = store.read(tables.VISITS, columns=columns, where=where)
+    live = store.read(tables.PAGES, columns=["url"], where="gone_at IS NULL")
     held = set(live.column("url").to_pylist())
     found: dict[tuple[str, str], list[Failure]] = defaultdict(list)
     for visit in visits.to_pylist():
@@ -145,16 +151,16 @@ def status(store: Store, site: SiteSettings, journal_dir: Path, *, n_crawls: int
     history = History.of(store)
     unfinished, at_work = _unfinished(store, site, journal_dir)
     return Status(
-        n_live=store.count(PAGES, "gone_at IS NULL"),
-        n_missing=store.count(PAGES, "gone_at IS NULL AND missing_count > 0"),
-        n_gone=store.count(PAGES, "gone_at IS NOT NULL"),
+        n_live=store.count(tables.PAGES, "gone_at IS NULL"),
+        n_missing=store.count(tables.PAGES, "gone_at IS NULL AND missing_count > 0"),
+        n_gone=store.count(tables.PAGES, "gone_at IS NOT NULL"),
         crawls=tuple(past_crawls(history)[:n_crawls]),
         lastmod_is_believed=history.lastmod_is_believed,
         next_sweep_at=_next_sweep_at(history, site),
         unfinished=unfinished,
         attempts=_attempts(history),
         at_work=at_work,
-        tables=tuple(_size(store, name) for name in TABLES if store.exists(name)),
+        tables=tuple(_size(store, table) for table in TABLES if store.exists(table)),
     )
 
 
@@ -186,7 +192,7 @@ def _unfinished(store: Store, site: SiteSettings, journal_dir: Path) -> tuple[tu
         UnfinishedCrawl(
             mode=run.mode,
             started_at=run.started_at,
-            n_answered=pending + store.count(VISITS, f"asked_at >= {timestamp(run.started_at)}"),
+            n_answered=pending + store.count(tables.VISITS, f"asked_at >= {timestamp(run.started_at)}"),
             at_work=at_work,
             continued=run.started_at >= oldest,
         )
@@ -195,6 +201,6 @@ def _unfinished(store: Store, site: SiteSettings, journal_dir: Path) -> tuple[tu
     return crawls, at_work
 
 
-def _size(store: Store, name: str) -> TableSize:
-    stats = store.open(name).stats()
-    return TableSize(name, stats["num_rows"], stats["total_bytes"])
+def _size(store: Store, table: tables.Table) -> TableSize:
+    stats = store.open(table).stats()
+    return TableSize(table.name, stats["num_rows"], stats["total_bytes"])

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from acronis_pipeline.core.settings import SiteSettings
-from acronis_pipeline.crawl.memory.tables import CRAWLS
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 Mode = Literal["sweep", "incremental", "changes"]
 """What a crawl asks for: everything; what the sitemap says has changed, and all that it does not say; named pages."""
@@ -113,7 +112,7 @@ class History:
 
     @classmethod
     def of(cls, store: Store) -> "History":
-        rows = store.read(CRAWLS, schemas.CRAWLS).to_pylist()
+        rows = store.read(tables.CRAWLS).to_pylist()
         newest_first = sorted(rows, key=lambda row: row["finished_at"], reverse=True)
         told = [{**row, **json.loads(row["summary"])} for row in newest_first]
         return cls(tuple(row for row in told if "down" not in row), tuple(row for row in told if "down" in row))

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.judging.verdict import Verdict
-from acronis_pipeline.crawl.memory import tables
+from acronis_pipeline.crawl.memory import records
 from acronis_pipeline.crawl.memory.archive import Known
-from acronis_pipeline.crawl.memory.tables import CHANGES, PAGES, Record, Row
+from acronis_pipeline.crawl.memory.records import Record, Row
+from acronis_pipeline.store import tables
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def outage(sightings: Sightings, site: SiteSettings, n_live: int) -> str | None:
 
 def count(sightings: Sightings, known: Known, *, gone_after: int) -> Absences:
     """Count a sighting of absence for each page; what is forbidden goes at once."""
-    now = tables.now()
+    now = records.now()
     absent: list[Row] = []
     gone: list[Row] = []
     for url in sorted({*sightings.missed, *sightings.forbidden, *sightings.replaced}):
@@ -93,5 +94,5 @@ def count(sightings: Sightings, known: Known, *, gone_after: int) -> Absences:
             row["gone_at"] = now
             gone.append(row)
         absent.append(row)
-    events = [tables.change(row["url"], now, "gone", row["content_hash"]) for row in gone]
-    return Absences({PAGES: absent, CHANGES: events}, tuple(gone), len(absent) - len(gone))
+    events = [records.change(row["url"], now, "gone", row["content_hash"]) for row in gone]
+    return Absences({tables.PAGES.name: absent, tables.PAGE_CHANGES.name: events}, tuple(gone), len(absent) - len(gone))

@@ -24,7 +24,7 @@ from acronis_pipeline.crawl.judging.verdict import EMPTY_WITHOUT_SCRIPTS, LOGIN_
 from acronis_pipeline.crawl.memory.archive import Archive, Known, extractor_of, save
 from acronis_pipeline.crawl.memory.journal import Journal, Run
 from acronis_pipeline.crawl.memory.plan import CrawlResult, History, mode_of
-from acronis_pipeline.crawl.memory.tables import CHANGES, CRAWLS, LINK_LISTS, PAGES, VERSIONS, VISITS, Row, write
+from acronis_pipeline.crawl.memory.records import Row, write
 from acronis_pipeline.crawl.running import absences
 from acronis_pipeline.crawl.running import session as site_session
 from acronis_pipeline.crawl.running.absences import Sightings
@@ -32,14 +32,13 @@ from acronis_pipeline.crawl.running.crawler import Crawler
 from acronis_pipeline.crawl.running.render import advice, renderer
 from acronis_pipeline.crawl.running.session import Session, arrive, start_on_record
 from acronis_pipeline.crawl.running.tally import Tally
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 KEEP_CRAWLS = 1_000
 """Summaries of the newest crawls, three years of nights or a week of a busy sensor's runs."""
 KEEP_SWEEPS = 10
 """At least: the last of them say whether lastmod is believed and when the next is due."""
 
-_SITE_FILES = "site_files"
 _log = logging.getLogger(__name__)
 _NOT_IN_SUMMARY = frozenset({"examples", "site_version", "table_version"})
 
@@ -48,46 +47,54 @@ def tidy(store: Store, *, keep_versions: int) -> None:
     """After any crawl: no page keeps more contents than `keep_versions`, and no table more files than it needs."""
     _trim(store, keep_versions)
     _trim_crawls(store)
-    for table in (PAGES, VERSIONS, CHANGES, VISITS, LINK_LISTS, CRAWLS, _SITE_FILES):
+    for table in (
+        tables.PAGES,
+        tables.PAGE_VERSIONS,
+        tables.PAGE_CHANGES,
+        tables.VISITS,
+        tables.LINK_LISTS,
+        tables.CRAWLS,
+        tables.SITE_FILES,
+    ):
         store.compact(table)
 
 
 def forget_unreachable(store: Store, before: dt.datetime) -> None:
     """After a complete sweep: addresses that nothing leads to any more, and lists of links that nothing refers to."""
-    visits = store.read(VISITS, schemas.VISITS, columns=["url", "asked_at", "links_id"])
-    pages = set(store.read(PAGES, schemas.PAGES, columns=["url"]).column("url").to_pylist())
+    visits = store.read(tables.VISITS, columns=["url", "asked_at", "links_id"])
+    pages = set(store.read(tables.PAGES, columns=["url"]).column("url").to_pylist())
     forgotten, used = set(), set()
     for url, asked_at, links_id in zip(*visits.to_pydict().values(), strict=True):
         if asked_at < before and url not in pages:
             forgotten.add(url)
         else:
             used.add(links_id)
-    lists = store.read(LINK_LISTS, schemas.LINK_LISTS, columns=["links_id"]).column("links_id").to_pylist()
-    store.delete(VISITS, schemas.VISITS, forgotten)
-    store.delete(LINK_LISTS, schemas.LINK_LISTS, set(lists) - used)
+    lists = store.read(tables.LINK_LISTS, columns=["links_id"]).column("links_id").to_pylist()
+    store.delete(tables.VISITS, forgotten)
+    store.delete(tables.LINK_LISTS, set(lists) - used)
 
 
 def _trim(store: Store, keep_versions: int) -> None:
     columns = ["version_id", "url", "content_hash", "first_seen_at"]
-    versions = store.read(VERSIONS, schemas.PAGE_VERSIONS, columns=columns)
-    pages = store.read(PAGES, schemas.PAGES, columns=["url", "content_hash"])
+    versions = store.read(tables.PAGE_VERSIONS, columns=columns)
+    pages = store.read(tables.PAGES, columns=["url", "content_hash"])
     current = set(zip(*pages.to_pydict().values(), strict=True))
     by_page: dict[str, list[tuple[bool, dt.datetime, str]]] = defaultdict(list)
     for version_id, url, content_hash, seen_at in zip(*versions.to_pydict().values(), strict=True):
         by_page[url].append(((url, content_hash) in current, seen_at, version_id))
     # The current content may be an old one: pages go back to what they were.
     doomed = [v for kept in by_page.values() for _, _, v in sorted(kept, reverse=True)[keep_versions:]]
-    store.delete(VERSIONS, schemas.PAGE_VERSIONS, doomed)
+    store.delete(tables.PAGE_VERSIONS, doomed)
 
 
 def _trim_crawls(store: Store) -> None:
-    if store.count(CRAWLS) <= KEEP_CRAWLS:
+    if store.count(tables.CRAWLS) <= KEEP_CRAWLS:
         return
     history = History.of(store)
     sweeps = [crawl for crawl in history.crawls if crawl.get("mode") == "sweep"]
     newest = (*history.crawls[:KEEP_CRAWLS], *sweeps[:KEEP_SWEEPS], *history.attempts[:KEEP_CRAWLS])
     kept = {crawl["crawl_id"] for crawl in newest}
-    store.delete(CRAWLS, schemas.CRAWLS, {row["crawl_id"] for row in (*history.crawls, *history.attempts)} - kept)
+    store.delete(tables.CRAWLS, {row["crawl_id"] for row in (*history.crawls, *history.attempts)} - kept)
 
 
 class CrawlRun:
@@ -172,7 +179,10 @@ class CrawlRun:
                 raise (SiteError if crawler.heard else SiteDownError)(_why_empty(self._site, self._tally))
         except AcronisPipelineError as error:
             if isinstance(error, SiteDownError) and known.n_live:
-                write(self._store, [{CRAWLS: [_row(this, self._site, None, {"mode": this.mode, "down": str(error)})]}])
+                write(
+                    self._store,
+                    [{tables.CRAWLS.name: [_row(this, self._site, None, {"mode": this.mode, "down": str(error)})]}],
+                )
             self._journal.discard()
             if not this.resumed:
                 self._journal.forget(this)
@@ -238,13 +248,13 @@ class CrawlRun:
             examples=tally.examples(),
         )
         summary = {name: value for name, value in vars(result).items() if name not in _NOT_IN_SUMMARY}
-        record = {**counted.record, CRAWLS: [_row(this, self._site, result.site_version, summary)]}
+        record = {**counted.record, tables.CRAWLS.name: [_row(this, self._site, result.site_version, summary)]}
         self._journal.finish(this, record, json.dumps(asdict(result)))
         write(self._store, [record])
         return result
 
     def _contents(self, *, without: Collection[str]) -> dict[str, str]:
-        rows = self._store.read(PAGES, schemas.PAGES, columns=["url", "content_hash"], where="gone_at IS NULL")
+        rows = self._store.read(tables.PAGES, columns=["url", "content_hash"], where="gone_at IS NULL")
         pairs = zip(*rows.to_pydict().values(), strict=True)
         return {url: content_hash for url, content_hash in pairs if url not in without}
 
@@ -254,7 +264,7 @@ class CrawlRun:
             self._journal.suspend(this)
         else:
             self._journal.forget(this)
-        return replace(result, table_version=self._store.version(PAGES))
+        return replace(result, table_version=self._store.version(tables.PAGES))
 
 
 def _row(this: Run, site: SiteSettings, site_version: str | None, summary: dict[str, Any]) -> Row:

@@ -16,13 +16,14 @@ from acronis_pipeline.crawl.judging import verdict
 from acronis_pipeline.crawl.judging.verdict import Verdict
 from acronis_pipeline.crawl.memory.archive import Archive, Recorded
 from acronis_pipeline.crawl.memory.journal import Run
-from acronis_pipeline.crawl.memory.tables import CHANGES, PAGES, Record, Target
+from acronis_pipeline.crawl.memory.records import Record, Target
 from acronis_pipeline.crawl.running.absences import Sightings, Watch
 from acronis_pipeline.crawl.running.reader import Reader
 from acronis_pipeline.crawl.running.render import Renderer
 from acronis_pipeline.crawl.running.session import Session
 from acronis_pipeline.crawl.running.tally import Tally
 from acronis_pipeline.crawl.running.url_queue import KNOWN, UrlQueue
+from acronis_pipeline.store import tables
 
 _log = logging.getLogger(__name__)
 
@@ -304,8 +305,8 @@ class Crawler:
             self._tally.skip("page budget", url)
             self._watch.unseen.add(url)
             return
-        what = record[CHANGES][0]["what"] if CHANGES in record else "unchanged"
-        row = record[PAGES][0]
+        what = record[tables.PAGE_CHANGES.name][0]["what"] if tables.PAGE_CHANGES.name in record else "unchanged"
+        row = record[tables.PAGES.name][0]
         if what == "changed" and self._archive.vouched_for(url):
             self._tally.lastmod_lies += 1
         self._archive.keep(url, record)

@@ -30,9 +30,8 @@ from acronis_pipeline.crawl.judging import soft404
 from acronis_pipeline.crawl.judging.formats import Formats
 from acronis_pipeline.crawl.judging.soft404 import NOTHING_LEARNT, SoftNotFound
 from acronis_pipeline.crawl.judging.verdict import Languages
-from acronis_pipeline.crawl.memory.tables import VISITS
 from acronis_pipeline.crawl.running.folder import FolderFetcher, scan
-from acronis_pipeline.store import Store, quoted, schemas
+from acronis_pipeline.store import Store, quoted, tables
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -173,7 +172,7 @@ def start_on_record(store: Store, site: SiteSettings) -> str | None:
     url = Scope.of(site).canonical(site.url)
     for _ in range(MAX_REDIRECTS + 1):
         where = f"url = {quoted(url or '')}"
-        visits = store.read(VISITS, schemas.VISITS, columns=["outcome", "target"], where=where).to_pylist()
+        visits = store.read(tables.VISITS, columns=["outcome", "target"], where=where).to_pylist()
         if not visits or visits[0]["outcome"] != "redirect":
             return url if visits else None
         url = visits[0]["target"]

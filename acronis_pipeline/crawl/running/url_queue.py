@@ -6,7 +6,7 @@ from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.scope import Traps
 from acronis_pipeline.crawl.judging import verdict
 from acronis_pipeline.crawl.memory.archive import Archive
-from acronis_pipeline.crawl.memory.tables import Frontier, Source, Target
+from acronis_pipeline.crawl.memory.records import Frontier, Source, Target
 from acronis_pipeline.crawl.running.absences import Watch
 from acronis_pipeline.crawl.running.session import Session
 from acronis_pipeline.crawl.running.tally import Tally

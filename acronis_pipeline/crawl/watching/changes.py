@@ -8,8 +8,7 @@ from typing import Literal, NamedTuple
 from acronis_pipeline.core.hashing import digest_rows
 from acronis_pipeline.crawl.fetching.sitemap import Sitemap
 from acronis_pipeline.crawl.memory.plan import History, latest, vouches
-from acronis_pipeline.crawl.memory.tables import PAGES, VISITS
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 _SIGNATURE_CHARS = 40
 """Fits a Dagster tag value (63)."""
@@ -88,8 +87,8 @@ class Baseline:
     def of(cls, store: Store) -> "Baseline":
         # Column by column: 50,000 rows as dictionaries would take 100 MB.
         names = ["content_hash", "extractor", "etag", "last_modified", "depth", "source", "missing_count"]
-        pages = store.read(PAGES, schemas.PAGES, columns=["url", *names], where="gone_at IS NULL")
-        visits = store.read(VISITS, schemas.VISITS, columns=["url", "asked_at", "lastmod"])
+        pages = store.read(tables.PAGES, columns=["url", *names], where="gone_at IS NULL")
+        visits = store.read(tables.VISITS, columns=["url", "asked_at", "lastmod"])
         urls, *columns = (pages.column(name).to_pylist() for name in ["url", *names])
         return cls(
             {

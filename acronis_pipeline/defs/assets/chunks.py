@@ -13,7 +13,7 @@ from acronis_pipeline.defs.assets.raw_pages import raw_pages
 from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.encoders import find_base, position_limit
 from acronis_pipeline.stages import split_pages
-from acronis_pipeline.store import schemas
+from acronis_pipeline.store import tables
 
 
 @dg.asset(
@@ -69,11 +69,7 @@ def passages_fit_the_encoder(store: StoreResource, settings: dg.ResourceParam[Se
 
     Whole pages (`chunk.strategy: page`) have no budget; `little_is_cut_or_dropped` tells how many are cut.
     """
-    rows = (
-        store.open()
-        .read(chunk.TABLE, schemas.CHUNKS, columns=["chunk_id", "text", "n_tokens", "cluster_id"])
-        .to_pylist()
-    )
+    rows = store.open().read(tables.CHUNKS, columns=["chunk_id", "text", "n_tokens", "cluster_id"]).to_pylist()
     limit = position_limit(find_base(settings.model.base)) or settings.chunk.max_tokens
     budget = None if settings.chunk.strategy == "page" else min(settings.chunk.max_tokens, limit)
     problems = [f"{row['chunk_id']}: {row['n_tokens']} tokens" for row in rows if not _fits(row, budget)]

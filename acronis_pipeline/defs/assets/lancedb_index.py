@@ -10,7 +10,7 @@ from acronis_pipeline.defs.assets.chunks import chunks
 from acronis_pipeline.defs.assets.fine_tuned_model import fine_tuned_model
 from acronis_pipeline.defs.resources import RECIPES, StoreResource, recipes_of
 from acronis_pipeline.stages import IndexedRecipe, index_recipe
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 
 
 @dg.asset(
@@ -44,7 +44,7 @@ def index_is_in_step(
     opened = store.open()
     recipes = recipes_of(context, opened, settings)
     problems = dict.fromkeys(problem for recipe in recipes for problem in _out_of_step(opened, recipe, settings))
-    return display.check(bool(recipes) and not problems, f"{opened.count('chunks')} passages", list(problems))
+    return display.check(bool(recipes) and not problems, f"{opened.count(tables.CHUNKS)} passages", list(problems))
 
 
 @dg.asset_check(asset=lancedb_index, blocking=True)
@@ -53,12 +53,12 @@ def recall_is_high_enough(
 ) -> dg.AssetCheckResult:
     """Where vectors are searched by an approximate index, it finds at least 95 % of the ten nearest passages."""
     opened = store.open()
-    tables = {
+    names = {
         indexed.table
         for recipe in recipes_of(context, opened, settings)
         for indexed in models_to_index(opened, recipe, settings.model, current_champion(opened))
     }
-    recall_of = {table: index.search_options(opened.open(table)).recall_at_10 for table in sorted(tables)}
+    recall_of = {table: index.search_options(opened.open(table)).recall_at_10 for table in sorted(names)}
     problems = [
         f"{table}: recall@10 {recall:.3f}; set index.vectors to a larger kind, or raise index.ann_min_rows"
         for table, recall in recall_of.items()

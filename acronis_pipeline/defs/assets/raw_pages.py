@@ -5,7 +5,6 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from acronis_pipeline import chunk
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.crawl import VERSION, CrawlResult, live_pages
 from acronis_pipeline.crawl.inspecting import summary
@@ -13,11 +12,10 @@ from acronis_pipeline.crawl.inspecting.status import PastCrawl, past_crawls
 from acronis_pipeline.crawl.inspecting.summary import changes_over_time
 from acronis_pipeline.crawl.judging.walls import EMPTY_WITHOUT_SCRIPTS, LOGIN_WALL
 from acronis_pipeline.crawl.memory.plan import History
-from acronis_pipeline.crawl.memory.tables import PAGES
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.stages import crawl_site
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 _ACCEPT = "if it is true, `acronis-pipeline crawl run --accept-vanished` or materialize raw_pages with accept_vanished"
 _REMEDIES = {
@@ -118,7 +116,7 @@ def site_is_there(store: StoreResource) -> dg.AssetCheckResult:
         return display.check(False, f"{crawls[0].outage}; {_ACCEPT}")
     # Compared with the chunks, which a failed check leaves alone: compared with the crawl before, the second crawl
     # after an outage would pass.
-    chunked = set(opened.read(chunk.TABLE, schemas.CHUNKS, columns=["url"]).column("url").to_pylist())
+    chunked = set(opened.read(tables.CHUNKS, columns=["url"]).column("url").to_pylist())
     expected = chunked - _accepted_as_gone(opened, crawls)
     found = f"{len(pages)} pages, {len(expected)} published"
     if not pages or len(pages) * 2 < len(expected):
@@ -143,5 +141,5 @@ def most_pages_answer(store: StoreResource, settings: dg.ResourceParam[Settings]
 def _accepted_as_gone(store: Store, crawls: list[PastCrawl]) -> set[str]:
     """Pages tombstoned by crawls that were told to believe it."""
     spans = [(crawl.started_at, crawl.finished_at) for crawl in crawls if crawl.count("accepted_vanished")]
-    gone = store.read(PAGES, schemas.PAGES, columns=["url", "gone_at"], where="gone_at IS NOT NULL").to_pylist()
+    gone = store.read(tables.PAGES, columns=["url", "gone_at"], where="gone_at IS NOT NULL").to_pylist()
     return {row["url"] for row in gone if any(begin <= row["gone_at"] <= end for begin, end in spans)}

@@ -36,7 +36,7 @@ from acronis_pipeline.finetune.method import Fitted, Method, Task
 from acronis_pipeline.finetune.negatives import HardNegatives
 from acronis_pipeline.finetune.parameters import EncoderParameters
 from acronis_pipeline.pairs.words import content_words, thinned
-from acronis_pipeline.store import Store, quoted, schemas
+from acronis_pipeline.store import Store, quoted, tables
 
 _K1, _B = 1.5, 0.75
 
@@ -102,8 +102,6 @@ def _standardised(scores: np.ndarray) -> np.ndarray:
     return (scores - scores.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
 
 
-TABLE = "teacher_scores"
-
 Pair = tuple[str, str]
 """A question and a passage."""
 
@@ -160,7 +158,7 @@ def teacher_scores(
         left = seconds / done * (len(missing) - done)
         _log.info("scored %d of %d pairs, %.0f/s, about %.0f s left", done, len(missing), done / seconds, left)
     if missing:
-        store.compact(TABLE)
+        store.compact(tables.TEACHER_SCORES)
     return np.array([known[digest(fingerprint, *pair)] for pair in pairs], np.float32)
 
 
@@ -181,15 +179,13 @@ def _load(teacher: str, device: str | None) -> Any:
 
 
 def _known(store: Store, fingerprint: str) -> dict[str, float]:
-    rows = store.read(
-        TABLE, schemas.TEACHER_SCORES, columns=["score_id", "score"], where=f"teacher = {quoted(fingerprint)}"
-    )
+    rows = store.read(tables.TEACHER_SCORES, columns=["score_id", "score"], where=f"teacher = {quoted(fingerprint)}")
     return dict(zip(rows.column("score_id").to_pylist(), rows.column("score").to_pylist(), strict=True))
 
 
 def _write(store: Store, fingerprint: str, keys: Sequence[str], scores: np.ndarray) -> None:
-    rows = pa.table([list(keys), [fingerprint] * len(keys), scores], schema=schemas.TEACHER_SCORES)
-    store.upsert(TABLE, schemas.TEACHER_SCORES, rows)
+    rows = pa.table([list(keys), [fingerprint] * len(keys), scores], schema=tables.TEACHER_SCORES.schema)
+    store.upsert(tables.TEACHER_SCORES, rows)
 
 
 HYBRID = "hybrid"

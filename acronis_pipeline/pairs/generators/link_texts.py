@@ -7,7 +7,7 @@ from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Generator
 from acronis_pipeline.pairs.generators.headings import is_generic
 from acronis_pipeline.pairs.words import normalise, words
-from acronis_pipeline.store import Store, schemas
+from acronis_pipeline.store import Store, tables
 
 VERSION = "1"
 _MAX_WORDS = 14
@@ -42,7 +42,7 @@ class LinkTextGenerator(Generator):
 
 def read(store: Store, chunks: Sequence[Chunk]) -> dict[str, tuple[str, ...]]:
     """Texts of the links to every chunk that has some, from the table `anchor_texts`."""
-    rows = store.read("anchor_texts", schemas.ANCHOR_TEXTS).to_pylist()
+    rows = store.read(tables.ANCHOR_TEXTS).to_pylist()
     target_of = _targets(chunks)
     headings = {chunk.chunk_id: {normalise(h) for h in (chunk.title, *chunk.heading_path)} for chunk in chunks}
     sources: dict[tuple[str, str], set[str]] = defaultdict(set)

@@ -15,29 +15,25 @@ import pyarrow as pa
 
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.crawl.fetching.fetch import Answer
-from acronis_pipeline.store import Store, is_in, primary_key, schemas
+from acronis_pipeline.store import Store, is_in, tables
 
 Source = Literal["seed", "sitemap", "link", "recheck"]
-TABLE = "page_versions"
-PAGES = "pages"
-VERSIONS = TABLE
-CHANGES = "page_changes"
-VISITS = "visits"
-LINK_LISTS = "link_lists"
-CRAWLS = "crawls"
 Row = dict[str, Any]
 Record = dict[str, list[Row]]
 """Rows by table."""
-_SCHEMAS = {
-    LINK_LISTS: schemas.LINK_LISTS,
-    VERSIONS: schemas.PAGE_VERSIONS,
-    PAGES: schemas.PAGES,
-    CHANGES: schemas.PAGE_CHANGES,
-    VISITS: schemas.VISITS,
-    CRAWLS: schemas.CRAWLS,
+_TABLES = {
+    table.name: table
+    for table in (
+        tables.LINK_LISTS,
+        tables.PAGE_VERSIONS,
+        tables.PAGES,
+        tables.PAGE_CHANGES,
+        tables.VISITS,
+        tables.CRAWLS,
+    )
 }
 """In the order of writing: what a row refers to stands before it, so a kill in between leaves no loose end."""
-_WRITTEN_ONCE = frozenset({LINK_LISTS, VERSIONS})
+_WRITTEN_ONCE = frozenset({tables.LINK_LISTS, tables.PAGE_VERSIONS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +86,24 @@ def html_of(store: Store, pages: Mapping[str, str]) -> dict[str, str]:
     ids = [version_id(url, content_hash) for url, content_hash in pages.items()]
     if not ids:
         return {}
-    rows = store.read(TABLE, schemas.PAGE_VERSIONS, columns=["url", "html"], where=is_in("version_id", ids))
+    rows = store.read(tables.PAGE_VERSIONS, columns=["url", "html"], where=is_in("version_id", ids))
     return dict(zip(*rows.to_pydict().values(), strict=True))
 
 
 def write(store: Store, records: Iterable[Record]) -> None:
     """Write records, the last row of a key winning. Writing them again changes nothing."""
-    rows: dict[str, dict[str, Row]] = {table: {} for table in _SCHEMAS}
+    rows: dict[str, dict[str, Row]] = {name: {} for name in _TABLES}
     for record in records:
-        for table, added in record.items():
-            key = primary_key(_SCHEMAS[table])
-            rows[table].update((row[key], row) for row in added)
-    for table, schema in _SCHEMAS.items():
-        if rows[table]:
-            new = pa.Table.from_pylist(list(rows[table].values()), schema=schema)
+        for name, added in record.items():
+            key = _TABLES[name].key
+            rows[name].update((row[key], row) for row in added)
+    for name, table in _TABLES.items():
+        if rows[name]:
+            new = table.rows(rows[name].values())
             if table in _WRITTEN_ONCE:
-                store.add_missing(table, schema, new)
+                store.add_missing(table, new)
             else:
-                store.upsert(table, schema, new)
+                store.upsert(table, new)
 
 
 def encode(record: Record) -> str:
@@ -116,10 +112,10 @@ def encode(record: Record) -> str:
 
 def decode(text: str) -> Record:
     record: Record = json.loads(text)
-    for table, rows in record.items():
-        times = [field.name for field in _SCHEMAS[table] if pa.types.is_timestamp(field.type)]
+    for name, rows in record.items():
+        times = [field.name for field in _TABLES[name].schema if pa.types.is_timestamp(field.type)]
         for row in rows:
-            row.update({name: dt.datetime.fromisoformat(row[name]) for name in times if row.get(name)})
+            row.update({time: dt.datetime.fromisoformat(row[time]) for time in times if row.get(time)})
     return record
 
 
