@@ -1,5 +1,7 @@
 # Each target does its own set-up; nothing needs root, a GPU, a key, or a network beyond the package index.
 PYTHON ?= python3.11
+# uv where it is to be had; INSTALLER=pip does without.
+INSTALLER ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -24,7 +26,6 @@ lint: $(READY)  ## mend what can be mended
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+$(READY): pyproject.toml constraints.txt .ci/setup.py
+	$(PYTHON) .ci/setup.py $(VENV) --installer $(INSTALLER)
 	touch $(READY)
