@@ -1,7 +1,7 @@
 """Makes the project's virtual environment: what `make setup` runs, on a developer's machine and in CI.
 
-With uv where it is to be had (on PATH, else as a package of the new environment), with pip otherwise. uv reads nothing
-of pip's configuration, so what pip is told (find-links, indexes, constraints, certificates, a proxy) is handed on to it.
+With uv where it is to be had (on PATH, else as a package of the new environment), with pip otherwise. uv reads none of
+pip's configuration, so what pip is told (find-links, indexes, constraints, certificates, a proxy) is handed on to it.
 A machine without an NVIDIA GPU takes a CPU build of torch, half the download, wherever one is to be had.
 
 Runs before anything is installed: the standard library only.
