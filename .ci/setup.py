@@ -15,7 +15,7 @@ import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +52,6 @@ def set_up(venv: Path, installer: str) -> None:
     say(f"{describe_torch(python)}: {why}.")
 
 
-# ---- the environment
-
-
 def make_venv(venv: Path) -> Path:
     """Python of the environment, which is made anew if a set-up was interrupted in it.
 
@@ -71,9 +68,6 @@ def make_venv(venv: Path) -> Path:
     if not works([python, "-m", "pip", "--version"]):
         run([sys.executable, "-m", "venv", venv])
     return python
-
-
-# ---- what pip is told, for uv
 
 
 def pip_settings(python: Path) -> dict[str, str]:
@@ -109,15 +103,12 @@ def uv_variables(told: Mapping[str, str]) -> dict[str, str]:
 
 
 def uv_options(told: Mapping[str, str]) -> list[str]:
-    options = ["--constraints", CONSTRAINTS]
+    options = ["-c", CONSTRAINTS]
     for file in told.get("constraint", "").split():
-        options += ["--constraints", file]
+        options += ["-c", file]
     if told.get("no-index", "").lower() in {"1", "true", "yes", "on"}:
         options.append("--no-index")
     return options
-
-
-# ---- installing
 
 
 def find_uv(python: Path) -> Path | None:
@@ -145,27 +136,26 @@ def install_with_uv(uv: Path, python: Path, told: Mapping[str, str]) -> str | No
     """Why this build of torch was taken; nothing if uv failed."""
     environment = uv_variables(told) | os.environ  # what uv itself was told holds
     install = [uv, "pip", "install", "--quiet", "--python", python, *uv_options(told)]
-    source = choose_torch(install, environment)
-    say("Installing with uv …")
-    if works([*install, *source.options, "--editable", PROJECT], environment, shown=True):
-        return source.why
+    for source in torch_sources(install, environment):
+        say("Installing with uv …")
+        if works([*install, *source.options, "--editable", PROJECT], environment, shown=True):
+            return source.why
     say("uv failed, as told above.")
     return None
 
 
-def choose_torch(install: Sequence[str | Path], environment: Mapping[str, str]) -> TorchSource:
-    """Where torch comes from, by asking uv what it would take, without a download."""
+def torch_sources(install: Sequence[str | Path], environment: Mapping[str, str]) -> Iterator[TorchSource]:
+    """Where torch comes from, by asking uv what it would take, without a download; the best first."""
     if "UV_TORCH_BACKEND" in environment:
-        return TorchSource((), "as UV_TORCH_BACKEND asks")
-    if is_cpu_build(torch_version(install, environment)) != has_nvidia_gpu():
-        return TorchSource((), f"{gpu_here()}, and pip's find-links or indexes have this build")
-    backend = "--torch-backend=auto"
-    # An index that is not reached is asked again for a quarter of a minute otherwise.
-    if torch_version([*install, backend], {"UV_HTTP_RETRIES": "1"} | environment):
-        return TorchSource((backend,), f"{gpu_here()}, and uv's {backend} found this build")
-    return TorchSource(
-        (), f"{gpu_here()}, but neither pip's find-links and indexes nor uv's {backend} had another build"
-    )
+        yield TorchSource((), "as UV_TORCH_BACKEND asks")
+    elif is_cpu_build(torch_version(install, environment)) != has_nvidia_gpu():
+        yield TorchSource((), f"{gpu_here()}, and pip's find-links or indexes have this build")
+    else:
+        backend = "--torch-backend=auto"
+        # An index that is not reached is asked again for a quarter of a minute otherwise.
+        if torch_version([*install, backend], {"UV_HTTP_RETRIES": "1"} | environment):
+            yield TorchSource((backend,), f"{gpu_here()}, and uv's {backend} found this build")
+        yield TorchSource((), f"{gpu_here()}, but neither pip's find-links and indexes nor uv's {backend} had another")
 
 
 def torch_version(install: Sequence[str | Path], environment: Mapping[str, str]) -> str:
@@ -184,9 +174,6 @@ def install_with_pip(python: Path, package: str) -> None:
     run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", CONSTRAINTS, *target])
 
 
-# ---- the machine
-
-
 def has_nvidia_gpu() -> bool:
     return "GPU" in output(["nvidia-smi", "--list-gpus"])
 
@@ -201,9 +188,6 @@ def describe_torch(python: Path) -> str:
     version = runpy.run_path(str(Path(output([python, "-c", find]).strip()) / "version.py"))
     built_for = next((f"{kind} {version[kind]}" for kind in ("cuda", "hip", "xpu") if version.get(kind)), "the CPU")
     return f"torch {version['__version__']}, built for {built_for.replace('cuda', 'CUDA')}"
-
-
-# ---- processes
 
 
 def run(command: Sequence[str | Path]) -> None:
