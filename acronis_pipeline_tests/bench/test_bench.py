@@ -12,6 +12,8 @@ from acronis_pipeline.errors import DatasetError, RecipeError
 from acronis_pipeline.settings import load_settings
 from acronis_pipeline.store import Store
 
+pytestmark = pytest.mark.model
+
 SYSTEMS = {"bm25", "base", "fine_tuned", "hybrid"}
 TRAINED_ON = {
     "heron": "grey", "otter": "brown", "magpie": "black", "salmon": "pink", "beetle": "green",

@@ -15,6 +15,7 @@ from acronis_pipeline.errors import SiteError
 from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.website import Reply, Website
+from acronis_pipeline_tests.needs import needs
 
 Build = Callable[..., SiteSettings]
 
@@ -55,6 +56,7 @@ def described(site: Website) -> Website:
 
 
 @pytest.fixture
+@needs("server")
 def elsewhere() -> Iterator[Website]:
     website = Website()
     yield website

@@ -18,6 +18,8 @@ from acronis_pipeline.settings import ModelSettings, load_settings
 from acronis_pipeline_tests.encoders.conftest import TEXTS, Shifted
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 
+pytestmark = pytest.mark.model
+
 
 def verdicts(settings: ModelSettings) -> list[dict]:
     assert settings.cache_dir

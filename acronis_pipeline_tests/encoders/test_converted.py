@@ -17,6 +17,8 @@ from acronis_pipeline.errors import ModelError
 from acronis_pipeline_tests.encoders.conftest import TEXTS
 from acronis_pipeline_tests.encoders.test_torch import decoder
 
+pytestmark = pytest.mark.model
+
 
 def converted(embedder, folder: Path) -> ConvertedEmbedder:
     make_once(folder, lambda partial: write_openvino(embedder, partial))

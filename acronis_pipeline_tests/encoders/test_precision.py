@@ -13,6 +13,8 @@ from acronis_pipeline.errors import ModelError, SettingsError
 from acronis_pipeline.settings import ModelSettings
 from acronis_pipeline_tests.encoders.conftest import TEXTS, Shifted
 
+pytestmark = pytest.mark.model
+
 
 def never() -> Path:
     raise AssertionError("the model was looked for")

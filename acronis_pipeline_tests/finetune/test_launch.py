@@ -24,6 +24,8 @@ from acronis_pipeline_tests.finetune.contrastive_tasks import QUICK, recipe_of, 
 from acronis_pipeline_tests.finetune.tiny_models import write_decoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 
+pytestmark = [pytest.mark.model, pytest.mark.server]
+
 TEXTS = [passage.text for passage in passages()]
 NEGATIVES = {"per_question": 2, "relative_margin": 0.0}
 OTHERS: Mapping[str, Mapping[str, object]] = {

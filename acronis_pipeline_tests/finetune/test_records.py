@@ -18,6 +18,8 @@ from acronis_pipeline.settings import ModelSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.conftest import ADAPTER, Trained
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture
 def workspace(trained: Trained, tmp_path: Path) -> Trained:

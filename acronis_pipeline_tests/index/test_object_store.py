@@ -15,6 +15,8 @@ from acronis_pipeline.settings import Settings, load_settings
 from acronis_pipeline.store import Store, open_store
 from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
 
+pytestmark = pytest.mark.server
+
 CORPUS = [chunk(f"c{n}", f"Passage number{n} about restoring backups") for n in range(20)]
 TABLE = "passages_words"
 

@@ -15,6 +15,8 @@ from acronis_pipeline_tests.pairs import fake_openai as fake
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
 from acronis_pipeline_tests.pairs.llm_builders import ask_about_node, generate, number_of, settings
 
+pytestmark = pytest.mark.server
+
 BOTH = PairSettings(generator="both")  # pyright: ignore[reportCallIssue]
 
 

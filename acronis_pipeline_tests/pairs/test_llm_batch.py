@@ -13,6 +13,8 @@ from acronis_pipeline_tests.pairs import fake_openai as fake
 from acronis_pipeline_tests.pairs.builders import site
 from acronis_pipeline_tests.pairs.llm_builders import KEY, ask_about_node, generate, number_of
 
+pytestmark = pytest.mark.server
+
 BATCH: dict[str, Any] = {"batch": True, "batch_poll_s": 0.01}
 
 

@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 from acronis_pipeline import pairs, schemas
 from acronis_pipeline.pairs.generator import Candidate
 from acronis_pipeline.pairs.llm_judge import Judgement, judge
@@ -13,6 +15,8 @@ from acronis_pipeline.store import Store
 from acronis_pipeline_tests.pairs import fake_openai as fake
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
 from acronis_pipeline_tests.pairs.llm_builders import settings
+
+pytestmark = pytest.mark.server
 
 
 def strict(body: dict[str, Any], nth: int) -> fake.Answer:

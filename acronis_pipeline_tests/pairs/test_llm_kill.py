@@ -11,10 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.pairs import fake_openai as fake
 from acronis_pipeline_tests.pairs.builders import site
 from acronis_pipeline_tests.pairs.llm_builders import ask_about_node, generate, number_of
+
+pytestmark = pytest.mark.server
 
 N_CHUNKS = 40
 KILLED_RUN = textwrap.dedent(

@@ -24,6 +24,8 @@ from acronis_pipeline_tests.pairs import fake_openai as fake
 from acronis_pipeline_tests.pairs.builders import site
 from acronis_pipeline_tests.pairs.llm_builders import KEY, ask_about_node, generate, number_of
 
+pytestmark = pytest.mark.server
+
 
 def first_time(answer: fake.Answer):
     """A server that answers like this at first, and well when asked again."""

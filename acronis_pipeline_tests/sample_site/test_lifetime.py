@@ -18,6 +18,8 @@ from acronis_pipeline.sample_site import EDITS_VARIABLE, PORT_VARIABLE, base_url
 from acronis_pipeline.sample_site.server import HOST
 from acronis_pipeline.settings import SiteSettings
 
+pytestmark = pytest.mark.server
+
 SAMPLE = SiteSettings(url="sample")  # pyright: ignore[reportCallIssue]
 
 
