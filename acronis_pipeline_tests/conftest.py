@@ -15,16 +15,37 @@ from sqlalchemy import Engine, event
 
 from acronis_pipeline_tests import finished_run
 from acronis_pipeline_tests.finished_run import FinishedRun
+from acronis_pipeline_tests.needs import Guard, is_left_out, mark, needs
 
 # Torch's idle threads spin by default: beside another busy process on 2 cores that makes tests 5 times slower. It is
 # read when torch is loaded, which is later.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers have the processors between them
+# The workers have the processors between them, and most matrices here are so small that a second thread only waits.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The same examples everywhere, so that a change is what breaks a test; HYPOTHESIS_PROFILE=default looks for new ones.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+guard = Guard()
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark(items)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return is_left_out(collection_path, config.getoption("markexpr")) or None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    guard.marks = {mark.name for mark in item.iter_markers()}
+    try:
+        return (yield)
+    finally:
+        guard.marks = None
 
 
 @event.listens_for(Engine, "connect")
@@ -48,6 +69,7 @@ def read_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+@needs("server", "model")
 def finished_once(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     with pytest.MonkeyPatch.context() as monkeypatch:
         return finished_run.make(tmp_path_factory.mktemp("finished"), monkeypatch)

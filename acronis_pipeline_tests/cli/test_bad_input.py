@@ -17,6 +17,7 @@ from acronis_pipeline.core.settings import ENV_PREFIX, PROFILE_NAME
 from acronis_pipeline.crawl import live_pages
 from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error
 from acronis_pipeline_tests.finished_run import FinishedRun, free_port
+from acronis_pipeline_tests.needs import needs
 
 QUESTION = "Is there a trial period?"
 
@@ -33,6 +34,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+@needs("server")
 def empty_site() -> Iterator[str]:
     """A server that answers, but with a picture only."""
 

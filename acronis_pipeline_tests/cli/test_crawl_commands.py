@@ -14,6 +14,7 @@ from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error
 from acronis_pipeline_tests.crawl.records import SITE, day, html, plant_change, plant_crawl, plant_page
 from acronis_pipeline_tests.crawl.website import Website
 from acronis_pipeline_tests.finished_run import free_port
+from acronis_pipeline_tests.needs import needs
 
 THIRTY = "Versions are kept for thirty days, and then they are deleted for good by the nightly clean-up."
 
@@ -28,6 +29,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+@needs("server")
 def site() -> Iterator[Website]:
     website = Website()
     website.page("/", "/retention")

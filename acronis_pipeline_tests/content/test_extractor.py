@@ -13,6 +13,8 @@ from acronis_pipeline.content import extract, extractor
 from acronis_pipeline.content.extractor import ExtractionError, Extractors
 from acronis_pipeline.core.errors import SettingsError
 
+pytestmark = pytest.mark.server
+
 URL = "http://h.example/a"
 PAGE = '<html lang="en"><main><h1 id="t">Title</h1><p>Some text, <a href="/b">linked to b</a>.</p></main>'
 SLOW = "<main>" + "<p>word" * 1_000_000

@@ -12,6 +12,8 @@ from acronis_pipeline.encoders.endpoint import EndpointEncoder, connect
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.evaluate.fake_embeddings import KEY, Script, serving
 
+pytestmark = pytest.mark.server
+
 AT_ONCE = {"retry-after-ms": "1"}
 
 

@@ -12,6 +12,8 @@ from acronis_pipeline.encoders import PACKAGED_BASE, ModelIdentity, PassageVecto
 from acronis_pipeline.encoders.windows import WindowCutter, mixed
 from acronis_pipeline.store import Store
 
+pytestmark = pytest.mark.model
+
 WINDOWS = Windows(tokens=8, overlap=4, whole_share=0.5)
 LONG = "The agent copies files. " * 8 + "A bare metal recovery needs the bootable media of the same release."
 

@@ -10,12 +10,14 @@ from acronis_pipeline.crawl import live_pages
 from acronis_pipeline.crawl.memory.records import html_of
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.website import Website
+from acronis_pipeline_tests.needs import needs
 
 Rows = Callable[[], dict[str, dict[str, Any]]]
 Html = Callable[[str], str]
 
 
 @pytest.fixture
+@needs("server")
 def site() -> Iterator[Website]:
     website = Website()
     yield website

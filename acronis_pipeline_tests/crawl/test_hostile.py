@@ -20,11 +20,13 @@ from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.raw_server import OK_HTML, RawServer
 from acronis_pipeline_tests.crawl.website import PROSE, Reply, Request, Website
+from acronis_pipeline_tests.needs import needs
 
 Build = Callable[..., SiteSettings]
 
 
 @pytest.fixture
+@needs("server")
 def raw() -> Iterator[RawServer]:
     server = RawServer()
     yield server

@@ -13,6 +13,7 @@ from acronis_pipeline.crawl.running import render
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.website import PROSE, Reply, Website
+from acronis_pipeline_tests.needs import needs
 
 Build = Callable[..., SiteSettings]
 
@@ -34,10 +35,14 @@ def _browser() -> str | None:
 
 
 BROWSER = _browser()
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+
+
+def needs_browser(test: Callable[..., None]) -> Callable[..., None]:
+    return pytest.mark.browser(pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")(test))
 
 
 @pytest.fixture
+@needs("server")
 def elsewhere() -> Iterator[Website]:
     website = Website()
     yield website

@@ -13,6 +13,7 @@ from acronis_pipeline.crawl.running import session as site_session
 from acronis_pipeline.crawl.running.session import Session, arrive
 from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.website import Reply, Website
+from acronis_pipeline_tests.needs import needs
 
 Build = Callable[..., SiteSettings]
 
@@ -53,6 +54,7 @@ def described(site: Website) -> Website:
 
 
 @pytest.fixture
+@needs("server")
 def elsewhere() -> Iterator[Website]:
     website = Website()
     yield website

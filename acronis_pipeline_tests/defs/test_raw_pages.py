@@ -14,11 +14,13 @@ from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.website import Website
 from acronis_pipeline_tests.finished_run import set_environment
+from acronis_pipeline_tests.needs import needs
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
 @pytest.fixture
+@needs("server")
 def site() -> Iterator[Website]:
     website = Website()
     website.page("/", "/a", "/b", "/c", "/d")

@@ -15,6 +15,8 @@ from dagster._core.test_utils import create_run_for_test
 from acronis_pipeline.defs import instance as dagster_instance
 from acronis_pipeline.defs.instance import PROCESS_TAG, process_tag
 
+pytestmark = pytest.mark.server
+
 # Run as a module by Dagster: one asset that holds a pool, needs the store as ours do, and never ends.
 HANGING = """
 import pathlib, time

@@ -16,7 +16,8 @@ _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"
 _PAGE_MS = 60_000
 
 IN_A_BROWSER = [
-    pytest.mark.e2e,
+    pytest.mark.browser,
+    pytest.mark.server,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"needs a browser: {CHROMIUM} is not installed"),
 ]
 """Marks of a module whose tests need one."""

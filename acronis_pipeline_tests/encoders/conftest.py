@@ -1,10 +1,8 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.dataset import RetrievalDataset
@@ -30,15 +28,6 @@ class Shifted(Encoder):
     encode_queries = encode_passages
 
 
-@pytest.fixture(scope="package", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Matrices this small only lose time waiting for a second thread, most of all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_encoder(tmp_path_factory.mktemp("tiny"))
@@ -56,6 +45,7 @@ def tiny(tiny_folder: Path) -> TorchEncoder:
 @pytest.fixture(scope="session")
 def adapted(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TorchEncoder:
     """A Router: the same encoder on both sides, and a random map after it on the query side."""
+    import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Dense, Router
     from sentence_transformers.sentence_transformer.modules import Normalize

@@ -17,6 +17,8 @@ from acronis_pipeline.encoders.openvino_encoder import OpenVinoEncoder
 from acronis_pipeline_tests.encoders.conftest import TEXTS, Shifted
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 
+pytestmark = pytest.mark.model
+
 
 def verdicts(settings: ModelSettings) -> list[dict]:
     assert settings.cache_dir

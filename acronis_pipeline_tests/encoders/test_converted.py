@@ -16,6 +16,8 @@ from acronis_pipeline.encoders.openvino_encoder import MANIFEST, OpenVinoEncoder
 from acronis_pipeline_tests.encoders.conftest import TEXTS
 from acronis_pipeline_tests.encoders.test_torch import decoder
 
+pytestmark = pytest.mark.model
+
 
 def converted(encoder, folder: Path) -> OpenVinoEncoder:
     make_once(folder, lambda partial: write_openvino(encoder, partial))

@@ -25,6 +25,8 @@ from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.encoders.conftest import TEXTS
 
+pytestmark = [pytest.mark.model, pytest.mark.server]
+
 PLAIN = """
 import json, re, sys
 from pathlib import Path

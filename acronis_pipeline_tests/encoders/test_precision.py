@@ -12,6 +12,8 @@ from acronis_pipeline.encoders import TorchEncoder, in_precision, loading, openv
 from acronis_pipeline.encoders.loading import PrecisionVerdict
 from acronis_pipeline_tests.encoders.conftest import TEXTS, Shifted
 
+pytestmark = pytest.mark.model
+
 
 def never() -> Path:
     raise AssertionError("the model was looked for")

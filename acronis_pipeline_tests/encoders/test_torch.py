@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding
@@ -12,6 +13,8 @@ from acronis_pipeline import encoders
 from acronis_pipeline.encoders.tokens import route_of
 from acronis_pipeline_tests.encoders.conftest import TEXTS
 from acronis_pipeline_tests.finetune.tiny_models import write_decoder
+
+pytestmark = pytest.mark.model
 
 
 def plain(encoder: encoders.Encoder, side: str, texts: list[str]) -> np.ndarray:

@@ -12,6 +12,8 @@ from acronis_pipeline.core.settings import load_settings
 from acronis_pipeline.evaluate.bench import BenchResult, bench
 from acronis_pipeline.store import Store
 
+pytestmark = pytest.mark.model
+
 SYSTEMS = {"bm25", "base", "fine_tuned", "hybrid"}
 TRAINED_ON = {
     "heron": "grey", "otter": "brown", "magpie": "black", "salmon": "pink", "beetle": "green",

@@ -1,9 +1,7 @@
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.dataset import RetrievalDataset
@@ -14,6 +12,7 @@ from acronis_pipeline.models.records import ModelResult, refresh
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world
+from acronis_pipeline_tests.needs import needs
 
 ADAPTER = """
 method: query_adapter
@@ -33,21 +32,14 @@ class Trained:
     result: ModelResult
 
 
-@pytest.fixture(scope="package", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Matrices this small only lose time waiting for a second thread, most of all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
+@needs("model")
 def base() -> TorchEncoder:
     return encoders.load_base(encoders.PACKAGED_BASE, max_seq_length=64)
 
 
 @pytest.fixture(scope="session")
+@needs("model")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a randomly initialised encoder; only to be read."""
     return write_encoder(tmp_path_factory.mktemp("tiny"))
@@ -59,6 +51,7 @@ def adapter_recipe() -> Recipe:
 
 
 @pytest.fixture(scope="session")
+@needs("model")
 def trained(tmp_path_factory: pytest.TempPathFactory, adapter_recipe: Recipe) -> Trained:
     folder = tmp_path_factory.mktemp("trained")
     store, dataset = Store(str(folder / "lancedb")), codename_world()

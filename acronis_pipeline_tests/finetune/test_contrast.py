@@ -9,6 +9,8 @@ from acronis_pipeline.finetune.contrast import info_nce
 from acronis_pipeline.finetune.encoder_training import between, choose_share
 from acronis_pipeline.finetune.parameters import Schedule
 
+pytestmark = pytest.mark.model
+
 
 def test_with_one_answer_it_is_cross_entropy() -> None:
     logits = torch.randn(5, 7, generator=torch.Generator().manual_seed(0))

@@ -18,6 +18,8 @@ from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.tiny_models import write_decoder, write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 
+pytestmark = pytest.mark.model
+
 TEXTS = [passage.text for passage in passages()] + ["Falcon", "word " * 200]
 PROMPT = "Instruct: Find what answers the question\nQuery: "
 CHAT = "{% for message in messages %}[{{ message['role'] }}] {{ message['content'] }}{% endfor %}"

@@ -19,6 +19,8 @@ from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 from acronis_pipeline_tests.retrieve.cross_encoders import write_cross_encoder
 
+pytestmark = pytest.mark.model
+
 TEXTS = [passage.text for passage in passages()]
 PAIRS = [("Falcon", text) for text in TEXTS[:5]]
 

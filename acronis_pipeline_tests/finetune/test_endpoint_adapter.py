@@ -26,6 +26,8 @@ from acronis_pipeline.tracking import Tracker, log_model, prune_models
 from acronis_pipeline_tests.evaluate.fake_embeddings import KEY, Script, serving
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 
+pytestmark = [pytest.mark.model, pytest.mark.server]
+
 RECIPE = "method: query_adapter\nbase_model: 'endpoint:m'\nparameters: {learning_rate: 0.01, max_steps: 200}"
 DATASET = codename_world()
 TEXTS = [passage.text for passage in passages()]

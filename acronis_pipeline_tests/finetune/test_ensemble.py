@@ -22,6 +22,8 @@ from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages, solved_world
 
+pytestmark = pytest.mark.model
+
 TEXTS = [passage.text for passage in passages()]
 LEARNS = "epochs: 12, batch_size: 8, learning_rate: 0.005, evaluations: 4, patience: 4"
 

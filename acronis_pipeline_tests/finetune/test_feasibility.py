@@ -23,6 +23,8 @@ from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 from acronis_pipeline_tests.retrieve.cross_encoders import write_cross_encoder
 
+pytestmark = pytest.mark.model
+
 TEXTS = [passage.text for passage in passages()]
 
 

@@ -18,6 +18,8 @@ from acronis_pipeline_tests.finetune.contrastive_tasks import task_of
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import passages
 
+pytestmark = pytest.mark.model
+
 TEXTS = [passage.text for passage in passages()]
 
 

@@ -8,6 +8,8 @@ from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.finetune.contrast import contrastive_loss, lay_out
 from acronis_pipeline.finetune.examples import Questions, digest_of, prepare
 
+pytestmark = pytest.mark.model
+
 PASSAGES = ("Restore files from the console.", "Licences are renewed every year.")
 ANSWERS = (((0,),), ((1,),))
 

@@ -22,6 +22,8 @@ from acronis_pipeline_tests.finetune.launched_methods import TEXTS, vectors_of
 from acronis_pipeline_tests.finetune.tiny_models import write_decoder
 from acronis_pipeline_tests.finetune.worlds import codename_world
 
+pytestmark = [pytest.mark.model, pytest.mark.server]
+
 NEGATIVES = {"per_question": 2, "relative_margin": 0.0}
 OTHERS: Mapping[str, Mapping[str, object]] = {
     "lora": QUICK | {"learning_rate": 0.01},

@@ -16,6 +16,8 @@ from acronis_pipeline_tests.finetune.contrastive_tasks import recipe_of
 from acronis_pipeline_tests.finetune.tiny_models import write_decoder, write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 
+pytestmark = pytest.mark.model
+
 TEXTS = [passage.text for passage in passages()]
 
 

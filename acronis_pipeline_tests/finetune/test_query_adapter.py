@@ -1,6 +1,7 @@
 """What keeps training of the query adapter as fast for many pairs as for few."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,8 @@ from acronis_pipeline.encoders import PassageVectors
 from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.methods import query_adapter
 from acronis_pipeline.finetune.validation import answers_and_others
+
+pytestmark = pytest.mark.model
 
 FEW, MANY = 40, 3_000
 

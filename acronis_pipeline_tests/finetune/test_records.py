@@ -17,6 +17,8 @@ from acronis_pipeline.models.records import annotate, current_model, refresh, tr
 from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.finetune.conftest import ADAPTER, Trained
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture
 def workspace(trained: Trained, tmp_path: Path) -> Trained:

@@ -18,6 +18,8 @@ from acronis_pipeline_tests.finetune.contrastive_tasks import recipe_of, task_of
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world
 
+pytestmark = [pytest.mark.model, pytest.mark.server]
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:

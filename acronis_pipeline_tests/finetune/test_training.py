@@ -15,6 +15,8 @@ from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.finetune.conftest import Trained
 from acronis_pipeline_tests.finetune.worlds import CODENAMES, codename_world, passages, solved_world
 
+pytestmark = pytest.mark.model
+
 FULL = """
 method: full
 max_seq_length: 64

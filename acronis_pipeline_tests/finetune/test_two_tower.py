@@ -14,6 +14,8 @@ from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages, solved_world
 
+pytestmark = pytest.mark.model
+
 TEXTS = [passage.text for passage in passages()]
 
 

@@ -20,6 +20,8 @@ from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.contrastive_tasks import QUICK, task_of
 from acronis_pipeline_tests.finetune.worlds import codename_world
 
+pytestmark = pytest.mark.model
+
 WINDOWS = {"tokens": 8, "overlap": 4, "whole_share": 0.5}
 
 

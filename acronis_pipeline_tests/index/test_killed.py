@@ -1,7 +1,11 @@
 from pathlib import Path
 
+import pytest
+
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.index.killed_build import complete, kill, refresh
+
+pytestmark = pytest.mark.server
 
 N = 300
 TABLE = "passages_words"

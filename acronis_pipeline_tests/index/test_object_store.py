@@ -14,6 +14,8 @@ from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.store import Store, open_store, tables
 from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
+pytestmark = pytest.mark.server
+
 CORPUS = [chunk(f"c{n}", f"Passage number{n} about restoring backups") for n in range(20)]
 TABLE = "passages_words"
 

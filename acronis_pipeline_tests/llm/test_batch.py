@@ -12,6 +12,8 @@ from acronis_pipeline_tests.llm import fake_openai as fake
 from acronis_pipeline_tests.llm.builders import KEY, ask_about_node, generate, number_of
 from acronis_pipeline_tests.pairs.builders import site
 
+pytestmark = pytest.mark.server
+
 BATCH: dict[str, Any] = {"batch": True, "batch_poll_s": 0.01}
 
 

@@ -11,10 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.llm import fake_openai as fake
 from acronis_pipeline_tests.llm.builders import ask_about_node, generate, number_of
 from acronis_pipeline_tests.pairs.builders import site
+
+pytestmark = pytest.mark.server
 
 N_CHUNKS = 40
 KILLED_RUN = textwrap.dedent(

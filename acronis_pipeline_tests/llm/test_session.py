@@ -19,6 +19,8 @@ from acronis_pipeline_tests.llm import fake_openai as fake
 from acronis_pipeline_tests.llm.builders import KEY, ask_about_node, generate, number_of
 from acronis_pipeline_tests.pairs.builders import site
 
+pytestmark = pytest.mark.server
+
 
 def first_time(answer: fake.Answer):
     """A server that answers like this at first, and well when asked again."""

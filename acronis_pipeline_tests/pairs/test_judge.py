@@ -4,6 +4,8 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 from acronis_pipeline import pairs
 from acronis_pipeline.core.settings import PairSettings
 from acronis_pipeline.llm import LlmSession
@@ -13,6 +15,8 @@ from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.llm import fake_openai as fake
 from acronis_pipeline_tests.llm.builders import settings
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
+
+pytestmark = pytest.mark.server
 
 
 def strict(body: dict[str, Any], nth: int) -> fake.Answer:

@@ -15,6 +15,8 @@ from acronis_pipeline_tests.llm import fake_openai as fake
 from acronis_pipeline_tests.llm.builders import ask_about_node, generate, number_of, settings
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
 
+pytestmark = pytest.mark.server
+
 BOTH = PairSettings(generator="both")  # pyright: ignore[reportCallIssue]
 
 

@@ -12,6 +12,8 @@ from acronis_pipeline_tests.llm import fake_openai as fake
 from acronis_pipeline_tests.llm.builders import ask_about_node, generate
 from acronis_pipeline_tests.pairs.builders import site
 
+pytestmark = pytest.mark.server
+
 KINDS = {"short-long": 0.5, "long-short": 0.25, "paraphrase": 0.25}
 
 

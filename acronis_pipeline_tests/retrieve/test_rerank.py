@@ -10,6 +10,8 @@ from acronis_pipeline.retrieve import Reranker
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.retrieve.cross_encoders import write_cross_encoder
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

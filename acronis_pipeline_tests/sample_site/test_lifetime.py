@@ -18,6 +18,8 @@ from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.sample_site import EDITS_VARIABLE, PORT_VARIABLE, base_url, serving, write_site
 from acronis_pipeline.sample_site.server import HOST
 
+pytestmark = pytest.mark.server
+
 SAMPLE = SiteSettings(url="sample")  # pyright: ignore[reportCallIssue]
 
 

@@ -20,6 +20,8 @@ import pytest
 from acronis_pipeline.sample_site import load_site, make_server
 from acronis_pipeline.sample_site.server import HOST
 
+pytestmark = pytest.mark.server
+
 LOC = "{http://www.sitemaps.org/schemas/sitemap/0.9}loc"
 EDITED = """title: Trial version
 description: Changed.
