@@ -97,15 +97,15 @@ def decide(
             text = "nobody else is better on validation."
             continue
         evidence = _evidence(results, candidate, opponent, name)
-        verdict = _verdict(str(candidate), name, evidence, tie_break=not vetoed)
-        text = verdict.text
-        if verdict.wins:
+        finding = _finding(str(candidate), name, evidence, tie_break=not vetoed)
+        text = finding.text
+        if finding.wins:
             takes = f"replaces {name}" if champion else f"is the first champion, ahead of {name}"
             said = f"{candidate} {takes}: {text}{_remarks(vetoed, left_out, reports, comparable)}"
             return Decision(True, candidate, said + _warning(comparable, candidate), evidence, tuple(vetoed))
-        if verdict.vetoed_by is None:
+        if finding.vetoed_by is None:
             break
-        vetoed.append(verdict.vetoed_by)
+        vetoed.append(finding.vetoed_by)
         text = "nobody else is better on validation."
     keeps = f"{name} stays champion" if champion else f"{name} is the first champion"
     said = f"{keeps}: {text}{_remarks(vetoed, left_out, reports, comparable)}"
@@ -280,29 +280,29 @@ def _rows_of(results: pa.Table, contender: Contender, question_set: str) -> list
 
 
 @dataclass(frozen=True)
-class _Verdict:
+class _Finding:
     text: str
     wins: bool
     vetoed_by: Comparison | None = None
 
 
-def _verdict(candidate: str, opponent: str, evidence: Sequence[Comparison], *, tie_break: bool) -> _Verdict:
+def _finding(candidate: str, opponent: str, evidence: Sequence[Comparison], *, tie_break: bool) -> _Finding:
     """The finding in plain language, and whether the candidate may take over; by people's questions if `tie_break`."""
     by_set = {comparison.question_set: comparison for comparison in evidence}
     test, human = by_set.get("synthetic"), by_set.get("human")
     if test is None:
-        return _Verdict(f"there are no test questions to show that {candidate} is better than {opponent}.", False)
+        return _Finding(f"there are no test questions to show that {candidate} is better than {opponent}.", False)
     on_test = f"{_figures(test)} on {counted(test.difference.n, 'test question')}"
     on_human = "no human questions to check"
     if human:
         on_human = f"{_figures(human)} on {counted(human.difference.n, 'human question')}"
     if human and _worse_for_people(human.difference):
-        return _Verdict("", False, vetoed_by=human)
+        return _Finding("", False, vetoed_by=human)
     if test.difference.low > 0:
-        return _Verdict(f"{on_test}; {on_human}.", True)
+        return _Finding(f"{on_test}; {on_human}.", True)
     if tie_break and human and _better_for_people(human.difference) and test.difference.high >= 0:
-        return _Verdict(f"the test questions leave it open ({on_test}), people's decide ({on_human}).", True)
-    return _Verdict(f"the lead of {candidate} on validation is not proven ({on_test}; {on_human}).", False)
+        return _Finding(f"the test questions leave it open ({on_test}), people's decide ({on_human}).", True)
+    return _Finding(f"the lead of {candidate} on validation is not proven ({on_test}; {on_human}).", False)
 
 
 def _better_for_people(difference: Difference) -> bool:

@@ -102,8 +102,7 @@ def test_a_reranker_runs_where_models_run(
         loaded.add((name, device))
         return ByLength()
 
-    for module in ("batch", "retriever"):
-        monkeypatch.setattr(f"acronis_pipeline.retrieve.{module}.reranker", load)
+    monkeypatch.setattr("acronis_pipeline.retrieve.retriever.reranker", load)
     test, validation = (
         EvaluationSetup(questions, base, tuned, device="cuda:1") for questions in (DATASET.test, DATASET.validation)
     )

@@ -56,7 +56,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counted.append(1)
         return build(settings)
 
-    monkeypatch.setattr(lance_indexes, "_config", counting)
+    monkeypatch.setattr(lance_indexes, "_vector_config", counting)
     return counted
 
 
