@@ -109,7 +109,7 @@ Outcomes = list[tuple[str, Outcome]]
 """Outcomes with the keys of their prompts."""
 
 
-def read_body(text: str | bytes) -> Any:
+def read_body(text: str | bytes) -> object:
     """The JSON of a body, None if it is none."""
     try:
         return json.loads(text)
@@ -117,7 +117,7 @@ def read_body(text: str | bytes) -> Any:
         return None
 
 
-def of_success(body: Any) -> Outcome:
+def of_success(body: object) -> Outcome:
     """What a response with status 200 amounts to. The raw answer is kept, usable or not: it was paid for."""
     choices = body.get("choices") if isinstance(body, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
@@ -128,8 +128,8 @@ def of_success(body: Any) -> Outcome:
     failure = TRUNCATED if finish == "length" else None
     if choice["message"].get("refusal") or finish == "content_filter":
         failure = REFUSED
-    usage = body.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
+    told = body.get("usage") if isinstance(body, dict) else None
+    usage = told if isinstance(told, dict) else {}
     return Outcome(
         Reply(
             content if isinstance(content, str) else "",

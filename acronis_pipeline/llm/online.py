@@ -97,7 +97,7 @@ class OnlineRun:
         self._tokens_owed = 0.0
         self._arrived: queue.SimpleQueue[tuple[str, Outcome] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: Any = None
+        self._task: asyncio.Task[None] | None = None
         self._stop: str | None = None
         self._error: BaseException | None = None
         self._paused_until = 0.0
@@ -141,7 +141,7 @@ class OnlineRun:
 
     def _cancel(self) -> None:
         """End what is under way; nothing is, unless whoever takes the outcomes was interrupted."""
-        if self._loop and not self._loop.is_closed():
+        if self._loop and self._task and not self._loop.is_closed():
             with suppress(RuntimeError):  # it ended in between
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
