@@ -116,14 +116,20 @@ def of_other_package(name: str, chunks: Sequence[Chunk], options: PairSettings) 
     GeneratorError
         If what is registered is no generator of that name.
     """
-    (entry, *_) = entry_points(group=GENERATOR_ENTRY_POINTS, name=name)
+    entry, *others = entry_points(group=GENERATOR_ENTRY_POINTS, name=name)
+    whose = f"pairs.generator = {name!r}: {entry.value} of package {entry.dist.name if entry.dist else entry.value}"
+    if others:
+        raise GeneratorError(f"{whose} is not the only one of that name; uninstall all but one")
     try:
-        made = entry.load()(chunks, options)
-    except (ImportError, AttributeError) as error:
-        raise GeneratorError(f"generator {name!r} cannot be loaded from {entry.value} ({error})") from error
+        make = entry.load()
+    except Exception as error:  # whatever somebody else's module raises when it is imported
+        raise GeneratorError(
+            f"{whose} cannot be loaded ({type(error).__name__}: {error}); mend or uninstall it"
+        ) from error
+    made = make(chunks, options)
     if not isinstance(made, Generator) or made.name != name:
         found = f"a generator named {made.name!r}" if isinstance(made, Generator) else f"a {type(made).__name__}"
-        raise GeneratorError(f"{entry.value} gives {found}; it must give a `Generator` whose name is {name!r}")
+        raise GeneratorError(f"{whose} gives {found}, not a `Generator` whose name is {name!r}; mend or uninstall it")
     return made
 
 
