@@ -17,6 +17,16 @@ from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
 EXAMPLES = Path(acronis_pipeline.__file__).parent.parent / "examples"
 
 
+@pytest.fixture
+def site(tmp_path: Path) -> str:
+    """A folder of pages: a part of the documentation."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    for name in ("chunks", "crawling", "dependencies", "evaluation", "pairs", "recipes"):
+        shutil.copy(EXAMPLES.parent / "docs" / f"{name}.md", folder)
+    return str(folder)
+
+
 def main_of(script: str) -> Callable[..., object]:
     return runpy.run_path(str(EXAMPLES / script))["main"]
 
@@ -30,12 +40,14 @@ def test_own_encoder_finds_what_it_indexed():
     assert "2 GB" in str(main_of("own_encoder.py")())
 
 
+@pytest.mark.model
 def test_trained_model_answers_in_another_rag(finished: FinishedRun):
     model = current_model(finished.store, RECIPE)
     assert model
     assert "seven days" in str(main_of("in_another_rag.py")(model.folder))
 
 
+@pytest.mark.model
 def test_method_of_another_package_trains_by_a_recipe(copied: FinishedRun, tmp_path, monkeypatch):
     package, recipes = tmp_path / "site-packages", tmp_path / "recipes"
     shutil.copytree(EXAMPLES / "own_method", package)
@@ -57,19 +69,21 @@ def test_method_of_another_package_trains_by_a_recipe(copied: FinishedRun, tmp_p
     assert api.train_recipe(store, tracker, "mine", settings)[1] is False
 
 
-def test_your_site_is_crawled_and_answered_from(tmp_path, capsys, monkeypatch):
+@pytest.mark.model
+def test_your_site_is_crawled_and_answered_from(site, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # `prepare_home` sets these two for good; set here first, they are restored after the test.
     for name in ("DAGSTER_HOME", "ACRONIS_PIPELINE_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "data"))
-    main_of("your_site.py")(data=str(tmp_path / "data"))
-    assert "operations" in capsys.readouterr().out
+    main_of("your_site.py")(site, str(tmp_path / "data"), "What is a tombstone?")
+    assert "file:///" in capsys.readouterr().out
 
 
-def test_stages_in_the_documentation_lead_to_an_answer(tmp_path, capsys, monkeypatch):
+@pytest.mark.model
+def test_stages_in_the_documentation_lead_to_an_answer(site, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = (EXAMPLES.parent / "docs" / "architecture.md").read_text("utf-8")
     (snippet,) = re.findall(r"^```python\n(from acronis_pipeline import api.*?)^```", page, re.MULTILINE | re.DOTALL)
-    exec(snippet.replace("https://docs.example.com/", str(EXAMPLES.parent / "docs")))
+    exec(snippet.replace("https://docs.example.com/", site))
     assert capsys.readouterr().out.strip()
     assert (tmp_path / "data-example" / "pipeline.yaml").exists() is False  # remembered by `run` alone
