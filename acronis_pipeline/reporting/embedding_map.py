@@ -12,6 +12,7 @@ import numpy as np
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.encoders.vector_cache import read_column
+from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.reporting.charts import Scale
 from acronis_pipeline.reporting.questions import Asked
 from acronis_pipeline.store import Store, is_in, tables
@@ -82,21 +83,21 @@ class Map:
     same_passages: bool
 
 
-def draw(store: Store, asked: Sequence[Asked], arms: dict[str, tuple[str, Encoder]]) -> Map | None:
-    """The same sample of synthetic test questions in each of `arms` (system to passages table and model).
+def draw(store: Store, asked: Sequence[Asked], models: dict[str, IndexedModel]) -> Map | None:
+    """The same sample of synthetic test questions by each of `models`, named after their systems.
 
     Vectors of passages are read from the tables; the sampled questions alone are encoded. None with too few questions,
     those left out whose passage has left the index.
     """
     sample = _sample(asked)
-    if len(sample) < _FEWEST or not arms:
+    if len(sample) < _FEWEST or not models:
         return None
-    vectors = {system: _vectors(store, table, model, sample) for system, (table, model) in arms.items()}
+    vectors = {system: _vectors(store, model, sample) for system, model in models.items()}
     sample = [question for question in sample if all(question.relevant[0] in known for known in vectors.values())]
     if len(sample) < _FEWEST:
         return None
-    placed = [_place(system, encoder, sample, vectors[system]) for system, (_, encoder) in arms.items()]
-    fingerprints = {encoder.identity.document_fingerprint for _, encoder in arms.values()}
+    placed = [_place(system, model.encoder, sample, vectors[system]) for system, model in models.items()]
+    fingerprints = {model.encoder.identity.document_fingerprint for model in models.values()}
     shared = len(fingerprints) == 1 and len(placed) > 1
     return Map(tuple(_pictures(placed, [question.query for question in sample], shared=shared)), shared)
 
@@ -110,10 +111,11 @@ def _sample(asked: Sequence[Asked]) -> list[Asked]:
     return sorted(shuffled, key=lambda question: question.question_id not in firsts)[:_QUESTIONS]
 
 
-def _vectors(store: Store, table: str, encoder: Encoder, sample: Sequence[Asked]) -> dict[str, np.ndarray]:
+def _vectors(store: Store, model: IndexedModel, sample: Sequence[Asked]) -> dict[str, np.ndarray]:
     """Vectors of the right passages and the rivals that are still in the table, the mean of a passage's windows."""
     ids = {chunk_id for question in sample for chunk_id in (question.relevant[0], *_rivals(question))}
-    passages = tables.passages(table, encoder.identity.dimension, windowed=encoder.identity.windowed)
+    identity = model.encoder.identity
+    passages = tables.passages(model.table, identity.dimension, windowed=identity.windowed)
     rows = store.read(passages, columns=["chunk_id", "vector"], where=is_in("chunk_id", sorted(ids)))
     matrix = read_column(rows.column("vector")).centres()
     return dict(zip(rows.column("chunk_id").to_pylist(), matrix, strict=True))

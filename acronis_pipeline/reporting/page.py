@@ -13,6 +13,7 @@ from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.evaluate.metrics import short_name
 from acronis_pipeline.evaluate.report import Report
 from acronis_pipeline.evaluate.stored import VERSION
+from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.reporting import embedding_map, questions, rendering, sections
 from acronis_pipeline.reporting.rendering import fill
 from acronis_pipeline.reporting.view import ReportView
@@ -49,7 +50,7 @@ def render(
     systems = [system.name for system in report.systems]
     table = report.systems[0].table
     looked_at = [system for system in dict.fromkeys((judged.favoured, "hybrid", "fine_tuned")) if system in systems][:2]
-    arms = _arms(report, {"base": base, "fine_tuned": fine_tuned})
+    models = _indexed(report, {"base": base, "fine_tuned": fine_tuned})
     tuned = {"fine_tuned", "base"} <= set(systems)
     return fill(
         "report.html",
@@ -68,27 +69,28 @@ def render(
         slices=sections.slices(report),
         sets=sections.SETS,
         win_loss=sections.wins_and_losses(asked),
-        map=embedding_map.draw(store, asked, arms),
+        map=embedding_map.draw(store, asked, models),
         misses=questions.misses(store, table, asked, looked_at),
         changes=questions.changes(store, table, asked, "fine_tuned", "base") if tuned else (),
         forgetting=sections.forgetting_chart(report),
-        models=_models(report, arms),
+        models=_models(report, models),
         version=VERSION,
     )
 
 
-def _arms(report: Report, encoders: dict[str, Encoder | None]) -> dict[str, tuple[str, Encoder]]:
+def _indexed(report: Report, encoders: dict[str, Encoder | None]) -> dict[str, IndexedModel]:
     """Table and model of each system that has both; a model other than the report's would draw another report's map."""
     return {
-        score.system.name: (score.system.table, encoder)
+        score.system.name: IndexedModel(score.system.table, encoder)
         for score in report.scores
         if (encoder := encoders.get(score.system.name)) and encoder.identity.model_id == score.model_id
     }
 
 
-def _models(report: Report, arms: dict[str, tuple[str, Encoder]]) -> list[tuple[str, str, str | None]]:
+def _models(report: Report, models: dict[str, IndexedModel]) -> list[tuple[str, str, str | None]]:
     """System, id and base (where it is known) of every model that was compared."""
-    base_of = {model.identity.model_id: model.identity.described for _, model in arms.values()}
+    identities = [model.encoder.identity for model in models.values()]
+    base_of = {identity.model_id: identity.described for identity in identities}
     first_with = {score.model_id: score.system.name for score in reversed(report.scores) if score.model_id}
     return [(system, model_id, base_of.get(model_id)) for model_id, system in reversed(first_with.items())]
 
