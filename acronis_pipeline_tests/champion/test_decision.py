@@ -14,7 +14,7 @@ from acronis_pipeline.evaluate.report import Forgetting
 from acronis_pipeline.evaluate.significance import Difference, Interval
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import tables
-from acronis_pipeline_tests.evaluate.drawn import (
+from acronis_pipeline_tests.champion.drawn import (
     BETTER,
     EQUAL,
     EXTERNAL,

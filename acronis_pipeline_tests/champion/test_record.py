@@ -11,7 +11,7 @@ from acronis_pipeline.evaluate.report import Comparison
 from acronis_pipeline.evaluate.significance import Difference
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.evaluate.drawn import IDENTITY, SYSTEMS
+from acronis_pipeline_tests.champion.drawn import IDENTITY, SYSTEMS
 
 SEARCH = System(
     "hybrid_rerank",
