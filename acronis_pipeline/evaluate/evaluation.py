@@ -57,7 +57,6 @@ def evaluate(
     *,
     retrieval: RetrievalSettings = RETRIEVAL,
     checks: Checks = _NO_CHECKS,
-    baseline: str = "base",
     canonical: Canonical = str,
     report_id: str | None = None,
     caveats: Sequence[str] = (),
@@ -74,8 +73,6 @@ def evaluate(
         Depth of the rankings, fusion, and what is put on top of the last hybrid.
     checks
         Of the models themselves: for forgetting, against labelled pairs; none by default.
-    baseline
-        The system that every other is compared with, besides BM25 and the champion.
     canonical
         Brings an expected URL into the form of the indexed pages.
     caveats
@@ -106,7 +103,7 @@ def evaluate(
         created_at=created_at,
         questions_id=questions_id(store, test, gold),
         scores=tuple(_scores(store, test, rows, asked, retrieval.candidates)),
-        comparisons=tuple(_comparisons(rows, [baseline, "bm25", *([champion.name] if champion else ())])),
+        comparisons=tuple(_comparisons(rows, ["base", "bm25", *([champion.name] if champion else ())])),
         validation=learned.ndcg_at_10,
         n_validation=len(validation.questions),
         unanswerable=gold_set.unanswerable,
