@@ -28,7 +28,8 @@ from acronis_pipeline.finetune import OnEntry, load_recipe
 from acronis_pipeline.finetune.recipe import recipe_names
 from acronis_pipeline.models import pruning, records
 from acronis_pipeline.models.indexed import indexed_base, indexed_model, require_model
-from acronis_pipeline.models.records import DroppedFolder, ModelRecord, current_model
+from acronis_pipeline.models.pruning import DroppedFolder
+from acronis_pipeline.models.records import ModelRecord, current_model
 from acronis_pipeline.pairs import gold
 from acronis_pipeline.store import Store, tables
 from acronis_pipeline.tracking import Tracker, ensure_registered, record_report, record_training

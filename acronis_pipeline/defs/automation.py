@@ -31,7 +31,7 @@ from acronis_pipeline.defs.sensor_memory import (
     last_failure,
 )
 from acronis_pipeline.finetune.recipe import recipe_names
-from acronis_pipeline.models.drift import drift
+from acronis_pipeline.models.records import drift
 from acronis_pipeline.store import Store
 
 MAX_URLS = 2_000

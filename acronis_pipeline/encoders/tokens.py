@@ -156,7 +156,9 @@ def input_module(model: "SentenceTransformer", side: Side) -> Any:
     from sentence_transformers.base.modules import Router
 
     first = model[0]
-    return first.sub_modules[side][0] if isinstance(first, Router) and side in first.sub_modules else first
+    if isinstance(first, Router) and side in first.sub_modules:
+        return next(first.sub_modules[side].children())
+    return first
 
 
 def tokenizer_of(model: "SentenceTransformer", side: Side) -> Any:
@@ -166,7 +168,7 @@ def tokenizer_of(model: "SentenceTransformer", side: Side) -> Any:
 
 def prompt_of(model: "SentenceTransformer", side: Side) -> str:
     """What a SentenceTransformer puts before every text of one side."""
-    known = (model.prompts.get(name) for name in (*PROMPT_NAMES[side], model.default_prompt_name))
+    known = (model.prompts.get(name) for name in (*PROMPT_NAMES[side], model.default_prompt_name) if name)
     return next((prompt for prompt in known if prompt is not None), "")
 
 
@@ -186,7 +188,7 @@ def route_of(model: "SentenceTransformer", side: Side) -> Route | None:
     expected = model.preprocess(list(_SAMPLES), prompt=prompt or None, task=side)
     arrays = {name: value for name, value in expected.items() if isinstance(value, torch.Tensor)}
     padding = Padding(
-        token_id=tokenizer.pad_token_id or 0,
+        token_id=tokenizer.pad_token_id or 0,  # pyright: ignore[reportArgumentType]
         type_id=tokenizer.pad_token_type_id,
         left=tokenizer.padding_side == "left",
         names=tuple(name for name in _INPUTS if name in arrays),

@@ -1,10 +1,7 @@
-"""An exported model beside its original, on the same questions over the same passages.
+"""A model in another format, ONNX or OpenVINO, whole or in 8 bits: converted, judged, and written only if still good.
 
-What a model can be exported to: ONNX, OpenVINO, and OpenVINO with 8-bit weights and activations.
-
-`export`: convert, judge, and write the folder only if the model is still good.
-
-The README of an exported model: what it is, how good, and how to run it without us.
+It is asked the same questions over the same passages as its original. The folder's README says what it is, how good,
+and how to run it without us. A recipe's index and questions may then run on it, and go back.
 """
 
 import importlib.util
@@ -12,7 +9,8 @@ import json
 import logging
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -30,6 +28,9 @@ from acronis_pipeline.encoders.probe import Comparison, compare
 from acronis_pipeline.encoders.tokens import Side, route_of
 from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.significance import Difference, paired_difference
+from acronis_pipeline.models import records
+from acronis_pipeline.models.records import ModelRecord
+from acronis_pipeline.store import Store
 
 _K = 10
 _CONSIDERED = 50
@@ -154,8 +155,6 @@ def _quantize(encoder: TorchEncoder, folder: Path, calibration: dict[Side, Seque
     import nncf
 
     nncf.set_log_level(logging.ERROR)
-    from acronis_pipeline.encoders.openvino_encoder import read_sides
-
     sides = read_sides(folder)
     for graph in sorted({files.graph for files in sides.values()}):
         samples: list[dict[str, Any]] = []
@@ -367,3 +366,43 @@ def readme(exported: "Exported", sides: dict[Side, SideFiles]) -> str:
         )
         lines += ["", f"## {'Questions' if side == 'query' else 'Passages'}", "", "```python", code.rstrip(), "```"]
     return "\n".join(lines) + "\n"
+
+
+def serve(store: Store, record: ModelRecord, exported: Exported) -> ModelRecord:
+    """Make an export the recipe's current model, until it is trained anew.
+
+    The next refresh of its index embeds the passages again if the vectors are others, and its report judges it like
+    any model, so that the champion changes only on evidence.
+    """
+    taken = replace(
+        record,
+        record_id=digest(record.record_id, exported.identity.model_id, str(exported.folder)),
+        folder=exported.folder,
+        # With the same vectors it is the same model; any other is registered when fine_tuned_model is materialized.
+        registry_version=record.registry_version if exported.identity == record.identity else None,
+        identity=exported.identity,
+        metrics=record.metrics | {"exported": exported.as_json()},
+        created_at=datetime.now(UTC),
+    )
+    records.write(store, taken)
+    return taken
+
+
+def restore(store: Store, recipe: str) -> ModelRecord:
+    """Make the model that an export was made from the recipe's current one again.
+
+    Raises
+    ------
+    ModelError
+        If the recipe runs on no export.
+    """
+    current = records.current_model(store, recipe)
+    if current is None or not current.is_export:
+        raise ModelError(f"recipe {recipe} runs on no exported model in {store.uri}; there is nothing to restore")
+    trained = [known for known in records.of_recipe(store, recipe) if known.training_key == current.training_key]
+    original = next((known for known in trained if not known.is_export and known.is_there), None)
+    if original is None:
+        raise ModelError(f"the model that {current.folder} was exported from is gone; train recipe {recipe} again")
+    restored = replace(original, created_at=datetime.now(UTC))
+    records.write(store, restored)
+    return restored

@@ -1,6 +1,6 @@
 """The model that a recipe starts from: a local one, or one behind an embedding endpoint (`endpoint:<model>`).
 
-What cannot work with a recipe's base and data on this machine, found before anything is crawled or embedded.
+What cannot work with it, or with the recipe's data on this machine, is refused before anything is crawled or embedded.
 """
 
 from collections.abc import Callable, Iterator, Sequence

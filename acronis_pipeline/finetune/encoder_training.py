@@ -1,11 +1,7 @@
-"""Weights between the base model and a tuned one.
+"""Training one encoder for both sides: its best checkpoint by validation, and weights between that and the base.
 
 Averaging with the base keeps most of what was learnt and undoes much of what was forgotten (WiSE-FT, LM-Cocktail); with
-few training questions the middle is often better than either end.
-
-What methods of one encoder for both sides share: validation, the best checkpoint, mixing with the base.
-
-Imports torch: import this module inside functions.
+few training questions the middle is often better than either end. Imports torch: import this module inside functions.
 """
 
 import logging
@@ -17,7 +13,8 @@ import torch
 from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.finetune import contrastive_training as training
 from acronis_pipeline.finetune import devices
-from acronis_pipeline.finetune.gradient_step import Loss, cut_to, encoder_of
+from acronis_pipeline.finetune.gradient_step import cut_to
+from acronis_pipeline.finetune.losses import Loss
 from acronis_pipeline.finetune.method import Changed, Fitted, Task
 from acronis_pipeline.finetune.parameters import EncoderParameters
 from acronis_pipeline.finetune.validation import CHOOSES, ValidationPool
@@ -27,8 +24,6 @@ _log = logging.getLogger(__name__)
 
 def between(base: dict[str, Any], tuned: dict[str, Any], share: float) -> dict[str, Any]:
     """State dict `(1 - share) * base + share * tuned`; what is not floating point stays the tuned one's."""
-    import torch
-
     return {
         name: torch.lerp(base[name], tensor, share) if tensor.is_floating_point() else tensor
         for name, tensor in tuned.items()
@@ -92,12 +87,9 @@ def train_encoder(
         matryoshka=parameters.matryoshka_dimensions,
     )
     model = encoder.model
-    towers = training.Towers(
-        model, encoder_of(model, "query", task.precision), encoder_of(model, "document", task.precision)
-    )
     best, history = training.train_contrastively(
         task,
-        towers,
+        training.Towers.of(model, task.precision),
         parameters,
         look=lambda: pool.look(encoder),
         base_look=pool.base_look,

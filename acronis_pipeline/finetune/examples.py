@@ -1,7 +1,4 @@
-"""A data set as training sees it: unique passages, and questions that point at the ones that answer them.
-
-Which questions meet in a training step of a whole-encoder method.
-"""
+"""A data set as training sees it: unique passages, the questions about them, and which questions meet in a step."""
 
 import itertools
 import logging

@@ -1,6 +1,4 @@
-"""Texts to vectors with gradients. Imports torch: import this module inside functions.
-
-Gradients of one training step, whatever encodes, however little memory and on however many devices.
+"""Gradients of one training step, whatever encodes, however little memory and on however many devices.
 
 The loss sees only vectors. So texts are encoded in mini-batches, the loss is differentiated with respect to the
 vectors, and each mini-batch turns its vectors' gradients into gradients of the weights. With `cached` the first pass
@@ -8,28 +6,83 @@ keeps no activations and each mini-batch is encoded again for its turn (GradCach
 pass, and memory for one mini-batch however large the batch. Either way a question is contrasted with the whole batch;
 accumulating gradients over several small batches would not do that: it adds no negatives.
 
-On several devices each encodes its share of the mini-batches and all see all vectors, so the contrast spans them.
+On several devices each encodes its share of the mini-batches and all see all vectors, so the contrast spans them. What
+is encoded is computed in bfloat16 where that is really faster; weights, vectors and loss stay float32.
 Imports torch: import this module inside functions.
-
-Vectors whose beginning is a vector too (Matryoshka, arXiv 2205.13147). Imports torch.
 """
 
+import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Dense
+from sentence_transformers.sentence_transformer.modules import Normalize
 
-from acronis_pipeline.encoders.identity import BFLOAT16
+from acronis_pipeline.encoders.identity import BFLOAT16, FLOAT32
 from acronis_pipeline.finetune import devices
 from acronis_pipeline.finetune.contrast import Contrast
+from acronis_pipeline.finetune.losses import Loss
 
 Encode = Callable[[list[str]], torch.Tensor]
 """A mini-batch of texts to its vectors: (n_texts, dimension) float32, L2-normalised, with gradients if enabled."""
 
+_WORTH = 1.3
+"""A smaller gain would be within what a busy machine's timings vary by."""
+
+_log = logging.getLogger(__name__)
 _CHARACTERS_PER_TOKEN = 4
 """Rough, but mini-batches only need to be of similar cost."""
+
+
+def chosen_precision(asked: str, device: torch.device, work: Path | None) -> str:
+    """`asked`, or what a short probe of this device finds faster if that is "auto".
+
+    A training that goes on after a kill goes on in the precision that it began in, which is noted in `work`.
+    """
+    note = work / "precision" if work else None
+    if asked == "auto" and note and note.exists():
+        return note.read_text("utf-8")
+    chosen = _probe(device) if asked == "auto" else asked
+    if note:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(chosen, "utf-8")
+    return chosen
+
+
+@lru_cache(maxsize=4)
+def _probe(device: torch.device) -> str:
+    """Times a training step of one encoder layer in both precisions, within a second or so."""
+    if device.type not in {"cpu", "cuda"}:
+        return FLOAT32
+    # On a GPU large enough that arithmetic is timed, and not how kernels are started.
+    n_texts, width = (2, 384) if device.type == "cpu" else (64, 1024)
+    layer = torch.nn.TransformerEncoderLayer(
+        width, width // 32, 4 * width, dropout=0.0, batch_first=True, device=device
+    )
+    texts = torch.randn(n_texts, 256, width, device=device)
+    seconds = {FLOAT32: float("inf"), BFLOAT16: float("inf")}
+    for _ in range(3):
+        for precision in seconds:
+            seconds[precision] = min(seconds[precision], _step_s(layer, texts, precision))
+    gain = seconds[FLOAT32] / seconds[BFLOAT16]
+    chosen = BFLOAT16 if gain >= _WORTH else FLOAT32
+    _log.info("training in %s: bfloat16 is %.1f times as fast on %s", chosen, gain, device)
+    return chosen
+
+
+def _step_s(layer: torch.nn.Module, texts: torch.Tensor, precision: str) -> float:
+    started = time.monotonic()
+    with torch.autocast(texts.device.type, dtype=torch.bfloat16, enabled=precision == BFLOAT16):
+        made = layer(texts)
+    made.float().square().mean().backward()
+    next(layer.parameters()).grad.sum().item()  # waits for a device that works on its own  # pyright: ignore
+    return time.monotonic() - started
 
 
 def encoder_of(model: SentenceTransformer, side: str, precision: str) -> Encode:
@@ -61,10 +114,6 @@ def mini_batches(texts: Sequence[str], *, tokens: int, longest: int) -> list[lis
         else:
             parts.append([index])
     return parts
-
-
-Loss = Callable[[torch.Tensor, torch.Tensor, Contrast], torch.Tensor]
-"""Of query vectors (n_questions, dimension) and passage vectors (n_passages, dimension), both L2-normalised."""
 
 
 @dataclass(frozen=True)
@@ -129,27 +178,8 @@ def _assembled(side: int, n_texts: int, parts: Sequence[_Part], vectors: Sequenc
     return devices.added_up(whole)
 
 
-def at_every_dimension(loss: Loss, dimensions: Sequence[int]) -> Loss:
-    """The mean of a loss of whole vectors and of what is left of them at each dimension, normalised again."""
-
-    def nested(query_vectors: torch.Tensor, passage_vectors: torch.Tensor, contrast: Contrast) -> torch.Tensor:
-        losses = [loss(query_vectors, passage_vectors, contrast)]
-        losses += [
-            loss(_cut(query_vectors, dimension), _cut(passage_vectors, dimension), contrast)
-            for dimension in dimensions
-            if dimension < query_vectors.shape[1]
-        ]
-        return torch.stack(losses).mean()
-
-    return nested
-
-
 def cut_to(model: Any, dimension: int) -> Any:
     """A model of stock modules that gives the first `dimension` numbers of `model`'s vectors, normalised again."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.base.modules import Dense
-    from sentence_transformers.sentence_transformer.modules import Normalize
-
     selection = torch.eye(dimension, model.get_embedding_dimension())
     cut = Dense(selection.shape[1], dimension, bias=False, activation_function=None, init_weight=selection)
     return SentenceTransformer(
@@ -158,7 +188,3 @@ def cut_to(model: Any, dimension: int) -> Any:
         similarity_fn_name="cosine",
         device=str(model.device),
     )
-
-
-def _cut(vectors: torch.Tensor, dimension: int) -> torch.Tensor:
-    return torch.nn.functional.normalize(vectors[:, :dimension], dim=1)

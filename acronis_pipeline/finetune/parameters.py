@@ -1,9 +1,4 @@
-"""How long and how fast to train.
-
-Hyper-parameters that every method of contrastive training shares; reading them needs no torch.
-
-Hyper-parameters of the methods that train one encoder for both sides; reading them needs no torch.
-"""
+"""Hyper-parameters of contrastive methods: how long, how fast and against what to train. Needs no torch."""
 
 from dataclasses import dataclass
 
@@ -22,7 +17,6 @@ class Schedule:
     steps: int
     learning_rate: float
     warmup: float
-    weight_decay: float
     evaluations: int
 
     def rate_at(self, step: int) -> float:
@@ -126,7 +120,6 @@ def schedule_of(parameters: ContrastiveParameters, batches: PassageBatches) -> S
         steps=min(parameters.epochs * len(batches), parameters.max_steps),
         learning_rate=parameters.learning_rate,
         warmup=parameters.warmup,
-        weight_decay=parameters.weight_decay,
         evaluations=parameters.evaluations,
     )
 

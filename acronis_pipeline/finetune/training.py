@@ -1,8 +1,7 @@
-"""Running a recipe's method where it trains: in this process, or in one for each of several devices.
+"""From a recipe and a data set to a published model folder, whatever the method.
 
-Writing a trained model: a folder that plain `SentenceTransformer(folder)` loads, and that says who it is.
-
-`train`: from a recipe and a data set to a published model folder, whatever the method.
+The folder loads with plain `SentenceTransformer(folder)`, and says who it is. The method runs in this process, or in
+one for each of several devices.
 """
 
 import hashlib
@@ -30,87 +29,6 @@ from acronis_pipeline.finetune.parameters import ContrastiveParameters
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline.finetune.validation import CHOOSES, measure
 from acronis_pipeline.store import Store
-
-
-def fit(recipe: Recipe, task: Task, devices: int | None = None) -> Fitted:
-    """Train by the recipe's method.
-
-    Parameters
-    ----------
-    devices
-        How many train together; by default every GPU, or the CPU as one. Methods that train on cached vectors are done
-        in seconds and always take one.
-    """
-    method = method_named(recipe.method)
-    if not isinstance(recipe.parameters, ContrastiveParameters):
-        return method.fit(task, recipe.parameters)
-    from acronis_pipeline.finetune.devices import available, chosen_precision
-    from acronis_pipeline.finetune.launch import fit_on_many
-
-    task = replace(task, precision=chosen_precision(task.precision, task.local_base.model.device, task.work))
-    n_devices = devices or available(task.device)
-    if n_devices > 1:
-        return fit_on_many(method, recipe.parameters, task, n_devices)
-    return method.fit(task, recipe.parameters)
-
-
-@contextmanager
-def staged(folder: Path) -> Iterator[Path]:
-    """A temporary sibling of `folder` that takes its name when the block ends without an error.
-
-    A run killed in between leaves no folder of the final name; the next one clears what is left.
-    """
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        if folder.exists():  # an earlier model of the same key whose record was lost
-            shutil.rmtree(folder)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def write_model(fitted: Fitted, base: ModelIdentity, folder: Path) -> ModelIdentity:
-    """Save weights, configuration and identity; an earlier content of the folder is replaced.
-
-    Raises
-    ------
-    ModelError
-        If the disk refuses.
-    """
-    identity = identify(fitted, base)
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        fitted.model.save_pretrained(str(folder), create_model_card=False)
-        write_identity(folder, identity)
-    except OSError as error:
-        raise ModelError(f"model cannot be written to {folder} ({error}); free space or check permissions") from error
-    return identity
-
-
-def identify(fitted: Fitted, base: ModelIdentity) -> ModelIdentity:
-    """Identity of a fitted model: the base's, changed on the sides whose vectors changed."""
-    if fitted.changed is Changed.NOTHING:
-        return base
-    weights = _weights_digest(fitted.model)
-    if fitted.changed is Changed.QUERIES:
-        return with_adapted_queries(base, weights)
-    return replace(
-        base,
-        query_fingerprint=digest(base.query_fingerprint, weights),
-        document_fingerprint=digest(base.document_fingerprint, weights),
-        dimension=fitted.model.get_embedding_dimension(),
-    )
-
-
-def _weights_digest(model: Any) -> str:
-    parts: list[str] = []
-    for name, tensor in sorted(model.state_dict().items()):
-        parts += [name, hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()]
-    return digest(*parts)
-
 
 _log = logging.getLogger(__name__)
 
@@ -191,7 +109,7 @@ def train(
         examples=examples,
         base=base,
         passage_vectors=passage_vectors,
-        load_base=base_model.load,
+        load_base=base_model.load,  # pyright: ignore[reportArgumentType]  # no method loads one behind an endpoint
         seed=recipe.seed,
         store=store,
         report=report,
@@ -234,3 +152,83 @@ def train(
 
 def _measure(model: Encoder, passage_vectors: PassageVectors, examples: Examples) -> dict[str, float]:
     return measure(model.encode_queries(examples.validation.queries), passage_vectors, examples.validation)
+
+
+def fit(recipe: Recipe, task: Task, devices: int | None = None) -> Fitted:
+    """Train by the recipe's method.
+
+    Parameters
+    ----------
+    devices
+        How many train together; by default every GPU, or the CPU as one. Methods that train on cached vectors are done
+        in seconds and always take one.
+    """
+    method = method_named(recipe.method)
+    if not isinstance(recipe.parameters, ContrastiveParameters):
+        return method.fit(task, recipe.parameters)
+    from acronis_pipeline.finetune.devices import available, fit_on_many
+    from acronis_pipeline.finetune.gradient_step import chosen_precision
+
+    task = replace(task, precision=chosen_precision(task.precision, task.local_base.model.device, task.work))
+    n_devices = devices or available(task.device)
+    if n_devices > 1:
+        return fit_on_many(method, recipe.parameters, task, n_devices)
+    return method.fit(task, recipe.parameters)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A temporary sibling of `folder` that takes its name when the block ends without an error.
+
+    A run killed in between leaves no folder of the final name; the next one clears what is left.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if folder.exists():  # an earlier model of the same key whose record was lost
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_model(fitted: Fitted, base: ModelIdentity, folder: Path) -> ModelIdentity:
+    """Save weights, configuration and identity; an earlier content of the folder is replaced.
+
+    Raises
+    ------
+    ModelError
+        If the disk refuses.
+    """
+    identity = identify(fitted, base)
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        fitted.model.save_pretrained(str(folder), create_model_card=False)
+        write_identity(folder, identity)
+    except OSError as error:
+        raise ModelError(f"model cannot be written to {folder} ({error}); free space or check permissions") from error
+    return identity
+
+
+def identify(fitted: Fitted, base: ModelIdentity) -> ModelIdentity:
+    """Identity of a fitted model: the base's, changed on the sides whose vectors changed."""
+    if fitted.changed is Changed.NOTHING:
+        return base
+    weights = _weights_digest(fitted.model)
+    if fitted.changed is Changed.QUERIES:
+        return with_adapted_queries(base, weights)
+    return replace(
+        base,
+        query_fingerprint=digest(base.query_fingerprint, weights),
+        document_fingerprint=digest(base.document_fingerprint, weights),
+        dimension=fitted.model.get_embedding_dimension(),
+    )
+
+
+def _weights_digest(model: Any) -> str:
+    parts: list[str] = []
+    for name, tensor in sorted(model.state_dict().items()):
+        parts += [name, hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()]
+    return digest(*parts)

@@ -1,8 +1,7 @@
-"""Retrieval metrics on the validation questions: what checkpoints are chosen by.
+"""What checkpoints are chosen by: retrieval metrics of the validation questions.
 
-Binary relevance by near-duplicate cluster: a gold cluster counts once, at the rank of its best passage.
-
-The validation questions over part of the corpus: cheap enough to look at while passage vectors change.
+Relevance is binary and by near-duplicate cluster: a gold cluster counts once, at the rank of its best passage. While
+passage vectors change, only part of the corpus is looked at, which is cheap enough to do often.
 """
 
 from collections.abc import Sequence

@@ -1,13 +1,33 @@
 """The folders that trainings leave, of which those go that no recipe, champion or rollback needs."""
 
+import logging
+import math
+import re
+import shutil
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from acronis_pipeline.core.files import folder_size_bytes
 from acronis_pipeline.encoders import in_every_precision
 from acronis_pipeline.index.table import table_name
 from acronis_pipeline.models import records
-from acronis_pipeline.models.records import DroppedFolder, ModelRecord
+from acronis_pipeline.models.records import KEY_CHARACTERS, ModelRecord, work_folders
 from acronis_pipeline.store import Store
+
+_LEFT = re.compile(rf"\.[0-9a-f]{{{KEY_CHARACTERS}}}\.(partial|dropped)")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DroppedFolder:
+    """A folder that is gone, and what nobody needs of it any more."""
+
+    folder: str
+    what: str
+    size_bytes: int
 
 
 def prune_model_folders(
@@ -42,9 +62,9 @@ def prune_model_folders(
         and not any(folder.is_relative_to(record.folder) for folder in needed)
     }
     for recipe, record in sorted(current.items()):
-        left = records.leftovers(models_dir, recipe, record.created_at)
+        left = leftovers(models_dir, recipe, record.created_at)
         unneeded |= dict.fromkeys(left, f"left by a killed training of recipe {recipe}")
-    dropped = [records.drop(folder, what) for folder, what in unneeded.items()]
+    dropped = [drop(folder, what) for folder, what in unneeded.items()]
     return [gone for gone in dropped if gone]
 
 
@@ -59,3 +79,34 @@ def _of_tables(known: Sequence[ModelRecord], tables: Collection[str]) -> Iterato
 def _tables(record: ModelRecord) -> set[str]:
     """Names of the tables with a model's vectors, in any precision."""
     return {table_name(record.recipe, identity.model_id) for identity in in_every_precision(record.identity)}
+
+
+def leftovers(models_dir: Path, recipe_name: str, before: datetime) -> list[Path]:
+    """What killed trainings of a recipe have left and nobody touched since `before`."""
+    beside = models_dir / recipe_name
+    left = [*(beside.iterdir() if beside.is_dir() else ()), *work_folders(models_dir, recipe_name).glob("*")]
+    ours = [path for path in left if path.parent != beside or _LEFT.fullmatch(path.name)]
+    return sorted(path for path in ours if path.suffix == ".dropped" or _touched_s(path) < before.timestamp())
+
+
+def drop(folder: Path, what: str) -> DroppedFolder | None:
+    """Delete a folder, of which a kill leaves nothing that could be taken for whole; None if the disk refuses."""
+    going = folder.with_name(f".{folder.name.strip('.').partition('.')[0]}.dropped")
+    try:
+        size_bytes = folder_size_bytes(folder)
+        if going != folder:
+            shutil.rmtree(going, ignore_errors=True)
+            folder.rename(going)
+        shutil.rmtree(going)
+    except OSError as error:
+        _log.warning("%s (%s) cannot be deleted: %s", folder, what, error)
+        return None
+    _log.info("dropped %s (%s, %.0f MB)", folder, what, size_bytes / 1e6)
+    return DroppedFolder(str(folder), what, size_bytes)
+
+
+def _touched_s(path: Path) -> float:
+    try:
+        return max(part.stat().st_mtime for part in (path, *path.rglob("*")))
+    except FileNotFoundError:  # somebody is at work there this moment
+        return math.inf

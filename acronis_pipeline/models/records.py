@@ -1,17 +1,13 @@
-"""Where training puts models and what it needs meanwhile, and how a folder goes.
+"""The models that were trained: what from what, so that nothing is trained twice, and where their folders are.
 
 <models>/<recipe>/<key>            a published model; it appears in one step, and goes in one
 <models>/<recipe>/.<key>.partial   one that is being written
 <models>/<recipe>/.<key>.dropped   one that is being deleted
 <models>/.work/<recipe>/<key>      what a training must not lose when it is killed
-
-The table of trained models: what was trained from what, so that nothing is trained twice.
 """
 
 import json
 import logging
-import math
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +17,6 @@ from typing import Any
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.dataset import RetrievalDataset
-from acronis_pipeline.core.files import folder_size_bytes
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import EmbeddingEndpoint, ModelSettings
 from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity, precision_named
@@ -36,72 +31,29 @@ from acronis_pipeline.finetune.training import TrainedModel, train
 from acronis_pipeline.models import training_corpora
 from acronis_pipeline.store import Store, quoted, tables
 
-_KEY = 16
+VERSION = "2"
+"""Part of the training key: a change here trains every recipe again, one of a method's own version that method's."""
+
+KEY_CHARACTERS = 16
 """Letters of a training key that name its folders."""
-_LEFT = re.compile(rf"\.[0-9a-f]{{{_KEY}}}\.(partial|dropped)")
 
+_DEFAULTS = ModelSettings.model_validate({})
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class DroppedFolder:
-    """A folder that is gone, and what nobody needs of it any more."""
-
-    folder: str
-    what: str
-    size_bytes: int
 
 
 def model_folder(models_dir: Path, recipe_name: str, training_key: str) -> Path:
     """Where the model of a training goes."""
-    return models_dir / recipe_name / training_key[:_KEY]
+    return models_dir / recipe_name / training_key[:KEY_CHARACTERS]
 
 
 def work_folder(models_dir: Path, recipe_name: str, training_key: str) -> Path:
     """Where a training keeps what must survive a kill."""
-    return work_folders(models_dir, recipe_name) / training_key[:_KEY]
+    return work_folders(models_dir, recipe_name) / training_key[:KEY_CHARACTERS]
 
 
 def work_folders(models_dir: Path, recipe_name: str) -> Path:
     """Holds `work_folder` of every training of a recipe."""
     return models_dir / ".work" / recipe_name
-
-
-def leftovers(models_dir: Path, recipe_name: str, before: datetime) -> list[Path]:
-    """What killed trainings of a recipe have left and nobody touched since `before`."""
-    beside = models_dir / recipe_name
-    left = [*(beside.iterdir() if beside.is_dir() else ()), *work_folders(models_dir, recipe_name).glob("*")]
-    ours = [path for path in left if path.parent != beside or _LEFT.fullmatch(path.name)]
-    return sorted(path for path in ours if path.suffix == ".dropped" or _touched_s(path) < before.timestamp())
-
-
-def drop(folder: Path, what: str) -> DroppedFolder | None:
-    """Delete a folder, of which a kill leaves nothing that could be taken for whole; None if the disk refuses."""
-    going = folder.with_name(f".{folder.name.strip('.').partition('.')[0]}.dropped")
-    try:
-        size_bytes = folder_size_bytes(folder)
-        if going != folder:
-            shutil.rmtree(going, ignore_errors=True)
-            folder.rename(going)
-        shutil.rmtree(going)
-    except OSError as error:
-        _log.warning("%s (%s) cannot be deleted: %s", folder, what, error)
-        return None
-    _log.info("dropped %s (%s, %.0f MB)", folder, what, size_bytes / 1e6)
-    return DroppedFolder(str(folder), what, size_bytes)
-
-
-def _touched_s(path: Path) -> float:
-    try:
-        return max(part.stat().st_mtime for part in (path, *path.rglob("*")))
-    except FileNotFoundError:  # somebody is at work there this moment
-        return math.inf
-
-
-VERSION = "2"
-"""Part of the training key: a change here trains every recipe again, one of a method's own version that method's."""
-
-_DEFAULTS = ModelSettings.model_validate({})
 
 
 @dataclass(frozen=True)
@@ -344,3 +296,35 @@ def write(store: Store, record: ModelRecord) -> None:
         "registry_version": record.registry_version,
     }
     store.upsert(tables.MODELS, tables.MODELS.rows([row]))
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Passages that were added and removed since a training, of `n_now` today; `state` names today's passages."""
+
+    added: int
+    removed: int
+    n_now: int
+    state: str
+
+    @property
+    def share(self) -> float:
+        """Of today's passages; a rewritten one counts twice, being one that went and one that came."""
+        return (self.added + self.removed) / self.n_now
+
+    def __str__(self) -> str:
+        return f"{self.added} passages added and {self.removed} removed since, {self.share:.0%} of {self.n_now}"
+
+
+def drift(store: Store, recipe: str) -> Drift | None:
+    """Today's passages against those of the recipe's last training; None without a training, or without passages.
+
+    The last training counts even if its model lost against the champion, or a champion that keeps winning would have
+    its recipe trained for ever.
+    """
+    model = current_model(store, recipe)
+    before = training_corpora.chunk_ids(store, model.training_key) if model else None
+    now = frozenset(store.read(tables.CHUNKS, columns=["chunk_id"]).column("chunk_id").to_pylist())
+    if before is None or not now:
+        return None
+    return Drift(len(now - before), len(before - now), len(now), digest(*sorted(now))[:16])

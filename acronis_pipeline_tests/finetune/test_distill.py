@@ -12,7 +12,8 @@ from acronis_pipeline.core.errors import RecipeError
 from acronis_pipeline.encoders import PassageVectors, cross_encoder
 from acronis_pipeline.finetune import TrainedModel, train
 from acronis_pipeline.finetune.examples import Questions
-from acronis_pipeline.finetune.methods.distill import lists, listwise_kl, teacher_scores
+from acronis_pipeline.finetune.losses import listwise_kl
+from acronis_pipeline.finetune.methods.distill import lists, teacher_scores
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.models.records import training_key
 from acronis_pipeline.store import Store, tables

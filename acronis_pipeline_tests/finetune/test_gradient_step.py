@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acronis_pipeline.encoders import TorchEncoder
-from acronis_pipeline.finetune.contrast import contrastive_loss, lay_out
+from acronis_pipeline.finetune.contrast import lay_out
 from acronis_pipeline.finetune.contrastive_training import turn_dropout_off
-from acronis_pipeline.finetune.gradient_step import add_gradients, at_every_dimension, cut_to, encoder_of, mini_batches
+from acronis_pipeline.finetune.gradient_step import add_gradients, cut_to, encoder_of, mini_batches
+from acronis_pipeline.finetune.losses import at_every_dimension, contrastive_loss
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.contrastive_tasks import task_of
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder

@@ -5,8 +5,9 @@ import torch
 
 from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
 from acronis_pipeline.encoders import TorchEncoder
-from acronis_pipeline.finetune.contrast import contrastive_loss, lay_out
+from acronis_pipeline.finetune.contrast import lay_out
 from acronis_pipeline.finetune.examples import Questions, digest_of, prepare
+from acronis_pipeline.finetune.losses import contrastive_loss
 
 pytestmark = pytest.mark.model
 

@@ -14,7 +14,8 @@ from acronis_pipeline.core.errors import ModelError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity, in_precision
 from acronis_pipeline.models import pruning, records
-from acronis_pipeline.models.records import DroppedFolder, ModelRecord, current_model, model_named, write
+from acronis_pipeline.models.pruning import DroppedFolder
+from acronis_pipeline.models.records import ModelRecord, current_model, model_named, write
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 

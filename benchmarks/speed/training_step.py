@@ -13,10 +13,11 @@ import torch
 
 from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.encoders.identity import FLOAT32
-from acronis_pipeline.finetune.contrast import Contrast, Shown, contrastive_loss, lay_out
+from acronis_pipeline.finetune.contrast import Contrast, Shown, lay_out
 from acronis_pipeline.finetune.contrastive_training import turn_dropout_off
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.finetune.gradient_step import add_gradients, encoder_of
+from acronis_pipeline.finetune.losses import contrastive_loss
 from acronis_pipeline.finetune.parameters import ContrastiveParameters
 
 _ONE_BATCH = 10**9

@@ -1,18 +1,11 @@
-"""A teacher that needs no labels: the base encoder and BM25 together, which find more than either.
-
-BM25 sees each query without some of its content words (`pairs.thinning`), since queries made from a passage use its
-words far more than people do.
-
-What a cross-encoder thinks of questions and passages, each pair scored once.
-
-Scores are kept in the store under (teacher, question, passage): a re-run, another recipe with the same teacher, or a
-run continued after a kill scores only what is new.
-
-Method `distill`: learn from a teacher how well every passage answers, instead of which one is right.
+"""Method `distill`: learn from a teacher how well every passage answers, instead of which one is right.
 
 Listwise KL divergence from the teacher over a question's answers and what the base takes for answers, plus a tenth of
 InfoNCE, as in CADET (arXiv 2505.19274); GPL (arXiv 2112.07577) had cross-encoders teach before. No guard against false
 negatives is needed: a passage that the teacher puts above the answer is one to be found.
+
+One teacher needs no labels and no model of its own: the base and BM25 together, which find more than either. The other
+is a cross-encoder, which is asked for each pair once.
 """
 
 import logging
@@ -30,7 +23,7 @@ from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import ModelError, RecipeError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.encoders import ModelIdentity, PassageVectors, cross_encoder
-from acronis_pipeline.finetune.contrast import OUTSIDE, Contrast, contrastive_loss, shown_of
+from acronis_pipeline.finetune.contrast import OUTSIDE, Contrast, shown_of
 from acronis_pipeline.finetune.examples import Questions, with_same_answers
 from acronis_pipeline.finetune.method import Fitted, Method, Task
 from acronis_pipeline.finetune.negatives import HardNegatives
@@ -38,157 +31,21 @@ from acronis_pipeline.finetune.parameters import EncoderParameters
 from acronis_pipeline.pairs.words import content_words, thinned
 from acronis_pipeline.store import Store, quoted, tables
 
-_K1, _B = 1.5, 0.75
-
-_STEM_CHARACTERS = 6
-"""Words are compared by their beginning, a stemmer for any language that writes its endings last."""
-
-
-class HybridTeacher:
-    """Half the sum of the standard scores of cosine and BM25, each over all texts of the corpus.
-
-    Parameters
-    ----------
-    query_vectors, text_vectors
-        Of the base, L2-normalised, of shape (n_queries, dimension) and (n_texts, dimension).
-    queries, texts
-        What they are the vectors of; texts are passages, or the windows of all of them.
-    """
-
-    def __init__(
-        self, query_vectors: np.ndarray, text_vectors: np.ndarray, queries: Sequence[str], texts: Sequence[str]
-    ) -> None:
-        self._query_vectors, self._text_vectors = query_vectors, text_vectors
-        self._stems = [_stems(thinned(query)) for query in queries]
-        self._terms = _bm25([_stems(text) for text in texts])
-
-    def scores(self, queries: Sequence[int]) -> np.ndarray:
-        """Shape (len(queries), n_texts) float32."""
-        lexical = np.stack([self._lexical(self._stems[query]) for query in queries])
-        dense = self._query_vectors[list(queries)] @ self._text_vectors.T
-        return (0.5 * _standardised(dense) + 0.5 * _standardised(lexical)).astype(np.float32)
-
-    def _lexical(self, stems: Sequence[str]) -> np.ndarray:
-        found = np.zeros(len(self._text_vectors))
-        for stem in stems:
-            if stem in self._terms:
-                rows, weights = self._terms[stem]
-                found[rows] += weights
-        return found
-
-
-def _stems(text: str) -> list[str]:
-    return [word[:_STEM_CHARACTERS] for word in content_words(text)]
-
-
-def _bm25(texts: Sequence[Sequence[str]]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """By stem: the texts that have it, and what it adds to the score of each."""
-    lengths = np.array([max(1, len(stems)) for stems in texts])
-    relative = _K1 * (1 - _B + _B * lengths / lengths.mean())
-    postings: dict[str, list[tuple[int, int]]] = {}
-    for row, stems in enumerate(texts):
-        for stem, count in Counter(stems).items():
-            postings.setdefault(stem, []).append((row, count))
-    terms = {}
-    for stem, found in postings.items():
-        rows, counts = np.array(found).T
-        idf = np.log1p((len(texts) - len(rows) + 0.5) / (len(rows) + 0.5))
-        terms[stem] = rows, idf * counts * (_K1 + 1) / (counts + relative[rows])
-    return terms
-
-
-def _standardised(scores: np.ndarray) -> np.ndarray:
-    spread = scores.std(axis=1, keepdims=True)
-    return (scores - scores.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
-
-
+HYBRID = "hybrid"
 Pair = tuple[str, str]
 """A question and a passage."""
 
 _SLICE = 512
 """Pairs scored between two writes: what a kill can cost."""
 
-_log = logging.getLogger(__name__)
-
-
 _WORDS: Final = {"role": "parameters.teacher =", "otherwise": "write teacher: hybrid"}
 
+_K1, _B = 1.5, 0.75
 
-def find_teacher(name: str) -> Path:
-    """Folder of a cross-encoder: a local one, or downloaded from the hub.
+_STEM_CHARACTERS = 6
+"""Words are compared by their beginning, a stemmer for any language that writes its endings last."""
 
-    Raises
-    ------
-    RecipeError
-        If there is none, or it reads single texts and no pairs.
-    """
-    try:
-        return cross_encoder.find(name, **_WORDS)
-    except ModelError as error:
-        raise RecipeError(str(error)) from error
-
-
-def teacher_scores(
-    store: Store, teacher: str, pairs: Sequence[Pair], *, device: str | None = None, batch_size: int = 32
-) -> np.ndarray:
-    """The teacher's logits of `pairs`, in their order: (n_pairs,) float32. With all known, no model is loaded.
-
-    Raises
-    ------
-    RecipeError
-        If the teacher is not found, does not load or gives more than one score a pair.
-    """
-    folder = find_teacher(teacher)
-    fingerprint = encoders.describe(folder, base=teacher, max_seq_length=cross_encoder.MAX_LENGTH).document_fingerprint[
-        :16
-    ]
-    pair_of = {digest(fingerprint, *pair): pair for pair in pairs}
-    known = _known(store, fingerprint)
-    # Similar lengths together: a batch is padded to its longest pair.
-    missing = sorted(pair_of.keys() - known.keys(), key=lambda key: (sum(map(len, pair_of[key])), key))
-    if missing:
-        _log.info("teacher %s: %d of %d pairs to score", teacher, len(missing), len(pair_of))
-        model, started = _load(teacher, device), time.monotonic()
-    for start in range(0, len(missing), _SLICE):
-        part = missing[start : start + _SLICE]
-        scores = _score(model, [pair_of[key] for key in part], batch_size)
-        known.update(zip(part, scores.tolist(), strict=True))
-        _write(store, fingerprint, part, scores)
-        done, seconds = start + len(part), time.monotonic() - started
-        left = seconds / done * (len(missing) - done)
-        _log.info("scored %d of %d pairs, %.0f/s, about %.0f s left", done, len(missing), done / seconds, left)
-    if missing:
-        store.compact(tables.TEACHER_SCORES)
-    return np.array([known[digest(fingerprint, *pair)] for pair in pairs], np.float32)
-
-
-def _score(model: Any, pairs: Sequence[Pair], batch_size: int) -> np.ndarray:
-    import torch
-
-    scores = model.predict(
-        list(pairs), batch_size=batch_size, activation_fn=torch.nn.Identity(), show_progress_bar=False
-    )
-    return np.asarray(scores, np.float32)
-
-
-def _load(teacher: str, device: str | None) -> Any:
-    try:
-        return cross_encoder.load(teacher, **_WORDS, device=device)
-    except ModelError as error:
-        raise RecipeError(str(error)) from error
-
-
-def _known(store: Store, fingerprint: str) -> dict[str, float]:
-    rows = store.read(tables.TEACHER_SCORES, columns=["score_id", "score"], where=f"teacher = {quoted(fingerprint)}")
-    return dict(zip(rows.column("score_id").to_pylist(), rows.column("score").to_pylist(), strict=True))
-
-
-def _write(store: Store, fingerprint: str, keys: Sequence[str], scores: np.ndarray) -> None:
-    rows = pa.table([list(keys), [fingerprint] * len(keys), scores], schema=tables.TEACHER_SCORES.schema)
-    store.upsert(tables.TEACHER_SCORES, rows)
-
-
-HYBRID = "hybrid"
+_log = logging.getLogger(__name__)
 
 
 class Parameters(EncoderParameters):
@@ -247,6 +104,7 @@ def reads(parameters: Parameters) -> list[Path]:
 def fit(task: Task, parameters: Parameters) -> Fitted:
     """Train a fresh copy of the base to rank as the teacher does."""
     from acronis_pipeline.finetune.encoder_training import train_every_weight
+    from acronis_pipeline.finetune.losses import contrastive_loss, listwise_kl
 
     train = task.examples.train
     candidates = lists(
@@ -264,26 +122,6 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
         )
 
     return train_every_weight(task, parameters, loss=loss, negatives=candidates)
-
-
-def listwise_kl(logits: Any, taught: np.ndarray) -> Any:
-    """KL divergence of the student's softmax from the teacher's, each over what the teacher knows; mean over questions.
-
-    Parameters
-    ----------
-    logits
-        Tensor of shape (n_questions, n_passages).
-    taught
-        The teacher's logits, of the same shape; NaN leaves a passage out of that question's list.
-    """
-    import torch
-
-    target = torch.from_numpy(np.nan_to_num(taught, nan=-np.inf)).to(logits.device)
-    unknown = target.isneginf()
-    wanted = target.log_softmax(dim=1).masked_fill(unknown, 0.0)
-    found = logits.masked_fill(unknown, float("-inf")).log_softmax(dim=1).masked_fill(unknown, 0.0)
-    shares = target.softmax(dim=1)
-    return (shares * (wanted - found)).sum(dim=1).mean()
 
 
 def lists(
@@ -331,6 +169,67 @@ class HybridOverCorpus:
         return found
 
 
+class HybridTeacher:
+    """Half the sum of the standard scores of cosine and BM25, each over all texts of the corpus.
+
+    BM25 sees each query without some of its content words (`thinned`), since queries made from a passage use its words
+    far more than people do.
+
+    Parameters
+    ----------
+    query_vectors, text_vectors
+        Of the base, L2-normalised, of shape (n_queries, dimension) and (n_texts, dimension).
+    queries, texts
+        What they are the vectors of; texts are passages, or the windows of all of them.
+    """
+
+    def __init__(
+        self, query_vectors: np.ndarray, text_vectors: np.ndarray, queries: Sequence[str], texts: Sequence[str]
+    ) -> None:
+        self._query_vectors, self._text_vectors = query_vectors, text_vectors
+        self._stems = [_stems(thinned(query)) for query in queries]
+        self._terms = _bm25([_stems(text) for text in texts])
+
+    def scores(self, queries: Sequence[int]) -> np.ndarray:
+        """Shape (len(queries), n_texts) float32."""
+        lexical = np.stack([self._lexical(self._stems[query]) for query in queries])
+        dense = self._query_vectors[list(queries)] @ self._text_vectors.T
+        return (0.5 * _standardised(dense) + 0.5 * _standardised(lexical)).astype(np.float32)
+
+    def _lexical(self, stems: Sequence[str]) -> np.ndarray:
+        found = np.zeros(len(self._text_vectors))
+        for stem in stems:
+            if stem in self._terms:
+                rows, weights = self._terms[stem]
+                found[rows] += weights
+        return found
+
+
+def _stems(text: str) -> list[str]:
+    return [word[:_STEM_CHARACTERS] for word in content_words(text)]
+
+
+def _bm25(texts: Sequence[Sequence[str]]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """By stem: the texts that have it, and what it adds to the score of each."""
+    lengths = np.array([max(1, len(stems)) for stems in texts])
+    relative = _K1 * (1 - _B + _B * lengths / lengths.mean())
+    postings: dict[str, list[tuple[int, int]]] = {}
+    for row, stems in enumerate(texts):
+        for stem, count in Counter(stems).items():
+            postings.setdefault(stem, []).append((row, count))
+    terms = {}
+    for stem, found in postings.items():
+        rows, counts = np.array(found).T
+        idf = np.log1p((len(texts) - len(rows) + 0.5) / (len(rows) + 0.5))
+        terms[stem] = rows, idf * counts * (_K1 + 1) / (counts + relative[rows])
+    return terms
+
+
+def _standardised(scores: np.ndarray) -> np.ndarray:
+    spread = scores.std(axis=1, keepdims=True)
+    return (scores - scores.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
+
+
 class _Lists:
     """A cross-encoder is asked about each question's list only, by the texts that stand before that question."""
 
@@ -358,6 +257,83 @@ def _cross_encoder(task: Task, name: str, candidates: Sequence[Sequence[int]]) -
     )
     standard = logits / (logits.std() or 1.0)
     return _Lists(dict(zip(asked, standard.tolist(), strict=True)))
+
+
+def find_teacher(name: str) -> Path:
+    """Folder of a cross-encoder: a local one, or downloaded from the hub.
+
+    Raises
+    ------
+    RecipeError
+        If there is none, or it reads single texts and no pairs.
+    """
+    try:
+        return cross_encoder.find(name, **_WORDS)
+    except ModelError as error:
+        raise RecipeError(str(error)) from error
+
+
+def teacher_scores(
+    store: Store, teacher: str, pairs: Sequence[Pair], *, device: str | None = None, batch_size: int = 32
+) -> np.ndarray:
+    """The teacher's logits of `pairs`, in their order: (n_pairs,) float32. With all known, no model is loaded.
+
+    They are kept in the store under (teacher, question, passage): a re-run, another recipe with the same teacher, or a
+    run continued after a kill scores only what is new.
+
+    Raises
+    ------
+    RecipeError
+        If the teacher is not found, does not load or gives more than one score a pair.
+    """
+    folder = find_teacher(teacher)
+    fingerprint = encoders.describe(folder, base=teacher, max_seq_length=cross_encoder.MAX_LENGTH).document_fingerprint[
+        :16
+    ]
+    pair_of = {digest(fingerprint, *pair): pair for pair in pairs}
+    known = _known(store, fingerprint)
+    # Similar lengths together: a batch is padded to its longest pair.
+    missing = sorted(pair_of.keys() - known.keys(), key=lambda key: (sum(map(len, pair_of[key])), key))
+    if missing:
+        _log.info("teacher %s: %d of %d pairs to score", teacher, len(missing), len(pair_of))
+        model, started = _load(teacher, device), time.monotonic()
+    for start in range(0, len(missing), _SLICE):
+        part = missing[start : start + _SLICE]
+        scores = _score(model, [pair_of[key] for key in part], batch_size)
+        known.update(zip(part, scores.tolist(), strict=True))
+        _write(store, fingerprint, part, scores)
+        done, seconds = start + len(part), time.monotonic() - started
+        left = seconds / done * (len(missing) - done)
+        _log.info("scored %d of %d pairs, %.0f/s, about %.0f s left", done, len(missing), done / seconds, left)
+    if missing:
+        store.compact(tables.TEACHER_SCORES)
+    return np.array([known[digest(fingerprint, *pair)] for pair in pairs], np.float32)
+
+
+def _score(model: Any, pairs: Sequence[Pair], batch_size: int) -> np.ndarray:
+    import torch
+
+    scores = model.predict(
+        list(pairs), batch_size=batch_size, activation_fn=torch.nn.Identity(), show_progress_bar=False
+    )
+    return np.asarray(scores, np.float32)
+
+
+def _load(teacher: str, device: str | None) -> Any:
+    try:
+        return cross_encoder.load(teacher, **_WORDS, device=device)
+    except ModelError as error:
+        raise RecipeError(str(error)) from error
+
+
+def _known(store: Store, fingerprint: str) -> dict[str, float]:
+    rows = store.read(tables.TEACHER_SCORES, columns=["score_id", "score"], where=f"teacher = {quoted(fingerprint)}")
+    return dict(zip(rows.column("score_id").to_pylist(), rows.column("score").to_pylist(), strict=True))
+
+
+def _write(store: Store, fingerprint: str, keys: Sequence[str], scores: np.ndarray) -> None:
+    rows = pa.table([list(keys), [fingerprint] * len(keys), scores], schema=tables.TEACHER_SCORES.schema)
+    store.upsert(tables.TEACHER_SCORES, rows)
 
 
 METHOD = Method(Parameters, fit, check=check, reads=reads, version="2")

@@ -103,7 +103,6 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     from acronis_pipeline.finetune import contrastive_training as training
     from acronis_pipeline.finetune import devices
     from acronis_pipeline.finetune.fusion import Fusion
-    from acronis_pipeline.finetune.gradient_step import encoder_of
 
     pool = ValidationPool(task, parameters.validation_passages)
     fusion = Fusion(task.load_base(), _second(task, parameters.second))
@@ -111,11 +110,7 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     untrained = devices.of_main(lambda: pool.look(fusion.encoder))
     best, history = training.train_contrastively(
         task,
-        training.Towers(
-            fusion.model,
-            encoder_of(fusion.model, "query", task.precision),
-            encoder_of(fusion.model, "document", task.precision),
-        ),
+        training.Towers.of(fusion.model, task.precision),
         parameters,
         look=lambda: pool.look(fusion.encoder),
         base_look=untrained,

@@ -20,7 +20,6 @@ from pydantic import Field, model_validator
 
 from acronis_pipeline.encoders import PassageVectors
 from acronis_pipeline.encoders.endpoint import EndpointModel, mapped
-from acronis_pipeline.finetune.contrast import info_nce, with_own_negatives
 from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.method import Changed, Fitted, Method, MethodParameters, Task
 from acronis_pipeline.finetune.validation import CHOOSES, answers_and_others, measure
@@ -75,6 +74,8 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
 
 def _fit(task: Task, parameters: Parameters, ndcg: Callable[[np.ndarray], float]) -> Fitted:
     import torch
+
+    from acronis_pipeline.finetune.losses import info_nce, with_own_negatives
 
     contrasted = Contrasted(task.examples.train, task.query_vectors, task.passage_vectors)
     queries, passages = torch.from_numpy(task.query_vectors), torch.from_numpy(contrasted.vectors)

@@ -52,7 +52,7 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     from acronis_pipeline.finetune import contrastive_training as training
     from acronis_pipeline.finetune import devices
     from acronis_pipeline.finetune.encoder_training import weights_of
-    from acronis_pipeline.finetune.gradient_step import cut_to, encoder_of
+    from acronis_pipeline.finetune.gradient_step import cut_to
 
     pool = ValidationPool(
         task,
@@ -65,9 +65,7 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     base_state = weights_of(model)
     best, history = training.train_contrastively(
         task,
-        training.Towers(
-            model, encoder_of(model, "query", task.precision), encoder_of(model, "document", task.precision)
-        ),
+        training.Towers.of(model, task.precision),
         parameters,
         look=lambda: pool.look(encoder),
         base_look=pool.base_look,

@@ -11,7 +11,7 @@ import pytest
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import ModelError, RecipeError
 from acronis_pipeline.finetune import methods, train
-from acronis_pipeline.finetune.launch import fit_on_many
+from acronis_pipeline.finetune.devices import fit_on_many
 from acronis_pipeline.finetune.method import Method
 from acronis_pipeline.finetune.methods import full, method_named
 from acronis_pipeline.finetune.recipe import Recipe, parse_recipe
