@@ -32,9 +32,49 @@ from acronis_pipeline.models import records
 from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.store import Store
 
+Format = Literal["onnx", "openvino", "openvino-int8"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+FIGURES = "export.json"
+MAX_LOSS = 0.02
+"""Of nDCG@10, at the worse end of the interval; with 800 questions int8 of the packaged base spans about ±.005."""
+
+_log = logging.getLogger(__name__)
+_OPSET = 17
+_NEEDS: dict[Format, tuple[str, ...]] = {
+    "onnx": ("onnx", "openvino"),
+    "openvino": ("openvino",),
+    "openvino-int8": ("openvino", "nncf"),
+}
+_CALIBRATION_TEXTS = 128
+"""Of each side; nncf's own default is 300 of all."""
 _K = 10
 _CONSIDERED = 50
 """Passages ranked for ten distinct ones: near-duplicates count once."""
+
+_ONNX = """import numpy as np, onnxruntime, tokenizers
+
+tokenizer = tokenizers.Tokenizer.from_file("{tokenizer}")  # truncates and pads as the model wants it
+session = onnxruntime.InferenceSession("{graph}")
+
+def encode(texts, prompt={prompt!r}):  # of {side}
+    found = tokenizer.encode_batch([prompt + text for text in texts])
+    parts = {{"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}}
+    inputs = {{i.name: np.array([getattr(f, parts[i.name]) for f in found], np.int64) for i in session.get_inputs()}}
+    return session.run(None, inputs)[0]  # (n, {dimension}) float32, L2-normalised
+"""
+
+_OPENVINO = """import numpy as np, openvino, tokenizers
+
+tokenizer = tokenizers.Tokenizer.from_file("{tokenizer}")  # truncates and pads as the model wants it
+model = openvino.compile_model("{graph}", "CPU", {{"INFERENCE_PRECISION_HINT": "f32"}})
+
+def encode(texts, prompt={prompt!r}):  # of {side}
+    found = tokenizer.encode_batch([prompt + text for text in texts])
+    parts = {{"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}}
+    inputs = {{i.any_name: np.array([getattr(f, parts[i.any_name]) for f in found], np.int64) for i in model.inputs}}
+    return model(inputs)[0]  # (n, {dimension}), L2-normalised
+"""
 
 
 @dataclass(frozen=True)
@@ -50,138 +90,6 @@ class Judgement:
     def largest_loss(self) -> float:
         """The worst that the 95 % interval leaves possible."""
         return max(0.0, -self.difference.low)
-
-
-def judge(original: Encoder, exported: Encoder, dataset: RetrievalDataset) -> Judgement:
-    """Ask both the test questions, of which there is one at least, by exact cosine over all passages."""
-    passages = [passage.text for passage in dataset.passages]
-    before, after = (ndcg_by_question(encoder, dataset, passages) for encoder in (original, exported))
-    groups = [question.group for question in dataset.test]
-    return Judgement(
-        original=float(np.mean(before)),
-        exported=float(np.mean(after)),
-        difference=paired_difference(after, before, groups),
-        speed=compare(original, exported, passages),
-    )
-
-
-def ndcg_by_question(encoder: Encoder, dataset: RetrievalDataset, passages: Sequence[str]) -> list[float]:
-    """nDCG@10 of every test question."""
-    vectors = encoder.encode_windows(passages)
-    queries = encoder.encode_queries([question.query for question in dataset.test])
-    by_id = dataset.by_id
-    cluster_of = [passage.cluster_id for passage in dataset.passages]
-
-    def value(question: Question, query: np.ndarray) -> float:
-        # Five decimals, ties by position: as the retrievers rank.
-        similarity = np.round(vectors.similarities(query), 5)
-        best = np.argsort(-similarity, kind="stable")[:_CONSIDERED]
-        ranked = list(dict.fromkeys(cluster_of[row] for row in best.tolist()))
-        return ndcg_at(ranked, gold_clusters(question, by_id), _K)
-
-    return [value(question, query) for question, query in zip(dataset.test, queries, strict=True)]
-
-
-Format = Literal["onnx", "openvino", "openvino-int8"]
-FORMATS: tuple[Format, ...] = get_args(Format)
-
-_OPSET = 17
-_NEEDS: dict[Format, tuple[str, ...]] = {
-    "onnx": ("onnx", "openvino"),
-    "openvino": ("openvino",),
-    "openvino-int8": ("openvino", "nncf"),
-}
-_log = logging.getLogger(__name__)
-
-
-def require(layout: Format) -> None:
-    """Refuse a format whose libraries are not installed; that of the judgement is OpenVINO, whatever the format.
-
-    Raises
-    ------
-    ModelError
-        Names them and the extra.
-    """
-    if missing := [name for name in _NEEDS[layout] if not importlib.util.find_spec(name)]:
-        raise ModelError(
-            f"format {layout} needs {' and '.join(missing)}; `pip install 'acronis-pipeline[export]'` has all of it"
-        )
-
-
-def write(encoder: TorchEncoder, folder: Path, layout: Format, calibration: dict[Side, Sequence[str]]) -> None:
-    """Write the graphs, tokenizers and manifest of a format into an empty folder.
-
-    Parameters
-    ----------
-    calibration
-        Texts of each side that show int8 the range of every activation; the other formats need none.
-
-    Raises
-    ------
-    ModelError
-        If the model has no such form.
-    """
-    if layout == "onnx":
-        convert(encoder, folder, ".onnx", _save_onnx)
-    elif layout == "openvino":
-        write_openvino(encoder, folder)
-    else:
-        write_openvino(encoder, folder)
-        with quietly():
-            _quantize(encoder, folder, calibration)
-
-
-def _save_onnx(module: Any, example: dict[str, Any], file: Path) -> None:
-    import torch
-
-    axes = {name: {0: "texts", 1: "tokens"} for name in example}
-    with torch.no_grad():
-        # The newer exporter (dynamo) needs another package, and gives this model the same graph.
-        torch.onnx.export(
-            module,
-            tuple(example.values()),
-            str(file),
-            input_names=list(example),
-            output_names=["embedding"],
-            dynamic_axes={**axes, "embedding": {0: "texts"}},
-            opset_version=_OPSET,
-            dynamo=False,
-        )
-
-
-def _quantize(encoder: TorchEncoder, folder: Path, calibration: dict[Side, Sequence[str]]) -> None:
-    """Replace the graphs by 8-bit ones, calibrated on the texts that each will see."""
-    openvino = openvino_encoder.openvino()
-    import nncf
-
-    nncf.set_log_level(logging.ERROR)
-    sides = read_sides(folder)
-    for graph in sorted({files.graph for files in sides.values()}):
-        samples: list[dict[str, Any]] = []
-        for side, files in sides.items():
-            route = route_of(encoder.model, side) if files.graph == graph else None
-            if route is not None:
-                batches = route.batcher.batches(calibration[side], 1, route.prompt)
-                samples += [batch.inputs for batch in batches]
-        with redirect_stdout(StringIO()):  # its progress bars, where a command's result belongs
-            quantized = nncf.quantize(
-                openvino_encoder.core().read_model(str(folder / graph)),
-                nncf.Dataset(samples),
-                model_type=nncf.ModelType.TRANSFORMER,
-                subset_size=len(samples),
-            )
-        _log.info("%s calibrated on %d texts", graph, len(samples))
-        openvino.save_model(quantized, str(folder / f"int8-{graph}"), compress_to_fp16=False)
-        for suffix in (".xml", ".bin"):
-            (folder / f"int8-{graph}").with_suffix(suffix).replace((folder / graph).with_suffix(suffix))
-
-
-FIGURES = "export.json"
-MAX_LOSS = 0.02
-"""Of nDCG@10, at the worse end of the interval; with 800 questions int8 of the packaged base spans about ±.005."""
-
-_CALIBRATION_TEXTS = 128
-"""Of each side; nncf's own default is 300 of all."""
 
 
 @dataclass(frozen=True)
@@ -304,32 +212,119 @@ def _refuse_losses(judgement: Judgement, layout: Format, max_loss: float) -> Non
         )
 
 
-_ONNX = """import numpy as np, onnxruntime, tokenizers
-
-tokenizer = tokenizers.Tokenizer.from_file("{tokenizer}")  # truncates and pads as the model wants it
-session = onnxruntime.InferenceSession("{graph}")
-
-def encode(texts, prompt={prompt!r}):  # of {side}
-    found = tokenizer.encode_batch([prompt + text for text in texts])
-    parts = {{"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}}
-    inputs = {{i.name: np.array([getattr(f, parts[i.name]) for f in found], np.int64) for i in session.get_inputs()}}
-    return session.run(None, inputs)[0]  # (n, {dimension}) float32, L2-normalised
-"""
-
-_OPENVINO = """import numpy as np, openvino, tokenizers
-
-tokenizer = tokenizers.Tokenizer.from_file("{tokenizer}")  # truncates and pads as the model wants it
-model = openvino.compile_model("{graph}", "CPU", {{"INFERENCE_PRECISION_HINT": "f32"}})
-
-def encode(texts, prompt={prompt!r}):  # of {side}
-    found = tokenizer.encode_batch([prompt + text for text in texts])
-    parts = {{"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}}
-    inputs = {{i.any_name: np.array([getattr(f, parts[i.any_name]) for f in found], np.int64) for i in model.inputs}}
-    return model(inputs)[0]  # (n, {dimension}), L2-normalised
-"""
+def judge(original: Encoder, exported: Encoder, dataset: RetrievalDataset) -> Judgement:
+    """Ask both the test questions, of which there is one at least, by exact cosine over all passages."""
+    passages = [passage.text for passage in dataset.passages]
+    before, after = (ndcg_by_question(encoder, dataset, passages) for encoder in (original, exported))
+    groups = [question.group for question in dataset.test]
+    return Judgement(
+        original=float(np.mean(before)),
+        exported=float(np.mean(after)),
+        difference=paired_difference(after, before, groups),
+        speed=compare(original, exported, passages),
+    )
 
 
-def readme(exported: "Exported", sides: dict[Side, SideFiles]) -> str:
+def ndcg_by_question(encoder: Encoder, dataset: RetrievalDataset, passages: Sequence[str]) -> list[float]:
+    """nDCG@10 of every test question."""
+    vectors = encoder.encode_windows(passages)
+    queries = encoder.encode_queries([question.query for question in dataset.test])
+    by_id = dataset.by_id
+    cluster_of = [passage.cluster_id for passage in dataset.passages]
+
+    def value(question: Question, query: np.ndarray) -> float:
+        # Five decimals, ties by position: as the retrievers rank.
+        similarity = np.round(vectors.similarities(query), 5)
+        best = np.argsort(-similarity, kind="stable")[:_CONSIDERED]
+        ranked = list(dict.fromkeys(cluster_of[row] for row in best.tolist()))
+        return ndcg_at(ranked, gold_clusters(question, by_id), _K)
+
+    return [value(question, query) for question, query in zip(dataset.test, queries, strict=True)]
+
+
+def require(layout: Format) -> None:
+    """Refuse a format whose libraries are not installed; that of the judgement is OpenVINO, whatever the format.
+
+    Raises
+    ------
+    ModelError
+        Names them and the extra.
+    """
+    if missing := [name for name in _NEEDS[layout] if not importlib.util.find_spec(name)]:
+        raise ModelError(
+            f"format {layout} needs {' and '.join(missing)}; `pip install 'acronis-pipeline[export]'` has all of it"
+        )
+
+
+def write(encoder: TorchEncoder, folder: Path, layout: Format, calibration: dict[Side, Sequence[str]]) -> None:
+    """Write the graphs, tokenizers and manifest of a format into an empty folder.
+
+    Parameters
+    ----------
+    calibration
+        Texts of each side that show int8 the range of every activation; the other formats need none.
+
+    Raises
+    ------
+    ModelError
+        If the model has no such form.
+    """
+    if layout == "onnx":
+        convert(encoder, folder, ".onnx", _save_onnx)
+    elif layout == "openvino":
+        write_openvino(encoder, folder)
+    else:
+        write_openvino(encoder, folder)
+        with quietly():
+            _quantize(encoder, folder, calibration)
+
+
+def _save_onnx(module: Any, example: dict[str, Any], file: Path) -> None:
+    import torch
+
+    axes = {name: {0: "texts", 1: "tokens"} for name in example}
+    with torch.no_grad():
+        # The newer exporter (dynamo) needs another package, and gives this model the same graph.
+        torch.onnx.export(
+            module,
+            tuple(example.values()),
+            str(file),
+            input_names=list(example),
+            output_names=["embedding"],
+            dynamic_axes={**axes, "embedding": {0: "texts"}},
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+
+
+def _quantize(encoder: TorchEncoder, folder: Path, calibration: dict[Side, Sequence[str]]) -> None:
+    """Replace the graphs by 8-bit ones, calibrated on the texts that each will see."""
+    openvino = openvino_encoder.openvino()
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    sides = read_sides(folder)
+    for graph in sorted({files.graph for files in sides.values()}):
+        samples: list[dict[str, Any]] = []
+        for side, files in sides.items():
+            route = route_of(encoder.model, side) if files.graph == graph else None
+            if route is not None:
+                batches = route.batcher.batches(calibration[side], 1, route.prompt)
+                samples += [batch.inputs for batch in batches]
+        with redirect_stdout(StringIO()):  # its progress bars, where a command's result belongs
+            quantized = nncf.quantize(
+                openvino_encoder.core().read_model(str(folder / graph)),
+                nncf.Dataset(samples),
+                model_type=nncf.ModelType.TRANSFORMER,
+                subset_size=len(samples),
+            )
+        _log.info("%s calibrated on %d texts", graph, len(samples))
+        openvino.save_model(quantized, str(folder / f"int8-{graph}"), compress_to_fp16=False)
+        for suffix in (".xml", ".bin"):
+            (folder / f"int8-{graph}").with_suffix(suffix).replace((folder / graph).with_suffix(suffix))
+
+
+def readme(exported: Exported, sides: dict[Side, SideFiles]) -> str:
     """Markdown with the figures and a program for each side."""
     judged, found = exported.judgement, exported.judgement.difference
     speed = judged.speed

@@ -14,6 +14,8 @@ from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world
 
+pytestmark = pytest.mark.model
+
 SHIFT = """
 import torch
 
