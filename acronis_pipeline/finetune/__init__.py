@@ -1,8 +1,10 @@
 """Fine-tuning: recipes, the methods they name, and the models that come out.
 
-recipe = load_recipe("query_adapter")
-result = refresh(store, recipe, dataset, models_dir)   # trains only if recipe, base model or data changed
-model = SentenceTransformer(str(result.record.folder))
+    recipe = load_recipe("query_adapter")
+    trained = train(recipe, dataset, store, folder)
+    model = SentenceTransformer(str(trained.folder))
+
+`models.records.refresh` does it only if recipe, base model or data changed.
 """
 
 from acronis_pipeline.finetune.base_model import require_feasible

@@ -63,6 +63,11 @@ class ContrastiveParameters(MethodParameters):
         2048, ge=1, description="Tokens encoded at once, padding included; bounds memory, changes no result."
     )
 
+    @property
+    def lengths(self) -> dict[str, tuple[int, ...]]:
+        """What vectors are cut to, by the key that asks for it."""
+        return {"matryoshka_dimensions": self.matryoshka_dimensions}
+
     @field_validator("matryoshka_dimensions")
     @classmethod
     def _at_least_one(cls, dimensions: tuple[int, ...]) -> tuple[int, ...]:
@@ -95,9 +100,8 @@ def refuse_too_long(parameters: ContrastiveParameters, dimension: int) -> None:
     RecipeError
         Names the key.
     """
-    for key in ("matryoshka_dimensions", "dimensions"):
-        asked = getattr(parameters, key, None) or ()
-        if too_many := [one for one in (asked if isinstance(asked, tuple) else (asked,)) if one > dimension]:
+    for key, lengths in parameters.lengths.items():
+        if too_many := [length for length in lengths if length > dimension]:
             raise RecipeError(
                 f"parameters.{key} = {too_many[0]}: the base model's vectors have {dimension} dimensions; "
                 "use no more, or another base_model"
@@ -136,6 +140,11 @@ class EncoderParameters(ContrastiveParameters):
         ge=1,
         description="Publish vectors cut to this length, which index and queries then have; unset, all of it.",
     )
+
+    @property
+    def lengths(self) -> dict[str, tuple[int, ...]]:
+        """What vectors are cut to, by the key that asks for it."""
+        return super().lengths | {"dimensions": (self.dimensions,) if self.dimensions else ()}
 
     @field_validator("interpolation")
     @classmethod
