@@ -18,6 +18,7 @@ from acronis_pipeline_tests.index.corpora import (
     identity_of_another_model,
     write_chunks,
 )
+from acronis_pipeline_tests.needs import needs
 from acronis_pipeline_tests.retrieve.cross_encoders import write_cross_encoder
 
 TABLE = "passages_words"
@@ -50,6 +51,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
+@needs("model")
 def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write_cross_encoder(tmp_path_factory.mktemp("cross_encoder")))
 
@@ -219,6 +221,7 @@ def test_hybrid_without_a_weight_is_refused() -> None:
         System("hybrid", "hybrid", TABLE)
 
 
+@pytest.mark.model
 def test_packaged_model_finds_a_paraphrase_that_shares_no_word(tmp_path) -> None:
     store = Store(str(tmp_path))
     write_chunks(
