@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 import hypothesis
 import pytest
+import urllib3.util.connection  # noqa: F401 - it asks for IPv6 by a bind when it is first imported, in whichever test
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
 
