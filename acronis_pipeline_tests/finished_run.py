@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from acronis_pipeline import sample_site
+from acronis_pipeline.evaluate import cost
 from acronis_pipeline.run import SiteOutcome, run_site
 from acronis_pipeline.sample_site import EDITS_VARIABLE, GOLD_FILE, PORT_VARIABLE
 from acronis_pipeline.settings import ENV_PREFIX, Settings, load_settings
@@ -125,6 +126,7 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
     }
     planned = FinishedRun(data_dir, edits, free_port(), profile, outcome=None)  # pyright: ignore[reportArgumentType]
     planned.enter(monkeypatch, working_dir=working_dir)
+    monkeypatch.setattr(cost, "_BUDGET_S", 0.0)  # nobody here asks how long a question takes
     return replace(planned, outcome=run_site(load_settings(data_dir, **profile), [RECIPE], profile=profile))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -91,5 +92,6 @@ def write_chunks(store: Store, chunks: Sequence[dict]) -> None:
     store.sync("chunks", schemas.CHUNKS, pa.Table.from_pylist(list(chunks), schema=schemas.CHUNKS))
 
 
+@cache
 def _vector(word: str) -> np.ndarray:
     return np.random.default_rng(int(digest(word)[:8], 16)).normal(size=DIMENSION)
