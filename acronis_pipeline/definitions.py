@@ -1,6 +1,6 @@
-"""What Dagster loads."""
+"""What Dagster loads: the only place that builds definitions from what the environment says."""
 
+from acronis_pipeline.core.settings import load_settings
 from acronis_pipeline.defs import build_definitions
-from acronis_pipeline.settings import load_settings
 
 defs = build_definitions(load_settings())

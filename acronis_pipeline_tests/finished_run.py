@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from acronis_pipeline import sample_site
-from acronis_pipeline.evaluate import cost
-from acronis_pipeline.run import SiteOutcome, run_site
+from acronis_pipeline.api import PipelineResult, run
+from acronis_pipeline.core.settings import ENV_PREFIX, Settings, load_settings
+from acronis_pipeline.evaluate import evaluation
 from acronis_pipeline.sample_site import EDITS_VARIABLE, GOLD_FILE, PORT_VARIABLE
-from acronis_pipeline.settings import ENV_PREFIX, Settings, load_settings
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker
 
@@ -46,7 +46,7 @@ class FinishedRun:
     edits: Path
     port: int
     profile: dict[str, Any]
-    outcome: SiteOutcome
+    outcome: PipelineResult
     pages: tuple[str, ...] = tuple(_PAGES)
 
     @property
@@ -64,8 +64,8 @@ class FinishedRun:
     def settings(self, **overrides: Any) -> Settings:
         return load_settings(self.data_dir, **overrides)
 
-    def run_again(self, **overrides: Any) -> SiteOutcome:
-        return run_site(self.settings(**overrides), [RECIPE], profile=self.profile)
+    def run_again(self, **overrides: Any) -> PipelineResult:
+        return run(self.settings(**overrides), [RECIPE], profile=self.profile)
 
     def url(self, path: str) -> str:
         return f"{self.site_url}{path}/"
@@ -126,8 +126,8 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
     }
     planned = FinishedRun(data_dir, edits, free_port(), profile, outcome=None)  # pyright: ignore[reportArgumentType]
     planned.enter(monkeypatch, working_dir=working_dir)
-    monkeypatch.setattr(cost, "_BUDGET_S", 0.0)  # nobody here asks how long a question takes
-    return replace(planned, outcome=run_site(load_settings(data_dir, **profile), [RECIPE], profile=profile))
+    monkeypatch.setattr(evaluation, "_BUDGET_S", 0.0)  # nobody here asks how long a question takes
+    return replace(planned, outcome=run(load_settings(data_dir, **profile), [RECIPE], profile=profile))
 
 
 def free_port() -> int:

@@ -20,9 +20,9 @@ from typing import Any
 import crawl_child
 from crawl_site import serving
 
-from acronis_pipeline.crawl.inspect.history import changes_since
-from acronis_pipeline.crawl.walk.plan import History
-from acronis_pipeline.settings import load_settings
+from acronis_pipeline.core.settings import load_settings
+from acronis_pipeline.crawl.inspecting.history import changes_since
+from acronis_pipeline.crawl.memory.plan import History
 from acronis_pipeline.store import Store
 
 EDITED, ADDED, REMOVED = 20, 5, 5

@@ -70,8 +70,8 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, required=True)
     parser.add_argument("--full", action="store_true")
     options = parser.parse_args()
+    from acronis_pipeline.core.settings import load_settings
     from acronis_pipeline.crawl import crawl
-    from acronis_pipeline.settings import load_settings
     from acronis_pipeline.store import Store
 
     site = {"url": options.url, "concurrency": options.concurrency, "max_pages": 100_000}

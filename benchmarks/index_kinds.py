@@ -26,7 +26,7 @@ _KINDS = ("float32", "int8", "int4", "binary")
 def real_vectors() -> np.ndarray:
     """Shape (n_sentences, 384) float32, L2-normalised."""
     from acronis_pipeline import sample_site
-    from acronis_pipeline.embedding import PACKAGED_BASE, load_base
+    from acronis_pipeline.encoders import PACKAGED_BASE, load_base
 
     pages = sorted((Path(sample_site.__file__).parent / "pages").rglob("*.html"))
     text = " ".join(re.sub(r"<[^>]+>", " ", page.read_text("utf-8")) for page in pages)
@@ -45,37 +45,34 @@ def made_from(real: np.ndarray, n: int, draw: np.random.Generator) -> np.ndarray
 
 
 def measure(real: np.ndarray, n_rows: int) -> dict[str, Any]:
-    from acronis_pipeline import schemas, vectors
-    from acronis_pipeline.embedding import PassageVectors
-    from acronis_pipeline.index import ann
-    from acronis_pipeline.index.search_options import EXACT
-    from acronis_pipeline.settings import IndexSettings
-    from acronis_pipeline.store import Store
+    from acronis_pipeline.core.settings import IndexSettings
+    from acronis_pipeline.encoders import PassageVectors, vector_cache
+    from acronis_pipeline.index import lance_indexes
+    from acronis_pipeline.index.lance_indexes import EXACT
+    from acronis_pipeline.store import Store, tables
 
     draw = np.random.default_rng(0)
     dimension = real.shape[1]
-    schema = pa.schema([field for field in schemas.passages(dimension) if field.name in ("chunk_id", "vector")])
+    columns = tables.passages("", dimension).schema
+    contract = tables.Table("passages", pa.schema([columns.field("chunk_id"), columns.field("vector")]))
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         store, queries = Store(folder), [made_from(real, _N_QUERIES // 2, draw)]
         for start in range(0, n_rows, _BLOCK):
             block = made_from(real, min(_BLOCK, n_rows - start), draw)
             ids = pa.array([f"c{row}" for row in range(start, start + len(block))])
-            store.append(
-                "passages",
-                schema,
-                pa.table([ids, vectors.as_column(PassageVectors.single(block), schema)], schema=schema),
-            )
+            vectors = vector_cache.as_column(PassageVectors.single(block), contract.schema)
+            store.append(contract, pa.table([ids, vectors], schema=contract.schema))
             if start == 0:
                 queries.append(block[: _N_QUERIES // 2])
         table, asked = store.open("passages"), np.concatenate(queries)
-        exact = [ann._nearest(table, query, EXACT) for query in asked]
+        exact = [lance_indexes._ten_nearest(table, query, EXACT) for query in asked]
         found["exact"] = timed(table, asked, EXACT)
         for kind in _KINDS:
             settings = IndexSettings(ann_min_rows=256, vectors=kind, recall=0.98, keep_models=1)
             started = time.monotonic()
-            options = ann.bring_up_to_date(table, settings, written=True)
-            index = ann.vector_index(table)
+            options = lance_indexes.index_vectors(table, settings, written=True)
+            index = lance_indexes.vector_index(table)
             assert index
             found[kind] = {
                 "built_and_measured_s": round(time.monotonic() - started, 1),
@@ -83,7 +80,7 @@ def measure(real: np.ndarray, n_rows: int) -> dict[str, Any]:
                 "nprobes": options.nprobes,
                 "re_ranked": options.n_refined,
                 "recall_at_10_noted": options.recall_at_10,
-                "recall_at_10": round(ann.recall(table, options, asked, exact), 4),
+                "recall_at_10": round(lance_indexes.recall(table, options, asked, exact), 4),
                 **timed(table, asked, options),
             }
             print(n_rows, kind, found[kind], flush=True)

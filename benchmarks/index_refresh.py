@@ -41,15 +41,16 @@ def passages(n: int, edition: int) -> list[tuple[str, str]]:
 def step(uri: str, n: int, edition: int) -> dict[str, float]:
     """One refresh; figures of this process."""
     from acronis_pipeline import index
-    from acronis_pipeline.dataset import singletons
-    from acronis_pipeline.embedding import PACKAGED_BASE, describe, find_base, load
+    from acronis_pipeline.core.dataset import singletons
+    from acronis_pipeline.encoders import PACKAGED_BASE, DeferredEncoder, describe, find_base, load
     from acronis_pipeline.store import Store
 
     store, rows = Store(uri), index.passage_rows(singletons(passages(n, edition)))
     folder = find_base(PACKAGED_BASE)
     identity = describe(folder, base=PACKAGED_BASE, max_seq_length=256)
+    encoder = DeferredEncoder(identity, lambda: load(folder, identity))
     before_s, started = cpu_s(), time.monotonic()
-    result = index.refresh_from(store, _TABLE, rows, lambda: load(folder, identity), identity)
+    result = index.refresh_from(store, index.IndexedModel(_TABLE, encoder), rows)
     return {
         "embedded": result.embedded,
         "added": result.added,

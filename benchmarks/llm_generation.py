@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acronis_pipeline.store import tables
+
 HERE = Path(__file__).parent
 TIMEOUT_S = 3.0
 
@@ -39,10 +41,10 @@ class Load:
 
 def generate(url: str, folder: Path, load: Load, out: Path) -> None:
     """The measured process: make questions for `n_chunks` chunks and write them and the seconds down."""
+    from acronis_pipeline.core.settings import LlmSettings
+    from acronis_pipeline.llm import LlmSession
     from acronis_pipeline.pairs.generator import Chunk
-    from acronis_pipeline.pairs.llm import LlmGenerator
-    from acronis_pipeline.pairs.llm_session import LlmSession
-    from acronis_pipeline.settings import LlmSettings
+    from acronis_pipeline.pairs.generators.language_model import LlmGenerator
     from acronis_pipeline.store import Store
 
     chunks = []
@@ -158,7 +160,7 @@ def _n_stored(folder: Path) -> int:
     """Answers that can be used: the server's malformed ones are asked for again."""
     from acronis_pipeline.store import Store
 
-    return Store(str(folder)).count("llm_answers", "content LIKE '{%'")
+    return Store(str(folder)).count(tables.LLM_ANSWERS, "content LIKE '{%'")
 
 
 def main() -> None:

@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 _PARAGRAPHS = 3
 """Paragraphs of a chunk, about as much as the product's own chunks hold."""
 
@@ -54,8 +52,7 @@ def _sections(file: Path) -> Iterator[Section]:
 
 def write(store_uri: str, found: list[Section], size: int) -> None:
     """`size` chunks; every round over the sections is about another product."""
-    from acronis_pipeline import schemas
-    from acronis_pipeline.store import Store
+    from acronis_pipeline.store import Store, tables
 
     rows = []
     for number in range(size):
@@ -74,14 +71,14 @@ def write(store_uri: str, found: list[Section], size: int) -> None:
             "cluster_id": f"c{number}",
             "language": "en",
         }
-        rows.append({**dict.fromkeys(schemas.CHUNKS.names), **values})
-    Store(store_uri).sync("chunks", schemas.CHUNKS, pa.Table.from_pylist(rows, schema=schemas.CHUNKS))
+        rows.append({**dict.fromkeys(tables.CHUNKS.schema.names), **values})
+    Store(store_uri).sync(tables.CHUNKS, tables.CHUNKS.rows(rows))
 
 
 def measure(sources: list[Path], size: int, round_trip_k: int) -> dict[str, float]:
     """One refresh of an empty pairs table, in this process."""
     from acronis_pipeline import pairs
-    from acronis_pipeline.settings import load_settings
+    from acronis_pipeline.core.settings import load_settings
     from acronis_pipeline.store import Store
 
     with tempfile.TemporaryDirectory() as folder:

@@ -24,13 +24,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from acronis_pipeline import schemas, vectors
-from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, ModelIdentity, PassageVectors, load_base
+from acronis_pipeline.core.settings import IndexSettings
+from acronis_pipeline.encoders import PACKAGED_BASE, Encoder, ModelIdentity, PassageVectors, load_base, vector_cache
 from acronis_pipeline.index import excerpts, lance_indexes, search_options
-from acronis_pipeline.index.identity import marked
+from acronis_pipeline.index.rows import marked
 from acronis_pipeline.retrieve import Filters, Retriever, System
-from acronis_pipeline.settings import IndexSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 
 _TABLE = "passages_synthetic"
 _DIMENSION, _WORDS, _VOCABULARY = 384, 40, 50_000
@@ -41,15 +40,18 @@ _SECTIONS = 20
 _K = 10
 
 
-class KnownQuestions(Embedder):
+class KnownQuestions(Encoder):
     """An encoder that knows the vectors of a few questions and takes no time."""
 
     def __init__(self, known: dict[str, np.ndarray]) -> None:
-        self.identity = ModelIdentity("synthetic", "questions", "passages", _DIMENSION, 256)
+        super().__init__(ModelIdentity("synthetic", "questions", "passages", _DIMENSION, 256))
         self._known = known
 
     def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
         return np.stack([self._known[query] for query in queries])
+
+    def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
+        raise NotImplementedError("only questions are asked")
 
 
 class World:
@@ -76,7 +78,7 @@ class World:
     def rows(self, start: int, stop: int) -> pa.Table:
         ids = [f"{row:032x}" for row in range(start, stop)]
         texts = [text(words) for words in self.words[start:stop]]
-        n, schema = stop - start, schemas.passages(_DIMENSION)
+        n, contract = stop - start, tables.passages(_TABLE, _DIMENSION)
         columns = {
             "chunk_id": ids,
             "url": [f"https://docs.test/section{row % _SECTIONS}/{row}" for row in range(start, stop)],
@@ -89,9 +91,9 @@ class World:
             "n_tokens": [_WORDS] * n,
             "cluster_id": ids,
             "language": ["en"] * n,
-            "vector": vectors.as_column(PassageVectors.single(self.vectors[start:stop]), schema),
+            "vector": vector_cache.as_column(PassageVectors.single(self.vectors[start:stop]), contract.schema),
         }
-        return pa.table(columns).select(schema.names).cast(schema)
+        return contract.cast(pa.table(columns))
 
     def questions(self, n: int) -> dict[str, np.ndarray]:
         """Vectors by question, the questions in the order of the dictionary."""
@@ -115,12 +117,11 @@ def _normal(random: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
 
 def build(store: Store, world: World) -> dict[str, Any]:
     """Write the table as a refresh would leave it."""
-    schema = marked(schemas.passages(_DIMENSION), KnownQuestions({}).identity)
-    table = store.create(_TABLE, schema)
+    table = store.create(marked(tables.passages(_TABLE, _DIMENSION), KnownQuestions({}).identity))
     started = time.perf_counter()
     for start in range(0, len(world.vectors), _BATCH):
         rows = world.rows(start, min(start + _BATCH, len(world.vectors)))
-        store.append(excerpts.table_name(_TABLE), schemas.EXCERPTS, excerpts.rows_of(rows))
+        store.append(tables.excerpts(_TABLE), excerpts.rows_of(rows))
         table.add(rows)
     written = time.perf_counter()
     lance_indexes.bring_up_to_date(store, _TABLE, IndexSettings())  # pyright: ignore[reportCallIssue]
@@ -184,9 +185,9 @@ def measure(n_passages: int, n_questions: int) -> dict[str, Any]:
 
 def encode_ms() -> dict[str, float]:
     """What the packaged model takes for one question of eight words."""
-    embedder = load_base(PACKAGED_BASE, max_seq_length=256, device="cpu")
+    encoder = load_base(PACKAGED_BASE, max_seq_length=256, device="cpu")
     return timed(
-        lambda question: embedder.encode_queries([question]),
+        lambda question: encoder.encode_queries([question]),
         [f"How do I restore file {n} from a backup?" for n in range(60)],
     )[0]
 

@@ -22,9 +22,9 @@ import numpy as np
 from scipy.stats import binomtest
 
 from acronis_pipeline import evaluate
-from acronis_pipeline.evaluate.decision import decide
+from acronis_pipeline.champion import decide
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.evaluate.simulated_reports import OPPONENT, Scenario, Spread, simulate, spread, spread_of
+from acronis_pipeline_tests.champion.simulated_reports import OPPONENT, Scenario, Spread, simulate, spread, spread_of
 
 SCENARIOS = (
     Scenario("two trainings of one model, or two of its hybrids", shared=0.985),

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from acronis_pipeline.answer import extractive, llm
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import FilterError, SettingsError
+from acronis_pipeline.core.errors import FilterError, SettingsError
+from acronis_pipeline.core.settings import LlmSettings
+from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.retrieve import Filters, Hit, Retriever
-from acronis_pipeline.settings import LlmSettings
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Answer:
 def ask(
     question: str,
     retriever: Retriever,
-    embedder: Embedder | None,
+    encoder: Encoder | None,
     *,
     k: int,
     where: Filters | None = None,
@@ -64,22 +64,22 @@ def ask(
         raise FilterError(reason)
     if settings is not None:
         text = llm.write(question, hits, settings)
-    elif _too_far(question, hits, embedder, retriever.system.min_similarity):
+    elif _too_far(question, hits, encoder, retriever.system.min_similarity):
         text = llm.NOT_FOUND
     else:
-        quotes = extractive.quote(question, hits, embedder)
+        quotes = extractive.quote(question, hits, encoder)
         text = " ".join(f"{sentence} [{hit.rank}]" for sentence, hit in quotes) or llm.NOT_FOUND
     return Answer(question, text, _citations(text, hits), tuple(hits))
 
 
-def _too_far(question: str, hits: Sequence[Hit], embedder: Embedder | None, floor: float | None) -> bool:
+def _too_far(question: str, hits: Sequence[Hit], encoder: Encoder | None, floor: float | None) -> bool:
     """Whether no passage is similar enough to the question; BM25 does not say, so its passages are encoded here."""
     if floor is None or not hits:
         return False
     known = [hit.similarity for hit in hits if hit.similarity is not None]
-    if not known and embedder is not None:
-        vector = embedder.encode_queries([question])[0]
-        known = embedder.encode_windows([hit.passage for hit in hits]).similarities(vector).tolist()
+    if not known and encoder is not None:
+        vector = encoder.encode_queries([question])[0]
+        known = encoder.encode_windows([hit.passage for hit in hits]).similarities(vector).tolist()
     return bool(known) and max(known) < floor
 
 

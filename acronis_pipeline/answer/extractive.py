@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.pairs.blocks import Row, parse
-from acronis_pipeline.pairs.sentences import sentences
+from acronis_pipeline.encoders import Encoder
+from acronis_pipeline.pairs.sentences import TableRow, parse, sentences
 from acronis_pipeline.pairs.words import content_words
 from acronis_pipeline.retrieve import Hit
 
@@ -18,7 +17,7 @@ _RANK_COST = 0.02
 _HEADING_SHARE = 0.5
 
 
-def quote(question: str, hits: Sequence[Hit], embedder: Embedder | None) -> list[tuple[str, Hit]]:
+def quote(question: str, hits: Sequence[Hit], encoder: Encoder | None) -> list[tuple[str, Hit]]:
     """The part of each of the two best passages that best answers the question, with the passage it stands in.
 
     A part is two sentences that follow one another: single sentences lose what "it" and "yes" refer to. Parts are
@@ -29,10 +28,10 @@ def quote(question: str, hits: Sequence[Hit], embedder: Embedder | None) -> list
     candidates = [(window, hit) for hit in hits for window in _windows(quotable(hit.text))]
     if not candidates or not any(character.isalnum() for character in question):
         return []
-    similar = _cosines if embedder else _shared_words
+    similar = _cosines if encoder else _shared_words
     texts = [" > ".join((hit.title, *hit.heading_path)) + f": {window}" for window, hit in candidates]
     headings = [_heading(hit) for _, hit in candidates]
-    similarity = similar(embedder, question, texts) + _HEADING_SHARE * similar(embedder, question, headings)
+    similarity = similar(encoder, question, texts) + _HEADING_SHARE * similar(encoder, question, headings)
     scores = similarity - _RANK_COST * np.array([hit.rank - 1 for _, hit in candidates])
     best: dict[str, tuple[str, Hit]] = {}
     for index in np.argsort(-scores, kind="stable"):
@@ -63,17 +62,17 @@ def quotable(markdown: str) -> list[str]:
     return [sentence for sentence in found if len(sentence.split()) >= _MIN_WORDS]
 
 
-def _row(row: Row) -> str:
+def _row(row: TableRow) -> str:
     """`first cell: header value, header value`."""
     values = (f"{name} {value}".strip() for name, value in zip(row.header[1:], row.cells[1:], strict=False) if value)
     return f"{row.cells[0]}: {', '.join(values)}" if row.cells else ""
 
 
-def _cosines(embedder: Embedder | None, question: str, texts: Sequence[str]) -> np.ndarray:
-    assert embedder is not None
-    return (embedder.encode_passages(texts) @ embedder.encode_queries([question]).T)[:, 0]
+def _cosines(encoder: Encoder | None, question: str, texts: Sequence[str]) -> np.ndarray:
+    assert encoder is not None
+    return (encoder.encode_passages(texts) @ encoder.encode_queries([question]).T)[:, 0]
 
 
-def _shared_words(_: Embedder | None, question: str, texts: Sequence[str]) -> np.ndarray:
+def _shared_words(_: Encoder | None, question: str, texts: Sequence[str]) -> np.ndarray:
     wanted = set(content_words(question))
     return np.array([len(wanted & set(content_words(text))) / max(1, len(wanted)) for text in texts])

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from acronis_pipeline.errors import GeneratorError
-from acronis_pipeline.pairs.llm_endpoint import client_options, name_of, require_configured, without_key
+from acronis_pipeline.core.errors import GeneratorError
+from acronis_pipeline.core.settings import LlmSettings
+from acronis_pipeline.llm import Prompt, ask_once, name_of, without_key
 from acronis_pipeline.retrieve import Hit
-from acronis_pipeline.settings import LlmSettings
 
 NOT_FOUND = "I could not find this in the documentation."
 _SYSTEM = f"""You answer customers' questions about a product from its documentation.
@@ -26,27 +26,13 @@ def write(question: str, hits: Sequence[Hit], llm: LlmSettings) -> str:
     GeneratorError
         If the endpoint has no model, refuses the key or does not answer.
     """
-    import openai
-
-    model, _ = require_configured(llm)
-    client = openai.OpenAI(**client_options(llm), max_retries=llm.max_retries)
     passages = "\n\n".join(f'<passage number="{hit.rank}">\n{_TAG.sub("", hit.passage)}\n</passage>' for hit in hits)
-    try:
-        completion = client.chat.completions.create(
-            model=model,
-            temperature=0,
-            messages=[
-                {"role": "system", "content": _SYSTEM},
-                {"role": "user", "content": f"{passages}\n\nQuestion: {question}"},
-            ],
-        )
-    except openai.OpenAIError as error:
-        # Not chained: Dagster and log files keep causes, and some servers repeat the key.
-        raise _no_answer(llm, without_key(" ".join(str(error).split()), llm)[:200]) from None
-    # Some servers report trouble with status 200 and a body that the client does not recognise.
-    if not completion.choices:
-        raise _no_answer(llm, "status 200 with no answer in it")
-    return keep_known_citations(completion.choices[0].message.content or "", {hit.rank for hit in hits})
+    prompt = Prompt(_SYSTEM, f"{passages}\n\nQuestion: {question}", answer=None, max_tokens=None)
+    outcome = ask_once(prompt, llm.model_copy(update={"temperature": 0.0}))
+    if outcome.reply is None:
+        words = without_key(" ".join(outcome.words.split()), llm)[:200]
+        raise _no_answer(llm, ": ".join(filter(None, (outcome.failure, words))))
+    return keep_known_citations(outcome.reply.content, {hit.rank for hit in hits})
 
 
 def _no_answer(llm: LlmSettings, reason: str) -> GeneratorError:

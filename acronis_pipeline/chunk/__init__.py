@@ -3,9 +3,7 @@
 Only pages whose content, or whose way of being split, changed are split again; near-duplicates are found over all.
 """
 
-from acronis_pipeline.chunk.health import Health, health
-from acronis_pipeline.chunk.result import ChunkResult
 from acronis_pipeline.chunk.splitter import PageChunk, chunk_page
-from acronis_pipeline.chunk.table import TABLE, VERSION, refresh
+from acronis_pipeline.chunk.table import VERSION, ChunkResult, Health, health, refresh
 
 __all__ = ["TABLE", "VERSION", "ChunkResult", "Health", "PageChunk", "chunk_page", "health", "refresh"]

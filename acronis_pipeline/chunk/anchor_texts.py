@@ -4,15 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import pyarrow as pa
-
-from acronis_pipeline import schemas
 from acronis_pipeline.content import Content
-from acronis_pipeline.crawl.judge.urls import canonical, plain_path
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.store import Store
-
-TABLE = "anchor_texts"
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.crawl.fetching.urls import canonical, plain_path
+from acronis_pipeline.store import Store, tables
 
 
 def rows(content: Content, url: str, forwarded: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -52,7 +47,7 @@ def _file(target: str) -> str | None:
 
 def forwarding(store: Store) -> dict[str, str]:
     """The page that each address finally leads to, for those that redirect or declare another address as their own."""
-    visits = store.read("visits", schemas.VISITS, columns=["url", "target"], where="target IS NOT NULL")
+    visits = store.read(tables.VISITS, columns=["url", "target"], where="target IS NOT NULL")
     hops = dict(zip(*visits.to_pydict().values(), strict=True))
     return {url: _end(url, hops) for url in hops}
 
@@ -67,10 +62,10 @@ def _end(url: str, hops: Mapping[str, str]) -> str:
 
 def update(store: Store, live: Collection[str], sources: Collection[str], fresh: Iterable[Mapping[str, Any]]) -> None:
     """Make the rows of the source pages `fresh`, and retire those of pages that are not live; others stay."""
-    known = {row["anchor_id"]: row for row in store.read(TABLE, schemas.ANCHOR_TEXTS).to_pylist()}
+    known = {row["anchor_id"]: row for row in store.read(tables.ANCHOR_TEXTS).to_pylist()}
     replaced = set(sources)
     wanted = {row["anchor_id"]: row for row in fresh}
     outdated = {key for key, row in known.items() if row["source_url"] in replaced or row["source_url"] not in live}
     changed = [row for key, row in wanted.items() if known.get(key) != row]
-    rows_written = pa.Table.from_pylist(changed, schemas.ANCHOR_TEXTS)
-    store.upsert(TABLE, schemas.ANCHOR_TEXTS, rows_written, delete_keys=outdated - wanted.keys())
+    rows_written = tables.ANCHOR_TEXTS.rows(changed)
+    store.upsert(tables.ANCHOR_TEXTS, rows_written, delete_keys=outdated - wanted.keys())

@@ -7,11 +7,9 @@ import re
 from collections.abc import Sequence
 
 from acronis_pipeline.chunk.blocks import Block, Section, sections
-from acronis_pipeline.chunk.draft import Draft, breadcrumb
-from acronis_pipeline.chunk.overlap import overlapped
-from acronis_pipeline.chunk.packing import Budget, Counter, pack
+from acronis_pipeline.chunk.packing import Budget, Counter, Draft, breadcrumb, overlapped, pack
 from acronis_pipeline.content import Content
-from acronis_pipeline.settings import ChunkSettings
+from acronis_pipeline.core.settings import ChunkSettings
 
 _WORD = re.compile(r"\w")
 _STATEMENT_WORDS = 6

@@ -1,24 +1,62 @@
 """Strategies `recursive` and `page`: what most notebooks do, as baselines to measure the heading-aware one against.
 
 `recursive` cuts the running text at its largest gaps (paragraphs, lines, sentences, words) into at most so many
-characters, headings within the text; `page` leaves it whole. Only the page's title goes before the text.
+characters, headings within the text; `page` leaves it whole. Only the page's title goes before the text. Every code
+fence is whole, wherever the text was cut.
 """
 
 import re
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
-from acronis_pipeline.chunk.draft import Draft, breadcrumb
-from acronis_pipeline.chunk.fences import Fenced
-from acronis_pipeline.chunk.overlap import overlapped
-from acronis_pipeline.chunk.packing import Budget, Counter
+from acronis_pipeline.chunk.packing import Budget, Counter, Draft, breadcrumb, overlapped
 from acronis_pipeline.content import Content
-from acronis_pipeline.content.markdown import Heading, heading_of, lines_with_fences, plain_text
-from acronis_pipeline.settings import ChunkSettings
+from acronis_pipeline.content.markdown import Heading, fence_of, heading_of, lines_with_fences, open_fences, plain_text
+from acronis_pipeline.core.settings import ChunkSettings
 
 _WORD = re.compile(r"\w")
 _SMALLEST_TOKENS = 4
+
+
+class Fenced:
+    """Stretches of one page: code that is cut has its fence, language and all, in each part.
+
+    Parameters
+    ----------
+    max_opening_chars
+        A longer line that opens a fence is repeated as the fence alone.
+    """
+
+    def __init__(self, markdown: str, max_opening_chars: int) -> None:
+        self._markdown, self._max_opening_chars = markdown, max_opening_chars
+        lines = markdown.split("\n")
+        self._opened_before = ["", *open_fences(lines)]
+        self._starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
+
+    def text(self, start: int, end: int) -> str:
+        """The characters from `start` to `end`; a fence with nothing in it is left out."""
+        text = self._markdown[start:end].lstrip("\n")
+        opened = self._opened_before[bisect_right(self._starts, end - len(text)) - 1]
+        lines = text.rstrip("\n").split("\n")
+        before = [opened, *open_fences(lines, opened)]
+        if opened and not before[1]:  # its first line closes the fence
+            opened, lines, before = "", lines[1:], before[1:]
+        if lines and before[-1] and not before[-2]:  # its last line opens one
+            lines, before = lines[:-1], before[:-1]
+        if not any(line.strip() for line in lines):
+            return ""
+        opening = [self._opening(opened)] if opened else []
+        closing = [fence_of(before[-1])] if before[-1] else []
+        return "\n".join([*opening, *lines, *closing])
+
+    def _opening(self, line: str) -> str:
+        """The line that opens a fence, without a list's marker or indent before it."""
+        fence = fence_of(line)
+        opening = line[line.index(fence) :]
+        return opening if len(opening) <= self._max_opening_chars else fence
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ similar is joined transitively. Nothing depends on the order of the passages.
 import re
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import Generic, TypeVar, cast
+from typing import cast
 
+import numpy as np
 import pyarrow as pa
 
 # Scripts written without spaces have no words to a regular expression, so each character counts as one.
@@ -22,8 +23,6 @@ _PERMUTATIONS = 128
 _SHARED_SHARE = 0.5
 _COMMONPLACE = 200
 """A passage on more different pages than this is the site's own boilerplate and says nothing of two pages."""
-
-Item = TypeVar("Item", bound=Hashable)
 
 
 def clusters(passages: Mapping[str, tuple[str, str]], threshold: float) -> dict[str, str]:
@@ -46,15 +45,13 @@ def clusters(passages: Mapping[str, tuple[str, str]], threshold: float) -> dict[
     for chunk_id in sorted(passages):
         members[shingles(*passages[chunk_id])].append(chunk_id)
     sets = sorted(members, key=lambda shingled: members[shingled][0])
-    groups = _Groups(range(len(sets)))
-    for left, right in _candidates(sets, threshold):
-        if groups.root(left) != groups.root(right) and _jaccard(sets[left], sets[right]) >= threshold:
-            groups.join(left, right)
-    smallest: dict[int, str] = {}
-    for index, shingled in enumerate(sets):
-        root = groups.root(index)
-        smallest[root] = min(smallest.get(root, members[shingled][0]), members[shingled][0])
-    return {chunk_id: smallest[groups.root(i)] for i, shingled in enumerate(sets) for chunk_id in members[shingled]}
+    alike = (pair for pair in _candidates(sets, threshold) if _jaccard(sets[pair[0]], sets[pair[1]]) >= threshold)
+    return {
+        chunk_id: members[sets[group[0]]][0]
+        for group in _components(len(sets), alike)
+        for index in group
+        for chunk_id in members[sets[index]]
+    }
 
 
 def page_clusters(chunks: pa.Table) -> dict[str, str]:
@@ -75,23 +72,24 @@ def page_clusters(chunks: pa.Table) -> dict[str, str]:
     copies: dict[frozenset[str], list[str]] = defaultdict(list)
     for url in sorted(pages):
         copies[frozenset(pages[url])].append(url)
-    standing_on: dict[str, list[str]] = defaultdict(list)
-    for found, urls in copies.items():
+    sets = list(copies)  # in the order of their smallest addresses
+    standing_on: dict[str, list[int]] = defaultdict(list)
+    for number, found in enumerate(sets):
         for cluster in found:
-            standing_on[cluster].append(urls[0])
-    telling = [urls for urls in standing_on.values() if 1 < len(urls) <= _COMMONPLACE]
-    shared = Counter(pair for urls in telling for pair in combinations(sorted(urls), 2))
-    groups = _Groups(pages)
-    for urls in copies.values():
-        for url in urls[1:]:
-            groups.join(urls[0], url)
-    for (left, right), count in shared.items():
-        if count >= _SHARED_SHARE * min(len(pages[left]), len(pages[right])):
-            groups.join(left, right)
-    smallest: dict[str, str] = {}
-    for url in sorted(pages):
-        smallest.setdefault(groups.root(url), url)
-    return {url: smallest[groups.root(url)] for url in pages}
+            standing_on[cluster].append(number)
+    telling = [numbers for numbers in standing_on.values() if 1 < len(numbers) <= _COMMONPLACE]
+    shared = Counter(pair for numbers in telling for pair in combinations(numbers, 2))
+    alike = (
+        (left, right)
+        for (left, right), count in shared.items()
+        if count >= _SHARED_SHARE * min(len(sets[left]), len(sets[right]))
+    )
+    return {
+        url: copies[sets[group[0]]][0]
+        for group in _components(len(sets), alike)
+        for number in group
+        for url in copies[sets[number]]
+    }
 
 
 def shingles(text: str, passage: str) -> frozenset[int]:
@@ -126,17 +124,15 @@ def _jaccard(left: frozenset[int], right: frozenset[int]) -> float:
     return shared / (len(left) + len(right) - shared)
 
 
-class _Groups(Generic[Item]):
-    """Disjoint sets (union-find with path halving)."""
+def _components(n: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """The items 0 to n - 1 in groups that pairs join transitively; each group, and the groups, in ascending order."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def __init__(self, items: Iterable[Item]) -> None:
-        self._parent = {item: item for item in items}
-
-    def root(self, item: Item) -> Item:
-        parent = self._parent
-        while parent[item] != item:
-            parent[item] = item = parent[parent[item]]
-        return item
-
-    def join(self, left: Item, right: Item) -> None:
-        self._parent[self.root(right)] = self.root(left)
+    edges = np.array(list(pairs), np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), shape=(n, n))
+    _, labels = connected_components(graph, directed=False)
+    groups: dict[int, list[int]] = {}
+    for item, label in enumerate(labels.tolist()):
+        groups.setdefault(label, []).append(item)
+    return list(groups.values())

@@ -2,15 +2,19 @@
 
 Whole blocks go together while they fit; lists break between items, tables between rows (the header is repeated), code
 between lines (the fence is). An item too long for a passage breaks between its own blocks, its code keeping the fence
-too. Only what does not fit by itself is cut, at sentence boundaries where there are any.
+too. Only what does not fit by itself is cut, at sentence boundaries where there are any. A `Draft` is what a strategy
+makes of a page before passages get an identity; with an overlap, the end of one is repeated at the start of the next.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import ceil
 from typing import Protocol
 
 from acronis_pipeline.chunk.blocks import Block, cells, inner_blocks
+from acronis_pipeline.content import markdown
 
 _FULL_ENOUGH = 0.5
 """A text may end early, at the end of a block, once it holds this share of what would fit."""
@@ -20,6 +24,9 @@ _SHRINK = 0.85
 _SMALLEST = 4
 _JOINTS_TOKENS = 8
 """More than joining prefix, opening, text and closing ever adds to the sum of their tokens."""
+SEPARATOR = " > "
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n+")
+_NO_PROSE = re.compile(r"[|`~]|#{1,6} ")
 
 
 class Counter(Protocol):
@@ -305,3 +312,66 @@ def _without_small_tail(groups: list[list[Piece]], budget: Budget) -> list[list[
             break
         before, tail = before[:-1], moved
     return [*rest, before, tail]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """`path` are the headings that the text stands under, `prefix` is what is embedded before it."""
+
+    path: tuple[str, ...]
+    anchor: str | None
+    prefix: str
+    text: str
+
+    @property
+    def passage(self) -> str:
+        return f"{self.prefix}\n\n{self.text}" if self.prefix else self.text
+
+
+def breadcrumb(title: str, path: Sequence[str], max_tokens: int, counter: Counter) -> str:
+    """ "Title > Heading > Sub", a heading that repeats the name above it left out.
+
+    When too long, without its middle, then with its longest name cut.
+    """
+    names = [name for name in (title, *path) if name]
+    names = [name for above, name in pairwise(["", *names]) if name.casefold() != above.casefold()]
+    while len(names) > 2 and counter.count(SEPARATOR.join(names)) > max_tokens:
+        del names[1]
+    while names and counter.count(SEPARATOR.join(names)) > max_tokens:
+        longest = max(range(len(names)), key=lambda index: len(names[index]))
+        cut = names[longest][: len(names[longest]) * 3 // 4]
+        names[longest] = cut.rsplit(" ", 1)[0] if " " in cut else cut
+        names = [name for name in names if name.strip()]
+    return SEPARATOR.join(names)
+
+
+def overlapped(texts: Sequence[str], overlap_tokens: int, budget: Budget) -> list[str]:
+    """The texts, each after the first with the end of the one before it, wherever that fits the budget."""
+    if overlap_tokens == 0:
+        return list(texts)
+    joined = list(texts[:1])
+    for before, text in pairwise(texts):
+        end = ending(before, overlap_tokens, budget.counter)
+        both = f"{end}\n\n{text}"
+        joined.append(both if end and budget.fits(both) else text)
+    return joined
+
+
+def ending(text: str, max_tokens: int, counter: Counter) -> str:
+    """The last whole sentences within `max_tokens`; of a sentence that is longer by itself, its last words.
+
+    Empty where the text ends in a table or in code: a table repeats its header instead, and half of a command misleads.
+    """
+    lines = markdown.split(text)[0].rstrip().split("\n")
+    first = len(lines)
+    while first and lines[first - 1].strip() and not _NO_PROSE.match(lines[first - 1].lstrip()):
+        first -= 1
+    units = [unit for unit in _SENTENCE_END.split("\n".join(lines[first:])) if unit.strip()]
+    if not units:
+        return ""
+    if counter.count(units[-1]) > max_tokens:
+        units = units[-1].split()
+    kept: list[str] = []
+    while units and counter.count(" ".join([units[-1], *kept])) <= max_tokens:
+        kept.insert(0, units.pop())
+    return " ".join(kept)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from acronis_pipeline.chunk.blocks import Block, spans
 from acronis_pipeline.content import Content
 from acronis_pipeline.content.markdown import heading_of, lines_with_fences, normalised
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.core.hashing import digest
 
 VERSION = "1"
 """Raise it when the keys of paragraphs change."""

@@ -1,27 +1,57 @@
 """Splitting one page into passages: nothing lost, ids that say what a passage is, tokens counted as they are embedded.
 
 The budget is counted on what is embedded, "Title > Heading > Sub" included, with the embedding model's own tokenizer,
-because an encoder truncates in silence. How a page is cut is a strategy: `by_heading` or one of `by_size`.
+because an encoder truncates in silence. How a page is cut is a strategy: `by_heading` or one of `by_size`. A passage of
+a paged document (a PDF) is anchored at the page where its text begins, `manual.pdf#page=7`.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from acronis_pipeline.chunk import by_heading, by_size
-from acronis_pipeline.chunk.draft import SEPARATOR, Draft
-from acronis_pipeline.chunk.packing import Counter, Remembering
-from acronis_pipeline.chunk.pages import CounterOfShown, page_anchors
-from acronis_pipeline.content import Content, page_starts
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.settings import ChunkSettings
+from acronis_pipeline.chunk.packing import SEPARATOR, Counter, Draft, Remembering
+from acronis_pipeline.content import Content, markdown
+from acronis_pipeline.content import markdown as markdown_text
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.settings import ChunkSettings
 
+_WORD = re.compile(r"\w")
 Strategy = Callable[[str, Content, ChunkSettings, Counter], list[Draft]]
-
 STRATEGIES: dict[str, Strategy] = {
     "headings": by_heading.drafts,
     "recursive": by_size.recursive_drafts,
     "page": by_size.page_drafts,
 }
+
+
+class CounterOfShown:
+    """Counts tokens as if the marks of page starts were not there."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+
+    def count(self, text: str) -> int:
+        return self._counter.count(markdown.split(text)[0])
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        return self._counter.count_many([markdown.split(text)[0] for text in texts])
+
+
+def page_anchors(marked: Sequence[str]) -> tuple[list[str], list[str | None]]:
+    """The passages of one document, in order and with their marks, without them; and the anchor of each."""
+    texts: list[str] = []
+    anchors: list[str | None] = []
+    page: int | None = None
+    for passage in marked:
+        text, starts = markdown.split(passage)
+        for start in starts:
+            if not _WORD.search(text[: start.offset]):  # only a list's marker or a table's edge before it
+                page = start.number
+        anchors.append(f"page={page}" if page else None)
+        texts.append(text)
+        page = max((start.number for start in starts), default=page)
+    return texts, anchors
 
 
 @dataclass(frozen=True)
@@ -44,7 +74,7 @@ def chunk_page(content: Content, url: str, options: ChunkSettings, counter: Coun
 
     The same content gives the same chunk ids; a text that stands twice under one heading gets an id of its own.
     """
-    markdown = page_starts.join(content.markdown, content.page_starts)
+    markdown = markdown_text.join(content.markdown, content.page_starts)
     counter = Remembering(counter)
     counting = CounterOfShown(counter) if content.page_starts else counter
     drafts = STRATEGIES[options.strategy](markdown, content, options, counting)

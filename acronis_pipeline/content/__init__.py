@@ -9,21 +9,11 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser
 
-from acronis_pipeline.content import (
-    boilerplate,
-    faq,
-    main_element,
-    metadata,
-    page_starts,
-    references,
-    restructure,
-    tabs,
-)
-from acronis_pipeline.content.markdown import Heading, normalised, to_markdown, with_headings
-from acronis_pipeline.content.page_starts import PageStart
-from acronis_pipeline.content.references import Reference
-from acronis_pipeline.content.title import page_title
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.content import boilerplate, faq, main_element, metadata, restructure, widgets
+from acronis_pipeline.content import markdown as markdown_text
+from acronis_pipeline.content.markdown import Heading, PageStart, normalised, to_markdown, with_headings
+from acronis_pipeline.content.metadata import Reference, page_title
+from acronis_pipeline.core.hashing import digest
 
 __all__ = ["VERSION", "Content", "Heading", "PageStart", "Reference", "extract"]
 
@@ -82,14 +72,14 @@ def extract(html: str, *, url: str, selector: str | None = None) -> Content:
     """
     tree = LexborHTMLParser(html)
     page = metadata.read(tree, url)
-    paged = tree.body is not None and page_starts.mark(tree.body)
+    paged = tree.body is not None and markdown_text.mark(tree.body)
     if page.forwards:
         markdown, headings, method, found = "", (), "forward", ()
     else:
         markdown, headings, method, found = _main_content(tree, url, selector)
     markdown, starts = normalised(markdown), ()
     if paged:
-        markdown, starts = page_starts.split(markdown)
+        markdown, starts = markdown_text.split(markdown)
     return Content(
         title=page_title(page, headings, url),
         language=page.language,
@@ -109,11 +99,11 @@ def _main_content(
     tree: LexborHTMLParser, url: str, selector: str | None
 ) -> tuple[str, tuple[Heading, ...], str, tuple[Reference, ...]]:
     entries = faq.entries(tree)  # before scripts are removed
-    tabs.name_panels(tree)  # before the names go as navigation
+    widgets.name_panels(tree)  # before the names go as navigation
     boilerplate.remove(tree, keep=main_element.claimed(tree, selector))
     anchors = restructure.restructure(tree)
     found = main_element.find(tree, selector)
-    links = references.read(found.nodes, metadata.base_address(tree, url))
+    links = metadata.references(found.nodes, metadata.base_address(tree, url))
     restructure.unlink(tree)
     markdown, headings = with_headings(to_markdown(found.html), anchors) if found.nodes else ("", ())
     method = found.method

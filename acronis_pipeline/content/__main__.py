@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from acronis_pipeline.content import Content, extract
 from acronis_pipeline.content.extractor import ExtractionError
-from acronis_pipeline.errors import AcronisPipelineError
+from acronis_pipeline.core.errors import AcronisPipelineError
 
 _MAX_MEMORY_BYTES = 4 * 1024**3
 

@@ -1,15 +1,150 @@
 """Removing from a parsed page what is not its content: navigation, banners, footers, widgets, link lists.
 
-Each rule only looks at elements that are still there. Elements are destroyed after a rule has looked at all of them:
-selectolax nodes below a destroyed one point to freed memory.
+Class names, ids, roles and stock phrases that mark clutter were collected from the markup of MkDocs Material,
+Docusaurus, Sphinx, Hugo Docsy, GitBook, VitePress, Zendesk, Confluence, OneTrust and Bootstrap sites. Each rule only
+looks at elements that are still there. Elements are destroyed after a rule has looked at all of them: selectolax nodes
+below a destroyed one point to freed memory.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from acronis_pipeline.content import clutter
 from acronis_pipeline.content.elements import HEADING_TAGS, HEADINGS, ancestors, outermost
+
+TAGS = frozenset(
+    {
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "iframe",
+        "object",
+        "embed",
+        "canvas",
+        "svg",
+        "nav",
+        "footer",
+        "dialog",
+        "select",
+        "option",
+        "input",
+        "textarea",
+        "video",
+        "audio",
+        "map",
+    }
+)
+"""Elements that never hold main content. `header`, `aside`, `form` and `button` sometimes do."""
+
+ROLES = frozenset(
+    {
+        "navigation",
+        "banner",
+        "contentinfo",
+        "search",
+        "complementary",
+        "dialog",
+        "alertdialog",
+        "menu",
+        "menubar",
+        "toolbar",
+        "tablist",
+    }
+)
+
+_PREFIX = (
+    r"(?:(?:site|page|article|docs?|md|theme|global|main|post|content|app|block|nav|footer|header|vp|bd|js|c|o|m)"
+    r"[-_]+)*"
+)
+_SUFFIX = (
+    r"(?:[-_]+(?:container|wrapper|wrap|list|block|section|box|bar|widget|nav|inner|area|items?|links?|content|menu|left"
+    r"|right|primary|secondary|panel|title|header|button|btn|form|text|topics?|articles?|posts?|pages?|mobile|desktop))*"
+)
+_NAMES = (
+    r"breadcrumbs?|crumbs|skip(?:[-_]?(?:to[-_]?content|link|nav))?|headerlink|hash-?link|header-?anchor|permalink"
+    r"|nav(?:igation|bar)?|side-?nav|side-?bar|pagination|pager|paginator|prev-?next|next-?prev|previous-?next"
+    r"|toc|table-?of-?contents|on-?this-?page|in-?this-?article|related|see-?also|recommended|feedback|page-?feedback"
+    r"|helpful|was-?this-?(?:page-?)?helpful|rating|share|sharing|social|newsletter|subscribe|promo|advert(?:isement)?|ads?"
+    r"|edit-?(?:this-?)?(?:page|link|url|on-?github)|page-?meta|last-?(?:updated?|modified)|git-?revision-?date.*"
+    r"|copy-?(?:btn|button|code|page)?|clipboard|btn-?clipboard|back-?to-?top|scroll-?to-?top|disqus(?:_thread)?|comments?"
+    r"|byline|author|meta|meta-?data|meta-?group|version-?badge|popup-?body|mctextpopupbody"
+    r"|sr-?only|visually-?hidden|screen-?reader-?text|announcement|announce|modal|popup|pop-?over|lightbox|tooltip"
+    r"|search|version-?(?:switcher|selector|banner|warning)|(?:language|locale|edition)-?(?:switcher|selector|picker)"
+    r"|source-?file|linenos|line-?numbers?|gutter|footer|site-?footer|no-?print"
+)
+NAMES = re.compile(rf"{_PREFIX}(?:{_NAMES}){_SUFFIX}")
+"""Class names; a whole name must match, so that `has-sidebar` or `with-toc` on a layout element does not."""
+
+CONSENT = re.compile(r"(?:.*[-_])?(?:cookies?|consent|gdpr|onetrust|cookiebot|cybotcookiebot\w*|ccpa)(?:[-_].*)?")
+"""Consent notices go however large they are; on a short page they are larger than the content."""
+
+IDS = re.compile(
+    rf"(?:{_PREFIX}(?:breadcrumbs?|side-?bar|toc|table-?of-?contents|on-?this-?page|feedback|page-?nav|nav(?:igation|bar)?"
+    rf"|footer|site-?footer|disqus_thread|search|skip-?link){_SUFFIX}"
+    r"|(?:cookie|consent)[-_]?(?:banner|notice|bar|popup|modal|message|consent|manager)|onetrust[-_].*|cybotcookiebot\w*)"
+)
+"""Narrower than class names: headings and sections have ids made of their own words."""
+
+ADMONITION = re.compile(
+    r"\b(?:note|tip|hint|info|warning|caution|danger|important|attention|admonition|callout|aside--\w+"
+    r"|starlight-aside)\b"
+)
+"""An `aside` of this class is content."""
+
+COLLAPSED = re.compile(
+    r"accordion|collaps|expand|tab|faq|answer|panel|toggle|details|disclosure|content", re.IGNORECASE
+)
+"""What is hidden at first under such a class is content that a click shows."""
+
+_DATE = r"[\w,./:\s+-]{4,50}"
+_THIS = r"(?:was|is|did) this (?:page|article|information|topic|answer|document|content|help)?"
+PHRASES = re.compile(
+    r"skip to (?:main )?content|skip to navigation|back to top|(?:go )?to top|on this page"
+    r"|in this (?:article|page|topic)|edit (?:(?:this )?(?:page|article)|on git(?:hub|lab))(?: on git(?:hub|lab))?"
+    r"|(?:view|show) (?:page )?source(?: code)?|copied!?|copy(?: (?:page|link|url|code|to clipboard|permalink))?"
+    r"|print(?: (?:this )?(?:page|article))?|share(?: this)?(?: (?:page|article))?|(?:download|save) (?:as )?pdf"
+    r"|report (?:an issue|a problem)(?: with this page)?|suggest (?:an )?edits?"
+    r"|(?:send|give|leave) (?:us )?feedback|loading(?:\.\.\.|…)?"
+    rf"|(?:this page was )?(?:last|page last) (?:updated?|modified|edited|reviewed|changed)(?: on| at|:)?\s*{_DATE}"
+    rf"|(?:updated|published|posted|modified)(?: on|:)\s*{_DATE}"
+    rf"|{_THIS}\s?(?:helpful|help|help you|useful)(?: to you)?\??(?:\s*(?:yes|no|👍|👎|\W))*"
+    r"|(?:updated |posted |last updated )?(?:about )?(?:an?|\d+) (?:minute|hour|day|week|month|year)s? ago"
+    r"|rate this (?:page|article|topic).{0,40}|thank(?:s| you) for your feedback.{0,80}|\d+ min(?:ute)?s? read"
+    r"|\d+ out of \d+ found this helpful",
+    re.IGNORECASE,
+)
+"""A short block that says only this is a widget, whatever its class."""
+
+CALL_TO_ACTION = re.compile(
+    r"(?:learn|read|find out|see|show|view|discover) more(?: details)?|view all|show less"
+    r"|(?:try|buy|order|download) (?:it )?now|try (?:it )?(?:for )?free|(?:start )?(?:your )?free trial"
+    r"|(?:sign up|get started)(?: now| free| for free)?|contact (?:us|sales)|(?:request|book) a demo"
+    r"|open topic with navigation",
+    re.IGNORECASE,
+)
+"""A link that stands alone and says only this leads elsewhere; within a sentence it is part of the sentence."""
+
+FEEDBACK_QUESTION = re.compile(
+    rf"{_THIS}\s?(?:helpful|help|help you|useful).*|how (?:can|could) we improve.*"
+    r"|rate this (?:page|article|topic).*|still need help\??|have more questions\?.*",
+    re.IGNORECASE,
+)
+
+RELATED_HEADING = re.compile(
+    r"(?:related|recommended|similar|more)\s(?:links|articles|topics|pages|content|information|documentation|reading|resources"
+    r"|posts|guides|tasks|concepts|questions)|see also|further reading|read more|you (?:may|might) also (?:like|want).*"
+    r"|recently viewed(?: articles)?|articles in this section|popular articles",
+    re.IGNORECASE,
+)
+"""A section under such a heading goes if it is nothing but links; with prose in it, it stays."""
+
+CONTENTS_HEADING = re.compile(
+    r"(?:table of |page )?contents|on this page|in this (?:article|page|topic|section|guide)|jump to|quick links",
+    re.IGNORECASE,
+)
+
 
 _SHORT_TAGS = HEADING_TAGS - {"h1"} | {"p", "div", "section", "figcaption"}
 _CONTROL_TAGS = frozenset({"a", "label", "small", "span", "time"})
@@ -88,21 +223,21 @@ def _in_headings(body: LexborNode) -> set[int]:
 
 
 def _never_content(node: LexborNode) -> bool:
-    return node.tag in clutter.TAGS or (node.attributes.get("role") or "").strip().lower() in clutter.ROLES
+    return node.tag in TAGS or (node.attributes.get("role") or "").strip().lower() in ROLES
 
 
 def _clutter_by_tag(node: LexborNode) -> bool:
     tag, attributes = node.tag or "", node.attributes
     classes = attributes.get("class") or ""
     if tag == "aside":
-        return not clutter.ADMONITION.search(classes)
+        return not ADMONITION.search(classes)
     if tag == "header":
         return not node.css_first("h1, h2")
     if tag == "button":
         return not _is_disclosure(node)
     if tag == "form":
         return not node.css_first("h1, h2, main, article")
-    return _is_hidden(attributes) and not clutter.COLLAPSED.search(classes) and attributes.get("role") != "tabpanel"
+    return _is_hidden(attributes) and not COLLAPSED.search(classes) and attributes.get("role") != "tabpanel"
 
 
 def _is_disclosure(button: LexborNode) -> bool:
@@ -134,14 +269,14 @@ def _named_as_clutter(body: LexborNode, kept: set[int]) -> list[LexborNode]:
 
 def _is_consent_or_frame(node: LexborNode) -> bool:
     classes = _classes(node)
-    if any(clutter.CONSENT.fullmatch(name) for name in classes):
+    if any(CONSENT.fullmatch(name) for name in classes):
         return True
     made_of_words = node.tag in {"section", "a", "span", "dt"} or "section" in classes
-    return not made_of_words and bool(clutter.IDS.fullmatch((node.attributes.get("id") or "").lower()))
+    return not made_of_words and bool(IDS.fullmatch((node.attributes.get("id") or "").lower()))
 
 
 def _has_clutter_class(node: LexborNode) -> bool:
-    return any(clutter.NAMES.fullmatch(name) for name in _classes(node))
+    return any(NAMES.fullmatch(name) for name in _classes(node))
 
 
 def _classes(node: LexborNode) -> Sequence[str]:
@@ -158,7 +293,7 @@ def _contents_lists(body: LexborNode) -> list[LexborNode]:
             continue
         doomed.append(node)
         before = _previous_element(node)
-        if before is not None and clutter.CONTENTS_HEADING.fullmatch(_phrase(before)):
+        if before is not None and CONTENTS_HEADING.fullmatch(_phrase(before)):
             doomed.append(before)
     return doomed
 
@@ -167,7 +302,7 @@ def _feedback_sections(body: LexborNode) -> list[LexborNode]:
     """A heading that asks for feedback, with the short answers below it."""
     doomed: list[LexborNode] = []
     for heading in body.css("h2, h3, h4, h5, h6"):
-        if clutter.FEEDBACK_QUESTION.fullmatch(_phrase(heading)):
+        if FEEDBACK_QUESTION.fullmatch(_phrase(heading)):
             below = _section_below(heading)
             doomed += [heading, *(below if sum(map(words, below)) < 60 else [])]
     return doomed
@@ -180,7 +315,7 @@ def _stock_phrases(body: LexborNode, kept: set[int]) -> list[LexborNode]:
         for node in _elements(body)
         if (node.tag in _SHORT_TAGS or (_is_control(node) and node.mem_id not in in_headings))
         and node.mem_id not in kept
-        and clutter.PHRASES.fullmatch(_phrase(node))
+        and PHRASES.fullmatch(_phrase(node))
     ]
 
 
@@ -189,7 +324,7 @@ def _calls_to_action(body: LexborNode) -> list[LexborNode]:
     return [
         link
         for link in body.css("a")
-        if clutter.CALL_TO_ACTION.fullmatch(_phrase(link))
+        if CALL_TO_ACTION.fullmatch(_phrase(link))
         and link.mem_id not in in_headings
         and (_is_control(link) or (link.parent is not None and _phrase(link.parent) == _phrase(link)))
     ]
@@ -204,7 +339,7 @@ def _is_control(node: LexborNode) -> bool:
 def _related_sections(body: LexborNode) -> list[LexborNode]:
     doomed: list[LexborNode] = []
     for heading in body.css("h2, h3, h4, h5, h6"):
-        if not clutter.RELATED_HEADING.fullmatch(_phrase(heading)):
+        if not RELATED_HEADING.fullmatch(_phrase(heading)):
             continue
         below = _section_below(heading)
         total = sum(map(words, below))

@@ -9,7 +9,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 from acronis_pipeline.content.boilerplate import words
 from acronis_pipeline.content.elements import ancestors, outermost
 from acronis_pipeline.content.markdown import Heading, with_headings, without_marks
-from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.core.errors import SettingsError
 
 _MAIN = "main, [role=main]"
 _CONTAINERS = (

@@ -1,13 +1,19 @@
-"""HTML to Markdown, and the headings of the result with the anchors they had in the page.
+"""HTML to Markdown, and where its headings and a PDF's pages stand in it.
 
-Each heading carries a mark through the conversion (private-use characters around its number), so that a heading of the
-Markdown and its anchor are matched exactly, whatever the converter does with headings in tables, links or lists.
+Headings and page starts travel through the conversion as private-use characters, so they are found again whatever the
+converter does. A heading's mark is its number between two characters: heading and anchor are matched exactly, in
+tables, links or lists too. A page start is one character, glued to the word after it: it stays in its place and cannot
+be torn apart, whatever is done to the text on the way.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from selectolax.lexbor import LexborNode
+
+_FIRST = 0xF0000
+_MARK = re.compile("[\U000f0000-\U000fffff]")
 MARK = "\ue000{}\ue001"
 _MARKED = re.compile("\ue000(\\d+)\ue001")
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
@@ -20,6 +26,44 @@ _HEADING_MARK = re.compile(r"[ \t]*(?:\[¶\]\([^)]*\)|¶)[ \t]*$")
 _EMPTY_LINK = re.compile(r"(?<![!`\\])\[[ \t]*\]\((?:https?:|[/#.])[^()\s]*\)")
 """What stays of a linked image, a build badge for one, once the image is gone."""
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!>|~<])")
+
+
+@dataclass(frozen=True)
+class PageStart:
+    """`offset` in characters of the Markdown at which the text of page `number` begins."""
+
+    offset: int
+    number: int
+
+
+def mark(body: LexborNode) -> bool:
+    """Replace the `<span data-page=…>` that `content.pdf` writes by marks; False if there are none."""
+    spans = body.css("span[data-page]")
+    for span in spans:
+        number = span.attributes.get("data-page") or ""
+        if number.isdecimal() and len(number) <= 4:
+            span.insert_before(chr(_FIRST + int(number)))
+        span.decompose()
+    return bool(spans)
+
+
+def split(marked: str) -> tuple[str, tuple[PageStart, ...]]:
+    """Text without its marks, and where they stood."""
+    starts = [
+        PageStart(match.start() - n_before, ord(match[0]) - _FIRST)
+        for n_before, match in enumerate(_MARK.finditer(marked))
+    ]
+    return _MARK.sub("", marked), tuple(starts)
+
+
+def join(text: str, starts: Sequence[PageStart]) -> str:
+    """Text with its marks back in place; `split` undoes it."""
+    pieces: list[str] = []
+    begin = 0
+    for start in starts:
+        pieces += [text[begin : start.offset], chr(_FIRST + start.number)]
+        begin = start.offset
+    return "".join([*pieces, text[begin:]])
 
 
 @dataclass(frozen=True)

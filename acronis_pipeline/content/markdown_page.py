@@ -15,8 +15,8 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from acronis_pipeline.content.html_document import html_document
 from acronis_pipeline.content.markdown import lines_with_fences
+from acronis_pipeline.content.plain_text import html_document
 
 __all__ = ["to_html"]
 

@@ -1,11 +1,41 @@
-"""What the whole page says about itself, read before anything is removed from it."""
+"""What a page says about itself and where it leads: title, language, robots, links, and the words of its links.
+
+`read` looks at the whole page before anything is removed from it. `page_title` takes the site's name off the title.
+`references` are links within the main content with the words that people wrote for them: short descriptions of what
+they lead to.
+"""
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from acronis_pipeline.content.markdown import Heading
+
+_LINK_TEXT_MAX_CHARS = 160
+_SAYS_NOTHING = re.compile(
+    r"(?:click |tap |see |look |read |go |right |over |available |found )?(?:it |more )?(?:here|there|this|that|now)"
+    r"|(?:this |that |the |our )?"
+    r"(?:page|link|article|section|topic|document|guide|post|site|website|example|image|file)s?"
+    r"|(?:learn|read|find out|see|show|view|discover|know)(?: it)?(?: more| details| all)?"
+    r"(?: here| details| information)?"
+    r"|(?:for )?(?:more|further|additional)(?: details| info(?:rmation)?| about this)?|details|continue(?: reading)?"
+    r"|source|next|prev(?:ious)?|back|top|home|up|edit|download|above|below|first|second|last|yes|no|ok|start|open|close",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(
+    r"\w+://|www\.|mailto:|\S+@\S+\.\w|(?:[\w-]+\.)+(?:com|org|net|io|dev|gov|edu)\b|\S*/\S*/\S*$|\.{0,2}/"
+)
+_FILE_NAME = re.compile(r"\S+\.(?:html?|md|pdf|php|aspx?|png|jpe?g|gif|svg|zip|gz)")
+_LETTERS = re.compile(r"[^\W\d_]{2}")
+_UNSPACED_LETTER = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_SEPARATOR = re.compile(r"\s+(?:[|·•»«:>–—-]|::)\s+")
+_SITE_WORDS = re.compile(
+    r"\b(?:docs?|documentation|help cent(?:er|re)|support|knowledge ?base|kb|wiki|blog|portal|official site)\b",
+    re.IGNORECASE,
+)
 _FORWARD = re.compile(r"\s*[0-5](?:\.\d*)?\s*[;,]\s*url\s*=\s*['\"]?([^'\"]+)", re.IGNORECASE)
 
 
@@ -119,3 +149,89 @@ def absolute(base: str, href: str | None) -> str | None:
         return target if parts.scheme in {"http", "https"} and parts.hostname else None
     except ValueError:  # "http://[": what a browser would not follow either
         return None
+
+
+def page_title(page: PageMetadata, headings: Sequence[Heading], url: str) -> str:
+    """The page's own h1 where there is one, else its `<title>` without the site name, else words of its address."""
+    for heading in headings:
+        if heading.level == 1:
+            return heading.text
+    short = without_site_name(page.title or page.og_title, site_name=page.site_name, host=urlsplit(url).hostname or "")
+    # A logo is often an h1 too, but it does not stand at the front of every page's title.
+    if page.heading and short.casefold().startswith(page.heading.casefold()):
+        return page.heading
+    return short or page.heading or _from_address(url)
+
+
+def without_site_name(title: str, *, site_name: str, host: str) -> str:
+    """Strip a leading or trailing part that names the site, as in "Restore a disk | Example Docs"."""
+    separators = _SEPARATOR.findall(title)
+    parts = _SEPARATOR.split(title)
+    if len(parts) == 1:
+        return title.strip()
+    if _names_site(parts[-1], site_name, host) or (separators[-1].strip() in {"|", "·", "•"} and not site_name):
+        return title[: title.rindex(separators[-1] + parts[-1])].strip()
+    if _names_site(parts[0], site_name, host):
+        return title[len(parts[0]) + len(separators[0]) :].strip()
+    return title.strip()
+
+
+def _names_site(part: str, site_name: str, host: str) -> bool:
+    if site_name:
+        return part.casefold().strip() == site_name.casefold()
+    squeezed = re.sub(r"\W", "", part).casefold()
+    labels = [label for label in host.casefold().split(".")[:-1] if len(label) > 3]
+    return bool(_SITE_WORDS.search(part)) or any(label.replace("-", "") in squeezed for label in labels)
+
+
+def _from_address(url: str) -> str:
+    parts = urlsplit(url)
+    names = [name for name in parts.path.split("/") if name and not name.startswith("index.")]
+    if not names:
+        return parts.hostname or ""
+    return " ".join(re.split(r"[-_]+", unquote(names[-1]).rsplit(".", 1)[0])).strip().capitalize()
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A link: its absolute `target` and the `fragment` in it, the words it shows, and its `title` attribute."""
+
+    target: str
+    fragment: str | None
+    text: str
+    title: str | None
+
+
+def references(nodes: Iterable[LexborNode], base: str) -> tuple[Reference, ...]:
+    """References within the elements that hold the content, in order, each once.
+
+    Left out are links whose text describes nothing: "here", "read more", addresses, file names, numbers, images.
+    """
+    found: dict[Reference, None] = {}
+    for node in nodes:
+        for link in node.css("a[href]"):
+            href = link.attributes["href"] or ""
+            target = absolute(base, href) or _in_the_same_folder(base, href)
+            text = " ".join(link.text().split()).strip(" .,:;»›→¶#")
+            if target is None or not describes(text):
+                continue
+            title = " ".join((link.attributes.get("title") or "").split())
+            own_words = title if describes(title) and title.casefold() != text.casefold() else None
+            found[Reference(target, urlsplit(urljoin(base, href.strip())).fragment or None, text, own_words)] = None
+    return tuple(found)
+
+
+def _in_the_same_folder(base: str, href: str) -> str | None:
+    """`href` resolved against a local file; None if it leads elsewhere, or the page is none."""
+    try:
+        target = urldefrag(urljoin(base, href.strip())).url
+    except ValueError:
+        return None
+    return target if base.startswith("file:") and target.startswith("file:") else None
+
+
+def describes(text: str) -> bool:
+    """Whether the text of a link says what stands at its target."""
+    if not text or len(text) > _LINK_TEXT_MAX_CHARS or not (_LETTERS.search(text) or _UNSPACED_LETTER.search(text)):
+        return False
+    return not (_SAYS_NOTHING.fullmatch(text) or _ADDRESS.match(text) or _FILE_NAME.fullmatch(text))

@@ -1,13 +1,13 @@
-"""A page of plain text as HTML that `extract` reads like any other: paragraphs, lists, and the rest as it stands."""
+"""A page of plain text as HTML that `extract` reads like any other: paragraphs, lists, and the rest as it stands.
+
+`html_document` makes the document, for pages of other formats too: `extract` finds their content in `main`.
+"""
 
 import re
 from collections.abc import Iterator
 from html import escape
 
-from acronis_pipeline.content.html_document import html_document
-
 __all__ = ["is_log", "to_html"]
-
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _BULLET = re.compile(r"^[ \t]*(?:[-*+•o]|\d{1,3}[.)])[ \t]+(?=\S)")
 _COLUMNS = re.compile(r"\S(?: {3,}|\t+)\S")
@@ -17,6 +17,17 @@ _TIME_STAMP = re.compile(
 )
 _MAX_TITLE_CHARS = 80
 _MIN_LOG_LINES = 20
+
+
+def html_document(*, title: str, body: str, heading: str = "", language: str = "", hidden: bool = False) -> str:
+    """`body` is HTML; `heading` goes before it as the page's h1; a `hidden` page asks not to be indexed."""
+    lang = f' lang="{escape(language)}"' if language else ""
+    robots = "<meta name=robots content=noindex>" if hidden else ""
+    h1 = f"<h1>{escape(heading)}</h1>\n" if heading else ""
+    return (
+        f"<!doctype html>\n<html{lang}><head><meta charset=utf-8><title>{escape(title)}</title>{robots}</head>"
+        f"<body><main>\n{h1}{body}\n</main></body></html>"
+    )
 
 
 def to_html(text: str) -> str:

@@ -9,7 +9,7 @@ from html import escape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from acronis_pipeline.content import admonitions, tables
+from acronis_pipeline.content import tables, widgets
 from acronis_pipeline.content.elements import (
     HEADING_TAGS,
     HEADINGS,
@@ -45,7 +45,7 @@ def restructure(tree: LexborHTMLParser) -> tuple[str | None, ...]:
         return ()
     _headings_without_permalinks(body)
     _without_footnote_marks(body)
-    admonitions.to_paragraphs(tree, body)
+    widgets.to_paragraphs(tree, body)
     _questions_to_headings(tree, body)
     _buttons_to_headings(tree, body)
     _details_to_sections(tree, body)

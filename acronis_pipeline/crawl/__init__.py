@@ -1,8 +1,8 @@
 """raw_pages: from a website to the `pages` table, politely and again and again.
 
-`crawl` takes in what changed since the last time; `watch.probe.probe` says cheaply whether there is anything to take
-in. A crawl gets answers (`site`), tells what they are (`judge`), goes from one to the next (`walk`) and remembers
-(`memory`); `watch` looks for changes between crawls, `inspect` shows what became of it all.
+`crawl` takes in what changed since the last time; `watching.probe.probe` says cheaply whether there is anything to take
+in. A crawl asks (`fetching`), tells what the answers are (`judging`), remembers (`memory`) and goes on from one page to
+the next (`running`); `watching` looks for changes between crawls, `inspecting` shows what became of it all.
 """
 
 from collections.abc import Collection
@@ -10,15 +10,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from acronis_pipeline import schemas
+from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.crawl.fetching.sitemap import resolved
 from acronis_pipeline.crawl.memory import journal
-from acronis_pipeline.crawl.memory.tables import PAGES
-from acronis_pipeline.crawl.result import CrawlResult
-from acronis_pipeline.crawl.site.source import resolved
-from acronis_pipeline.crawl.walk.course import Course
-from acronis_pipeline.crawl.walk.plan import History
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.memory.plan import CrawlResult, History
+from acronis_pipeline.crawl.running.crawl_run import CrawlRun
+from acronis_pipeline.store import Store, tables
 
 __all__ = ["VERSION", "CrawlResult", "crawl", "last_site_version", "live_pages"]
 
@@ -63,12 +60,12 @@ def crawl(
         another crawl is at work on the folder. Its pages stay as they were.
     """
     with journal.opened(journal_dir) as opened:
-        return Course(store, resolved(site), opened, only=only, accept_vanished=accept_vanished).run()
+        return CrawlRun(store, resolved(site), opened, only=only, accept_vanished=accept_vanished).run()
 
 
 def live_pages(store: Store, columns: list[str] | None = None) -> pa.Table:
-    """Pages that exist as far as we know (`schemas.PAGES`, or some of its columns); no rows before the first crawl."""
-    return store.read(PAGES, schemas.PAGES, columns=columns, where="gone_at IS NULL")
+    """Pages that exist as far as we know (`tables.PAGES`, or some of its columns); no rows before the first crawl."""
+    return store.read(tables.PAGES, columns=columns, where="gone_at IS NULL")
 
 
 def last_site_version(store: Store) -> str | None:

@@ -1,5 +1,4 @@
-"""The Dagster side: one file per asset with its checks; jobs, schedule and the sensor of the site in `automation`,
-that of the passages in `retraining`.
+"""The Dagster side: one file per asset with its checks, the jobs, schedule and sensors in `automation`.
 
 No other package imports dagster; assets read inputs, call one domain function and report.
 """
@@ -9,8 +8,9 @@ from typing import Any
 
 import dagster as dg
 
-from acronis_pipeline.defs import (
-    automation,
+from acronis_pipeline.core.settings import Settings
+from acronis_pipeline.defs import automation
+from acronis_pipeline.defs.assets import (
     champion,
     chunks,
     eval_report,
@@ -18,11 +18,10 @@ from acronis_pipeline.defs import (
     gold_questions,
     lancedb_index,
     raw_pages,
-    retraining,
     synthetic_pairs,
 )
-from acronis_pipeline.defs.resources import build_resources
-from acronis_pipeline.settings import Settings
+from acronis_pipeline.defs.resources import RECIPES, build_resources
+from acronis_pipeline.finetune.recipe import recipe_names
 
 _STAGES = [
     raw_pages,
@@ -37,13 +36,21 @@ _STAGES = [
 
 
 def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """Everything Dagster loads, for these settings; `resources` replaces some of the resources, for tests."""
+    """Everything Dagster loads, for these settings; `resources` replaces some of the resources, for tests.
+
+    Recipes are the files that are packaged or in the folder that `recipes_dir` names: a new one shows after a reload.
+    """
+    recipes = dg.StaticPartitionsDefinition(recipe_names(settings.recipes_dir))
+
+    def with_recipes(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec.replace_attributes(partitions_def=recipes) if spec.partitions_def == RECIPES else spec
+
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(_STAGES, include_specs=True),
+        assets=dg.map_asset_specs(with_recipes, dg.load_assets_from_modules(_STAGES, include_specs=True)),
         asset_checks=dg.load_asset_checks_from_modules(_STAGES),
         jobs=[automation.full_pipeline, automation.index_refresh],
         schedules=[automation.build_schedule(settings)],
-        sensors=[automation.build_sensor(settings), retraining.build_sensor(settings)],
+        sensors=[automation.build_site_sensor(settings), automation.build_retraining_sensor(settings)],
         resources={**build_resources(settings), **(resources or {})},
         executor=dg.in_process_executor if settings.executor == "in_process" else dg.multiprocess_executor,
     )

@@ -1,27 +1,45 @@
-"""Jobs, the nightly schedule and the sensor that notices changes of the site."""
+"""Jobs, and what starts them: the nightly schedule, the sensor of the site, the sensor of the passages.
+
+`site_change_sensor` asks for a refresh of what changed on the site, `retraining_sensor` for training once enough of the
+passages did. Neither uses run keys: the same difference may have to be taken in again.
+"""
 
 import time
 
 import dagster as dg
 
 from acronis_pipeline import sample_site
-from acronis_pipeline.crawl.watch.changes import SiteChanges, signature
-from acronis_pipeline.crawl.watch.probe import probe
-from acronis_pipeline.defs import reporting
-from acronis_pipeline.defs.chunks import chunks
-from acronis_pipeline.defs.lancedb_index import lancedb_index
-from acronis_pipeline.defs.raw_pages import fetching, raw_pages, website
+from acronis_pipeline.champion import current_champion
+from acronis_pipeline.core.errors import SiteError
+from acronis_pipeline.core.settings import Settings
+from acronis_pipeline.crawl.watching.changes import SiteChanges, signature
+from acronis_pipeline.crawl.watching.probe import probe
+from acronis_pipeline.defs import display
+from acronis_pipeline.defs.assets.chunks import chunks
+from acronis_pipeline.defs.assets.fine_tuned_model import fine_tuned_model
+from acronis_pipeline.defs.assets.lancedb_index import lancedb_index
+from acronis_pipeline.defs.assets.raw_pages import fetching, raw_pages, website
+from acronis_pipeline.defs.assets.synthetic_pairs import synthetic_pairs
 from acronis_pipeline.defs.resources import StoreResource
-from acronis_pipeline.defs.sensor_memory import Memory, clock
-from acronis_pipeline.defs.sensor_runs import CHANGES_TAG, Failure, active_run, has_succeeded, last_failure
-from acronis_pipeline.defs.synthetic_pairs import synthetic_pairs
-from acronis_pipeline.errors import SiteError
-from acronis_pipeline.evaluate.champion import reigning
-from acronis_pipeline.settings import Settings
+from acronis_pipeline.defs.sensor_memory import (
+    CHANGES_TAG,
+    Failure,
+    Memory,
+    active_run,
+    clock,
+    has_succeeded,
+    last_failure,
+)
+from acronis_pipeline.finetune.recipe import recipe_names
+from acronis_pipeline.models.records import drift
 from acronis_pipeline.store import Store
 
 MAX_URLS = 2_000
 """More changed addresses than this are left to an incremental crawl of the whole site."""
+
+RETRAIN_TAG = "acronis_pipeline/retraining"
+"""On the sensor's runs: which state of the passages they were asked to learn from."""
+_RETRAINING_INTERVAL_S = 900
 
 full_pipeline = dg.define_asset_job(
     "full_pipeline",
@@ -37,7 +55,7 @@ index_refresh = dg.define_asset_job(
 
 def champion_recipe(store: Store) -> str | None:
     """Recipe whose index answers questions now."""
-    champion = reigning(store)
+    champion = current_champion(store)
     return champion.recipe if champion else None
 
 
@@ -61,7 +79,7 @@ def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
     return nightly_recrawl
 
 
-def build_sensor(settings: Settings) -> dg.SensorDefinition:
+def build_site_sensor(settings: Settings) -> dg.SensorDefinition:
     """`site_change_sensor`: a few requests per tick, and a run for what differs from what was last taken in."""
     interval_s = settings.automation.sensor_interval_s
 
@@ -158,9 +176,49 @@ def _site_version(changes: SiteChanges) -> dg.AssetMaterialization:
         "changed": len(changes.changed),
         "added": len(changes.added),
         "removed": len(changes.removed),
-        "examples": reporting.table([{"url": url, "seen": changes.seen[url]} for url in changes.urls]),
+        "examples": display.table([{"url": url, "seen": changes.seen[url]} for url in changes.urls]),
         "sampled": changes.n_sampled,
         "requests": changes.requests,
         "duration_s": round(changes.duration_s, 2),
     }
     return dg.AssetMaterialization(website.key, metadata=metadata, tags={"dagster/data_version": changes.version})
+
+
+def build_retraining_sensor(settings: Settings) -> dg.SensorDefinition:
+    """`retraining_sensor`: reads two lists of ids per tick, and asks for `full_pipeline` when they differ enough."""
+    limit = settings.automation.retrain_share
+
+    @dg.sensor(
+        name="retraining_sensor",
+        job=full_pipeline,
+        minimum_interval_seconds=_RETRAINING_INTERVAL_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for training once enough passages have changed since the champion's recipe was last trained.",
+    )
+    def retraining_sensor(context: dg.SensorEvaluationContext, store: StoreResource) -> dg.RunRequest | dg.SkipReason:
+        if not limit:
+            return dg.SkipReason("automation.retrain_share is 0: models are trained by hand only")
+        opened = store.open()
+        recipe = champion_recipe(opened)
+        if recipe is None:
+            return dg.SkipReason("no champion yet: materialize full_pipeline once")
+        if recipe not in recipe_names(settings.recipes_dir):
+            return dg.SkipReason(f"the champion's recipe {recipe} is no longer there; train another by hand")
+        changed = drift(opened, recipe)
+        if changed is None:
+            return dg.SkipReason(f"recipe {recipe} was never trained here, or there are no passages: train it by hand")
+        failure = last_failure(context.instance, full_pipeline.name, RETRAIN_TAG)
+        # A run that failed after training has left the new model without index, report and decision.
+        if changed.share < limit and not failure:
+            return dg.SkipReason(f"recipe {recipe} was trained on much the same: {changed}; due at {limit:.0%}")
+        if run_id := active_run(context.instance, (raw_pages.key, fine_tuned_model.key)):
+            return dg.SkipReason(f"{changed}, but run {run_id[:8]} is crawling or training; the next look is after it")
+        if failure and time.time() < failure.retry_at:
+            return dg.SkipReason(
+                f"{changed}, but run {failure.run_id[:8]} failed ({failure.times} in a row); next try at "
+                f"{clock(failure.retry_at)}"
+            )
+        # No run key: a run that failed must be asked for again for the same passages.
+        return dg.RunRequest(partition_key=recipe, tags={RETRAIN_TAG: changed.state})
+
+    return retraining_sensor

@@ -3,18 +3,17 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
+from acronis_pipeline.core.errors import CheckFailedError, RecipeError
+from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.defs import build_definitions
-from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.defs.recipes import RECIPES
-from acronis_pipeline.defs.recovery import watching_pools
-from acronis_pipeline.errors import CheckFailedError, RecipeError
-from acronis_pipeline.settings import Settings
+from acronis_pipeline.defs.instance import open_instance, watching_pools
+from acronis_pipeline.finetune.recipe import recipe_names
 
-_CORPUS = ["raw_pages", "chunks", "synthetic_pairs", "gold_questions"]
-_PER_RECIPE = ["fine_tuned_model", "lancedb_index", "eval_report"]
 # Dagster prints every event of an in-process run to the console otherwise.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -46,35 +45,56 @@ def materialize(settings: Settings, recipes: Sequence[str]) -> Outcome:
     KeyboardInterrupt
         On Ctrl-C; the run is recorded as failed.
     """
-    known = RECIPES.get_partition_keys()
+    known = recipe_names(settings.recipes_dir)
     for recipe in recipes:
         if recipe not in known:
             raise RecipeError(f"recipe {recipe!r} is unknown; known are {', '.join(known)}")
     started = time.monotonic()
     instance = open_instance(settings)
-    job = build_definitions(settings).resolve_job_def("full_pipeline")
+    definitions = build_definitions(settings)
+    job, stages = definitions.resolve_job_def("full_pipeline"), _stages(definitions.resolve_asset_graph())
     run_ids: list[str] = []
     changed: dict[str, None] = {}
     verdict = ""
     for index, recipe in enumerate(recipes):
-        names = (_CORPUS if index == 0 else []) + _PER_RECIPE + (["champion"] if index == len(recipes) - 1 else [])
+        keys = [
+            *(stages.corpus if index == 0 else ()),
+            *stages.per_recipe,
+            *(stages.decision if index == len(recipes) - 1 else ()),
+        ]
         with watching_pools(instance):
-            result = _execute(job, instance, recipe, names)
+            result = _execute(job, instance, recipe, keys)
         run_ids.append(result.run_id)
         changed |= dict.fromkeys(_changed_assets(result))
         verdict = _verdict(result)
     return Outcome(tuple(run_ids), tuple(changed), time.monotonic() - started, verdict)
 
 
+class _Stages(NamedTuple):
+    """The assets, by how often they are made: once before the recipes, once a recipe, once after them."""
+
+    corpus: list[dg.AssetKey]
+    per_recipe: list[dg.AssetKey]
+    decision: list[dg.AssetKey]
+
+
+def _stages(graph: AssetGraph) -> _Stages:
+    made = sorted(graph.materializable_asset_keys)
+    per_recipe = [key for key in made if graph.get(key).is_partitioned]
+    before = set[dg.AssetKey]().union(*map(graph.get_ancestor_asset_keys, per_recipe))
+    once = [key for key in made if key not in per_recipe]
+    return _Stages([key for key in once if key in before], per_recipe, [key for key in once if key not in before])
+
+
 def _execute(
-    job: dg.JobDefinition, instance: dg.DagsterInstance, recipe: str, names: Sequence[str]
+    job: dg.JobDefinition, instance: dg.DagsterInstance, recipe: str, keys: Sequence[dg.AssetKey]
 ) -> dg.ExecuteInProcessResult:
     try:
         return job.execute_in_process(
             run_config=_QUIET,
             instance=instance,
             partition_key=recipe,
-            asset_selection=[dg.AssetKey(name) for name in names],
+            asset_selection=keys,
         )
     except dg.DagsterExecutionInterruptedError as interrupt:  # Dagster's word for Ctrl-C
         raise KeyboardInterrupt from interrupt

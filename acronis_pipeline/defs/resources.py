@@ -1,11 +1,23 @@
-"""Resources: thin, visible in the UI, built once from the settings."""
+"""What assets declare and are given: partitions by recipe, and resources, thin and visible in the UI."""
 
 import dagster as dg
 
-from acronis_pipeline.defs import recovery
-from acronis_pipeline.settings import Settings
+from acronis_pipeline.core.settings import Settings
+from acronis_pipeline.defs import instance
+from acronis_pipeline.finetune.recipe import recipe_names
+from acronis_pipeline.models.records import current_model
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker
+
+RECIPES = dg.StaticPartitionsDefinition([])
+"""Stands on what is made once a recipe; which recipes there are, `build_definitions` takes from the settings."""
+
+
+def recipes_of(context: dg.AssetCheckExecutionContext, store: Store, settings: Settings) -> list[str]:
+    """The run's recipe; every trained one where a check is executed by itself, which gives it no partition."""
+    if context.has_partition_key:
+        return [context.partition_key]
+    return [name for name in recipe_names(settings.recipes_dir) if current_model(store, name)]
 
 
 class StoreResource(dg.ConfigurableResource):
@@ -18,7 +30,7 @@ class StoreResource(dg.ConfigurableResource):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         # Every asset needs the store, so every run comes by here before its first step, whoever launched it.
         if context.run and context.instance:
-            recovery.begin(context.instance, context.run)
+            instance.begin(context.instance, context.run)
 
     def open(self) -> Store:
         return Store(self.uri, self.storage_options)
@@ -34,7 +46,7 @@ class TrackingResource(dg.ConfigurableResource):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         if context.instance:
-            recovery.kill_dead_mlflow_runs(context.instance, self.open())
+            instance.kill_dead_mlflow_runs(context.instance, self.open())
 
     def open(self) -> Tracker:
         return Tracker(self.tracking_uri, self.experiment, self.registered_model, self.ui_url)

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.embedding.routes import Route, Side, route_of
-from acronis_pipeline.encoders import engine
-from acronis_pipeline.encoders.converted import SideFiles, write_manifest
-from acronis_pipeline.errors import ModelError
+from acronis_pipeline.core.errors import ModelError
+from acronis_pipeline.encoders.openvino_encoder import SideFiles, openvino, write_manifest
+from acronis_pipeline.encoders.tokens import Route, Side, route_of
+from acronis_pipeline.encoders.torch_encoder import TorchEncoder
 
 Save = Callable[[Any, dict[str, Any], Path], None]
 """Writes a torch module, with example inputs by name, to a file."""
@@ -19,7 +18,7 @@ Save = Callable[[Any, dict[str, Any], Path], None]
 SIDES: tuple[Side, ...] = get_args(Side)
 
 
-def write_openvino(embedder: Embedder, folder: Path) -> None:
+def write_openvino(encoder: TorchEncoder, folder: Path) -> None:
     """Convert to OpenVINO's own format in float32; takes seconds and about the model's size on disk.
 
     Raises
@@ -27,40 +26,42 @@ def write_openvino(embedder: Embedder, folder: Path) -> None:
     ModelError
         If texts do not become token ids, or the model computes something that the engine does not know.
     """
-    if any(_route(embedder.model, side).padding.left for side in SIDES):
+    if any(_route(encoder.model, side).padding.left for side in SIDES):
         # Positions of nothing but padding see nothing, which becomes no number there and spreads (OpenVINO 2026.4).
-        raise ModelError(f"{embedder.identity.base} is padded on its left, which OpenVINO gets wrong; run it in torch")
-    convert(embedder, folder, ".xml", _save_openvino)
+        raise ModelError(f"{encoder.identity.base} is padded on its left, which OpenVINO gets wrong; run it in torch")
+    convert(encoder, folder, ".xml", _save_openvino)
 
 
-def convert(embedder: Embedder, folder: Path, suffix: str, save: Save) -> None:
+def convert(encoder: TorchEncoder, folder: Path, suffix: str, save: Save) -> None:
     """Write the graphs and tokenizers of both sides, a single one where they do not differ."""
-    model = embedder.model
+    from sentence_transformers.base.modules import Router
+
+    model = encoder.model
     routes = {side: _route(model, side) for side in SIDES}
-    shared = not hasattr(model[0], "sub_modules")
+    shared = not isinstance(model[0], Router)
     graph_of = {side: ("model" if shared else side) + suffix for side in SIDES}
     for side in SIDES[:1] if shared else SIDES:
-        module, example = graph_module(embedder, side, routes[side])
+        module, example = graph_module(encoder, side, routes[side])
         try:
             with quietly():
                 save(module, example, folder / graph_of[side])
         except Exception as error:  # converters raise whatever their many parts do
             reason = " ".join(str(error).split())[:200]
             raise ModelError(
-                f"model {embedder.identity.model_id}, of base {embedder.identity.base}, cannot be converted to "
+                f"model {encoder.identity.model_id}, of base {encoder.identity.base}, cannot be converted to "
                 f"{suffix[1:]} ({type(error).__name__}: {reason}); run it in torch"
             ) from error
     sides: dict[Side, SideFiles] = {
         side: _files(routes[side], folder, graph_of[side], "" if shared else f"{side}_") for side in SIDES
     }
-    write_manifest(folder, sides, embedder.identity)
+    write_manifest(folder, sides, encoder.identity)
 
 
-def graph_module(embedder: Embedder, side: Side, route: Route) -> tuple[Any, dict[str, Any]]:
+def graph_module(encoder: TorchEncoder, side: Side, route: Route) -> tuple[Any, dict[str, Any]]:
     """A torch module from token inputs, given by name, to L2-normalised vectors, and example inputs for it."""
     import torch
 
-    model, dimension, names = embedder.model, embedder.identity.dimension, route.padding.names
+    model, dimension, names = encoder.model, encoder.identity.dimension, route.padding.names
 
     class Graph(torch.nn.Module):
         def __init__(self) -> None:
@@ -119,7 +120,6 @@ def quietly() -> Iterator[None]:
 def _save_openvino(module: Any, example: dict[str, Any], file: Path) -> None:
     import torch
 
-    openvino = engine.openvino()
     with torch.no_grad():
-        graph = openvino.convert_model(module, example_input=example)
-    openvino.save_model(graph, str(file), compress_to_fp16=False)
+        graph = openvino().convert_model(module, example_input=example)
+    openvino().save_model(graph, str(file), compress_to_fp16=False)

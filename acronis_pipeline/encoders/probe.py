@@ -1,27 +1,50 @@
-"""Two ways of running one model, compared on some texts: how fast, and how far their vectors are apart.
+"""Trying two ways of running one model on this machine: how fast each is, and how far their vectors are apart.
 
 What is made of it is kept in a file, so that a machine finds it out once.
 """
 
 import json
 import logging
+import os
+import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import OutputError
-from acronis_pipeline.files import write_text
+from acronis_pipeline.core.errors import OutputError
+from acronis_pipeline.core.files import write_text
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.encoders.encoder import Encoder
 
-_Verdict = TypeVar("_Verdict")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Verdict = TypeVar("_Verdict", bound="DataclassInstance")
 
 _log = logging.getLogger(__name__)
 _PROBED = 32
 """Texts of a probe: about 2 s for a small model on one core."""
+
+
+@lru_cache(maxsize=1)
+def machine() -> str:
+    """Digest of processor, threads, GPU and torch."""
+    cpu = Path("/proc/cpuinfo")
+    lines = cpu.read_text("utf-8").splitlines() if cpu.exists() else [platform.processor()]
+    cores = [line for line in lines if line.startswith(("model name", "flags"))] or lines
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return digest(platform.machine(), *cores, str(os.cpu_count()), threads, str(has_gpu()), version("torch"))
+
+
+def has_gpu() -> bool:
+    """Whether there is an NVIDIA GPU; without torch, whose import takes seconds."""
+    return Path("/dev/nvidiactl").exists()
 
 
 @dataclass(frozen=True)
@@ -45,7 +68,7 @@ class Comparison:
         )
 
 
-def compare(first: Embedder, second: Embedder, texts: Sequence[str], *, n: int = _PROBED) -> Comparison:
+def compare(first: Encoder, second: Encoder, texts: Sequence[str], *, n: int = _PROBED) -> Comparison:
     """Run both on a sample of `n` of `texts`, in turn; the better of two rounds counts."""
     rows = np.linspace(0, len(texts) - 1, min(n, len(texts)), dtype=int)
     sample = [texts[int(row)] for row in rows]
@@ -69,14 +92,14 @@ def _least_cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def remembered(file: Path, kind: type[_Verdict]) -> _Verdict | None:
-    """The verdict, a dataclass, that `remember` wrote."""
+    """The verdict that `remember` wrote; None where there is none of this version."""
     try:
         return kind(**json.loads(file.read_text("utf-8")))
     except (OSError, ValueError, TypeError):  # none yet, or one of another version: it is found out again
         return None
 
 
-def remember(file: Path, verdict: Any, chosen: str) -> None:
+def remember(file: Path, verdict: "DataclassInstance", chosen: str) -> None:
     """Write a verdict; where that cannot be done it costs only finding it out again, and a warning."""
     try:
         write_text(file, json.dumps(asdict(verdict), indent=2))

@@ -1,11 +1,11 @@
-"""Measurement that can be trusted: every system on the same questions, with intervals, and a champion on evidence.
+"""Measurement that can be trusted: every system on the same questions, with intervals.
 
-`evaluate` compares, `refresh` keeps reports in the store, `champion` decides and remembers, `table` and `plots` show.
+An `EvaluationSetup` says what is compared on which questions, `evaluate` compares, and `refresh` keeps the report.
 """
 
-from acronis_pipeline.evaluate.arena import Arena, Arm
 from acronis_pipeline.evaluate.evaluation import Evaluation, evaluate, evaluate_alone
 from acronis_pipeline.evaluate.report import Comparison, Report, SliceScore, SystemScore
+from acronis_pipeline.evaluate.setup import EvaluationSetup
 from acronis_pipeline.evaluate.stored import (
     VERSION,
     EvalResult,
@@ -21,11 +21,10 @@ from acronis_pipeline.evaluate.stored import (
 
 __all__ = [
     "VERSION",
-    "Arena",
-    "Arm",
     "Comparison",
     "EvalResult",
     "Evaluation",
+    "EvaluationSetup",
     "Report",
     "SliceScore",
     "StoredReport",

@@ -1,46 +1,48 @@
-"""One evaluation: weights learned on validation, every system asked every test question, sets kept apart."""
+"""One evaluation: every system asked every test question, sets kept apart; what it finds, and what it costs to run."""
 
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import DatasetError
-from acronis_pipeline.evaluate import arena as arenas
-from acronis_pipeline.evaluate.arena import CHAMPION, Arena, Rankings
+from acronis_pipeline import index
+from acronis_pipeline.core.errors import DatasetError
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.settings import RetrievalSettings
+from acronis_pipeline.evaluate.caveats import caveats_of
 from acronis_pipeline.evaluate.checks import Checks
-from acronis_pipeline.evaluate.cost import index_size_bytes, latency
-from acronis_pipeline.evaluate.floors import floors
-from acronis_pipeline.evaluate.metrics import PRIMARY
-from acronis_pipeline.evaluate.notes import notes
 from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, GoldSet, from_gold, from_pairs
-from acronis_pipeline.evaluate.report import Comparison, Report, SystemScore
-from acronis_pipeline.evaluate.scoring import Row, as_table, compare, score_questions, summarize
-from acronis_pipeline.evaluate.slices import slice_scores
-from acronis_pipeline.evaluate.weights import learn_weight
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.gold import GoldQuestion
-from acronis_pipeline.index.rows import content_version
-from acronis_pipeline.retrieve import Ranking, Retriever, System
-from acronis_pipeline.settings import RetrievalSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.evaluate.report import Comparison, Latency, Report, SystemScore
+from acronis_pipeline.evaluate.scoring import ResultRow, as_table, compare, score_questions, slice_scores, summarize
+from acronis_pipeline.evaluate.setup import CHAMPION, EvaluationSetup, Rankings, read_corpus, systems
+from acronis_pipeline.evaluate.validation import validate
+from acronis_pipeline.index.rows import content_version, every_row
+from acronis_pipeline.pairs.gold import GoldQuestion
+from acronis_pipeline.retrieve import Retriever, System
+from acronis_pipeline.store import Store, tables
 
 _log = logging.getLogger(__name__)
 _NO_CHECKS = Checks()
 RETRIEVAL = RetrievalSettings()  # pyright: ignore[reportCallIssue]
 
 Canonical = Callable[[str], str]
+_K = 10
+_MOST, _LEAST = 200, 10
+"""Questions timed: below some fifty, a 95th percentile is little more than the slowest one."""
+_BUDGET_S = 2.0
+"""After that a slow system has been timed long enough, be it on fewer questions."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A report and the result of every question (`schemas.QUESTION_RESULTS`)."""
+    """A report and the result of every question (`tables.QUESTION_RESULTS`)."""
 
     report: Report
     results: pa.Table
@@ -49,18 +51,17 @@ class Evaluation:
 def evaluate(
     store: Store,
     recipe: str,
-    test: Arena,
-    validation: Arena,
+    test: EvaluationSetup,
+    validation: EvaluationSetup,
     gold: Sequence[GoldQuestion] = (),
     *,
     retrieval: RetrievalSettings = RETRIEVAL,
     checks: Checks = _NO_CHECKS,
-    baseline: str = "base",
     canonical: Canonical = str,
     report_id: str | None = None,
-    remarks: Sequence[str] = (),
+    caveats: Sequence[str] = (),
 ) -> Evaluation:
-    """Compare BM25, the untouched base, the recipe's model, their hybrids and the arena's guests on the same questions.
+    """Compare BM25, the untouched base, the recipe's model, their hybrids and `test.others` on the same questions.
 
     Parameters
     ----------
@@ -72,11 +73,9 @@ def evaluate(
         Depth of the rankings, fusion, and what is put on top of the last hybrid.
     checks
         Of the models themselves: for forgetting, against labelled pairs; none by default.
-    baseline
-        The system that every other is compared with, besides BM25 and the champion.
     canonical
         Brings an expected URL into the form of the indexed pages.
-    remarks
+    caveats
         What a reader of the report must know besides what it finds itself.
 
     Raises
@@ -84,29 +83,27 @@ def evaluate(
     DatasetError
         If there is neither a test question nor an answerable human question.
     IdentityMismatchError
-        If a table belongs to another model than its embedder, or the tables hold different passages.
+        If a table belongs to another model than its encoder, or the tables hold different passages.
     """
     started = time.monotonic()
-    learned = _validate(store, validation, retrieval)
-    corpus = arenas.read_corpus(store, test)
+    learned = validate(store, validation, retrieval)
+    corpus = read_corpus(store, test)
     asked, gold_set = _questions(corpus, test, gold, canonical)
     rankings = Rankings(store, test, [question.query for question in asked], retrieval.candidates)
-    rows: dict[System, list[Row]] = {}
-    for ranked in arenas.systems(test, retrieval, learned.weight_of):
+    rows: dict[System, list[ResultRow]] = {}
+    for ranked in systems(test, retrieval, learned.weight_of):
         system = replace(ranked, min_similarity=learned.floor_of.get(ranked.table))
-        rows[system] = _ask(system, rankings.of(system), asked, corpus)
+        rows[system] = score_questions(system, asked, rankings.of(system), corpus)
         _log.info("%s: asked %d questions of %s", recipe, len(asked), system.name)
-    embedder_of = {system: test.embedder(system) for system in rows}
-    scores = _scores(store, rows, embedder_of, asked, retrieval.candidates, test.device)
-    champion = next((test.as_in(rows, guest.system) for guest in test.guests if guest.system.name == CHAMPION), None)
+    champion = next((test.as_in(rows, other.system) for other in test.others if other.system.name == CHAMPION), None)
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     report = Report(
         report_id=report_id or digest(recipe, created_at, str(time.monotonic_ns()))[:16],
         recipe=recipe,
         created_at=created_at,
         questions_id=questions_id(store, test, gold),
-        scores=tuple(scores),
-        comparisons=tuple(_comparisons(rows, [baseline, "bm25", *([champion.name] if champion else ())])),
+        scores=tuple(_scores(store, test, rows, asked, retrieval.candidates)),
+        comparisons=tuple(_comparisons(rows, ["base", "bm25", *([champion.name] if champion else ())])),
         validation=learned.ndcg_at_10,
         n_validation=len(validation.questions),
         unanswerable=gold_set.unanswerable,
@@ -117,8 +114,8 @@ def evaluate(
         correlations=checks.correlations(test),
         champion=champion.name if champion else None,
     )
-    said = (*notes(report, asked, test.base.embedder.identity.windows), *checks.remarks, *remarks)
-    report = replace(report, notes=said, duration_s=time.monotonic() - started)
+    said = (*caveats_of(report, asked, test.base.encoder.identity.windows), *checks.caveats, *caveats)
+    report = replace(report, caveats=said, duration_s=time.monotonic() - started)
     _log.info("%s: %d systems on %d questions in %.1f s", recipe, len(rows), len(asked), report.duration_s)
     return Evaluation(report, as_table(report.report_id, recipe, (row for part in rows.values() for row in part)))
 
@@ -127,13 +124,13 @@ def evaluate_alone(
     store: Store,
     recipe: str,
     system: System,
-    test: Arena,
+    test: EvaluationSetup,
     gold: Sequence[GoldQuestion] = (),
     *,
-    candidates: int = 200,
+    retrieval: RetrievalSettings = RETRIEVAL,
     canonical: Canonical = str,
 ) -> Evaluation:
-    """Ask one system as it is, such as a reigning champion, today's questions. `test.base` is the table it searches.
+    """Ask one system as it is, such as the current champion, today's questions. `test.base` is the table it searches.
 
     Raises
     ------
@@ -141,18 +138,17 @@ def evaluate_alone(
         As for `evaluate`.
     """
     started = time.monotonic()
-    corpus = arenas.read_corpus(store, test)
+    corpus = read_corpus(store, test)
     asked, gold_set = _questions(corpus, test, gold, canonical)
-    rankings = Rankings(store, test, [question.query for question in asked], candidates)
-    rows = {system: _ask(system, rankings.batch(test.base).rankings(system), asked, corpus)}
-    embedder_of = {system: test.base.embedder if system.needs_encoder else None}
+    rankings = Rankings(store, test, [question.query for question in asked], retrieval.candidates)
+    rows = {system: score_questions(system, asked, rankings.batch(test.base).rankings(system), corpus)}
     created_at = datetime.now(UTC).isoformat(timespec="seconds")
     report = Report(
         report_id=digest(recipe, system.name, system.table, created_at, str(time.monotonic_ns()))[:16],
         recipe=recipe,
         created_at=created_at,
         questions_id=questions_id(store, test, gold),
-        scores=tuple(_scores(store, rows, embedder_of, asked, candidates, test.device)),
+        scores=tuple(_scores(store, test, rows, asked, retrieval.candidates)),
         unanswerable=gold_set.unanswerable,
         partly_answerable=gold_set.partly_answerable,
         unscored=gold_set.unscored,
@@ -161,7 +157,7 @@ def evaluate_alone(
     return Evaluation(report, as_table(report.report_id, recipe, rows[system]))
 
 
-def questions_id(store: Store, test: Arena, gold: Sequence[GoldQuestion]) -> str:
+def questions_id(store: Store, test: EvaluationSetup, gold: Sequence[GoldQuestion]) -> str:
     """Digest of the corpus and of everything asked of it: reports that share it can be compared."""
     synthetic = sorted(digest(q.question_id, q.query, q.group, *sorted(q.chunk_ids)) for q in test.questions)
     human = sorted(digest(q.question, q.anchor or "", q.text or "", *q.expected_urls) for q in gold)
@@ -169,7 +165,7 @@ def questions_id(store: Store, test: Arena, gold: Sequence[GoldQuestion]) -> str
 
 
 def _questions(
-    corpus: Corpus, test: Arena, gold: Sequence[GoldQuestion], canonical: Canonical
+    corpus: Corpus, test: EvaluationSetup, gold: Sequence[GoldQuestion], canonical: Canonical
 ) -> tuple[list[EvalQuestion], GoldSet]:
     gold_set = from_gold(gold, corpus, canonical)
     asked = [*from_pairs(test.questions, corpus), *gold_set.questions]
@@ -181,71 +177,27 @@ def _questions(
     return asked, gold_set
 
 
-@dataclass(frozen=True)
-class _Learned:
-    """From the validation questions: the dense weight of each learned mix, every system's nDCG@10, and the similarity
-    below which a question has no answer, by table."""
-
-    weight_of: dict[str, float]
-    ndcg_at_10: dict[str, float]
-    floor_of: dict[str, float]
-
-
-def _validate(store: Store, validation: Arena, retrieval: RetrievalSettings) -> _Learned:
-    queries = [question.query for question in validation.questions]
-    rankings = Rankings(store, validation, queries, retrieval.candidates)
-    corpus = arenas.read_corpus(store, validation)
-    questions = from_pairs(validation.questions, corpus)
-    learns = retrieval.fusion == "standard_score"
-    learned = {
-        name: learn_weight(rankings.batch(arm).pools if questions else (), questions, corpus.cluster_of)
-        for name, arm in validation.hybrids.items()
-        if learns
-    }
-    weight_of = {name: weight.dense_weight for name, weight in learned.items()}
-    if not questions:
-        return _Learned(weight_of, {}, {})
-    reached: dict[str, float] = {}
-    for system in arenas.systems(validation, retrieval, weight_of):
-        if system.name in learned:
-            reached[system.name] = learned[system.name].ndcg_at_10
-        else:
-            rows = _ask(system, rankings.of(system), questions, corpus)
-            reached[system.name] = float(np.mean([row[PRIMARY] for row in rows]))
-    return _Learned(weight_of, reached, floors(validation, rankings, questions, corpus))
-
-
-def _ask(system: System, rankings: Sequence[Ranking], questions: Sequence[EvalQuestion], corpus: Corpus) -> list[Row]:
-    pairs = list(zip(questions, rankings, strict=True))
-    rows: list[Row] = []
-    for question_set in ("synthetic", "human"):
-        part = [(question, ranking) for question, ranking in pairs if question.question_set == question_set]
-        rows += score_questions(system, [q for q, _ in part], [r for _, r in part], corpus.units(question_set))
-    return rows
-
-
 def _scores(
     store: Store,
-    rows: Mapping[System, list[Row]],
-    embedder_of: Mapping[System, Embedder | None],
+    test: EvaluationSetup,
+    rows: Mapping[System, list[ResultRow]],
     asked: Sequence[EvalQuestion],
     candidates: int,
-    device: str | None,
 ) -> list[SystemScore]:
     scores: list[SystemScore] = []
     for system, results in rows.items():
-        embedder = embedder_of[system]
-        retriever = Retriever(store, system, embedder, candidates, device=device)
+        encoder = test.encoder(system)
+        retriever = Retriever(store, system, encoder, candidates, device=test.device)
         spent = latency(retriever, [question.query for question in asked])
         size_bytes = index_size_bytes(store, system)
         for question_set in ("synthetic", "human"):
             if part := [row for row in results if row["question_set"] == question_set]:
-                score = summarize(system, embedder and embedder.identity.model_id, question_set, part)
+                score = summarize(system, encoder and encoder.identity.model_id, question_set, part)
                 scores.append(replace(score, latency=spent, index_size_bytes=size_bytes))
     return scores
 
 
-def _comparisons(rows: Mapping[System, list[Row]], opponents: Sequence[str]) -> list[Comparison]:
+def _comparisons(rows: Mapping[System, list[ResultRow]], opponents: Sequence[str]) -> list[Comparison]:
     """Every system against every opponent, the tuned hybrid against the untouched one, and reranked against not."""
     by_name = {system.name: results for system, results in rows.items()}
     pairs = [(name, other) for other in opponents for name in by_name if name != other]
@@ -259,3 +211,34 @@ def _comparisons(rows: Mapping[System, list[Row]], opponents: Sequence[str]) -> 
             if left:
                 found.append(compare(question_set, left, right))
     return found
+
+
+def latency(retriever: Retriever, queries: Sequence[str]) -> Latency:
+    """Time of single questions, asked one by one, drawn evenly and in random order from `queries` (at least one)."""
+    sample = random.Random(0).sample(list(queries), min(_MOST, len(queries)))
+    retriever.retrieve(sample[0], _K)  # the first question pays for opening files
+    spent_ms: list[float] = []
+    for query in sample:
+        started = time.perf_counter()
+        retriever.retrieve(query, _K)
+        spent_ms.append((time.perf_counter() - started) * 1000)
+        if len(spent_ms) >= _LEAST and sum(spent_ms) > _BUDGET_S * 1000:
+            break
+    p50, p95 = np.percentile(spent_ms, [50, 95])
+    return Latency(round(float(p50), 1), round(float(p95), 1), len(spent_ms))
+
+
+def index_size_bytes(store: Store, system: System) -> int:
+    """Bytes that the system's search reads besides the passages: words of these, vectors, or both and the excerpts."""
+    parts = index.part_bytes(store, system.table)
+    near = _vector_bytes(store.open(system.table)) + parts.get("vector index", 0)
+    words = parts.get("passage index", 0)
+    return {"bm25": words, "dense": near, "hybrid": words + parts.get("excerpts", 0) + near}[system.mode]
+
+
+def _vector_bytes(table: Any) -> int:
+    n_vectors = table.count_rows()
+    if tables.is_windowed(table.schema):
+        lists = every_row(table, ["vector"]).column("vector")
+        n_vectors = sum(len(chunk.flatten()) for chunk in lists.chunks)
+    return n_vectors * tables.dimension_of(table.schema) * np.dtype(np.float32).itemsize

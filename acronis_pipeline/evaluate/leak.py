@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence, Set
 import pyarrow as pa
 
 from acronis_pipeline.chunk.near_duplicates import page_clusters
-from acronis_pipeline.dataset import Passage, RetrievalDataset
-from acronis_pipeline.errors import LeakError
-from acronis_pipeline.finetune import model_named
-from acronis_pipeline.finetune.training_corpora import Seen, seen
-from acronis_pipeline.gold import GoldQuestion
+from acronis_pipeline.core.dataset import Passage, RetrievalDataset
+from acronis_pipeline.core.errors import LeakError, counted
+from acronis_pipeline.models.records import model_named
+from acronis_pipeline.models.training_corpora import Seen, seen
+from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.store import Store
-from acronis_pipeline.wording import counted
 
 _log = logging.getLogger(__name__)
 _SHOWN = 3
@@ -68,7 +67,7 @@ def fair(
     gold: Sequence[GoldQuestion],
     results: pa.Table,
 ) -> pa.Table:
-    """Results (`schemas.QUESTION_RESULTS`) of an older model without the questions that it was trained on.
+    """Results (`tables.QUESTION_RESULTS`) of an older model without the questions that it was trained on.
 
     It cannot be trained anew, as a recipe's model can, and must not keep its place by what it knows by heart.
     """

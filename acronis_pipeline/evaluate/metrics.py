@@ -7,12 +7,19 @@ trec_eval and ir-measures, which the tests use as oracle: hit rate is their Succ
 import math
 from collections.abc import Callable, Collection, Sequence
 
-from acronis_pipeline.schemas import CUTOFFS, MEASURES, METRICS
+from acronis_pipeline.store.tables import CUTOFFS, MEASURES, METRICS
 
-__all__ = ["CUTOFFS", "METRICS", "PRIMARY", "all_metrics", "first_relevant_rank"]
+__all__ = ["CUTOFFS", "METRICS", "PRIMARY", "all_metrics", "first_relevant_rank", "short_name"]
 
 PRIMARY = "ndcg_at_10"
 """What weights, checkpoints and champions are chosen by."""
+_SHORT_NAMES = {"hit_rate": "hit", "mrr": "MRR", "ndcg": "nDCG", "precision": "P", "recall": "R", "map": "MAP"}
+
+
+def short_name(metric: str) -> str:
+    """A metric as the field writes it: `hit_rate_at_5` as `hit@5`, `ndcg_at_10` as `nDCG@10`."""
+    measure, _, k = metric.partition("_at_")
+    return f"{_SHORT_NAMES.get(measure, measure)}@{k}" if k else measure
 
 
 def hit_rate_at(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:

@@ -1,20 +1,85 @@
-"""What is asked in an evaluation, and which retrieved passages count as right.
+"""What is asked in an evaluation, which retrieved passages count as right, and what else is known of a question.
 
 Synthetic questions are judged by near-duplicate cluster, human ones by page: whoever writes a gold question names the
-page that answers it, not a passage that the chunker may cut otherwise tomorrow.
+page that answers it, not a passage that the chunker may cut otherwise tomorrow. Reports are cut into slices by a
+question's traits.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Literal
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from acronis_pipeline.dataset import Question
-from acronis_pipeline.evaluate.traits import Traits, lexical_overlap, n_words, sections, stems
-from acronis_pipeline.gold import GoldQuestion
+from acronis_pipeline.core.dataset import Question
+from acronis_pipeline.pairs.gold import GoldQuestion
+from acronis_pipeline.pairs.words import CUSTOMERS_LACK, content_words, normalise, stem, thinned, words
+
+_NEARLY_ALL = 0.9
+_Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Traits of a question and of its right passages, each a column of `tables.QUESTION_RESULTS`.
+
+    `relevant` names, for each right unit, the passage that shares most words with the question; `language` and
+    `section` are those of the first.
+    """
+
+    relevant: tuple[str, ...] = ()
+    language: str = ""
+    section: str = ""
+    n_words: int = 0
+    lexical_overlap: float = 0.0
+
+
+def lexical_overlap(query: str, passage_stems: Iterable[str]) -> float:
+    """Share of the query's content words, endings aside, that a passage has (0 to 1); of all words if it has none."""
+    asked = stems(query) or frozenset(normalise(query).split())
+    return len(asked.intersection(passage_stems)) / len(asked) if asked else 0.0
+
+
+def stems(text: str) -> frozenset[str]:
+    """Content words without their endings."""
+    return frozenset(map(stem, content_words(text)))
+
+
+def n_words(query: str) -> int:
+    return len(words(query))
+
+
+def sections(urls: Iterable[str]) -> dict[str, str]:
+    """Section of the site for every page: the folder below the one that nearly all of them share.
+
+    On a site under `/docs/en/`, `/docs/en/backup/plans/weekly` is in `/docs/en/backup/`; a page that lies in no such
+    folder is in `/docs/en/`.
+    """
+    paths = {url: tuple(part for part in urlsplit(url).path.split("/") if part) for url in urls}
+    folders = {path[:depth] for path in paths.values() for depth in range(len(path))}
+    shared = _shared_folder(list(paths.values()))
+    return {url: _section(path, shared, folders) for url, path in paths.items()}
+
+
+def _shared_folder(paths: Sequence[_Path]) -> _Path:
+    """The deepest folder that holds nearly all pages; the odd page elsewhere does not count."""
+    shared: _Path = ()
+    while True:
+        below = Counter(path[: len(shared) + 1] for path in paths if len(path) > len(shared) + 1)
+        deeper, n = next(iter(below.most_common(1)), ((), 0))
+        if not below or n < _NEARLY_ALL * len(paths) or deeper[: len(shared)] != shared:
+            return shared
+        shared = deeper
+
+
+def _section(path: _Path, shared: _Path, folders: Container[_Path]) -> str:
+    depth = len(shared) + 1 if path[: len(shared)] == shared else 1
+    folder = path[:depth] if path[:depth] in folders else path[: depth - 1]
+    return "/".join(("", *folder, ""))
+
 
 QuestionSet = Literal["synthetic", "human"]
 
@@ -206,3 +271,13 @@ def _why_missing(url: str, page: str, corpus: Corpus) -> str:
 
 def _squeezed(text: str) -> str:
     return " ".join(text.split()).casefold()
+
+
+def as_customers_would(query: str, share: float = CUSTOMERS_LACK) -> str:
+    """The query without `share` of its content words, the same ones every time; a single one is kept.
+
+    Fusion weights and systems chosen on questions made from the passage would lean on words that customers do not use,
+    so on validation BM25 sees each structural question thinned like this. The encoder, which also knows synonyms, sees
+    it whole.
+    """
+    return thinned(query, share)

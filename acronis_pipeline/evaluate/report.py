@@ -2,18 +2,19 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.evaluate.significance import Difference, Interval
 from acronis_pipeline.retrieve import System
 
-Behaviour = tuple[System, str | None]
+RankingKey = tuple[System, str | None]
+"""What decides a system's rankings: two with the same key differ in name and table alone."""
 
 
-def behaviour(system: System, model_id: str | None) -> Behaviour:
-    """What decides a system's rankings: two with the same behaviour differ in name and table alone."""
+def ranking_key(system: System, model_id: str | None) -> RankingKey:
     return replace(system, name="", table=""), model_id
 
 
@@ -95,7 +96,7 @@ class Report:
     """One evaluation of one recipe.
 
     `validation` is nDCG@10 of every system on the validation split, for choosing without touching the test split.
-    `champion` is the name here of the system that reigned at the time.
+    `champion` is the name here of the system that was the champion at the time.
     `questions_id` names the questions and passages: only reports that share it can be compared.
     """
 
@@ -110,7 +111,7 @@ class Report:
     unanswerable: tuple[str, ...] = ()
     partly_answerable: tuple[str, ...] = ()
     unscored: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    caveats: Annotated[tuple[str, ...], Field(alias="notes")] = ()  # stored reports have them as notes
     slices: tuple[SliceScore, ...] = ()
     forgetting: tuple[Forgetting, ...] = ()
     correlations: tuple[Correlation, ...] = ()
@@ -123,9 +124,9 @@ class Report:
         return tuple(dict.fromkeys(score.system for score in self.scores))
 
     @property
-    def behaviours(self) -> frozenset[Behaviour]:
-        """What the compared systems do, whatever they are called here."""
-        return frozenset(behaviour(score.system, score.model_id) for score in self.scores)
+    def ranking_keys(self) -> frozenset[RankingKey]:
+        """Of the compared systems, whatever they are called here."""
+        return frozenset(ranking_key(score.system, score.model_id) for score in self.scores)
 
     def score(self, system: str, question_set: str = "synthetic") -> SystemScore | None:
         """One system's score by name; None if it was not asked that set."""
@@ -146,7 +147,7 @@ class Report:
         return tuple(found.values())
 
     def to_json(self) -> str:
-        return _json().dump_json(self).decode()
+        return _json().dump_json(self, by_alias=True).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "Report":

@@ -1,43 +1,15 @@
 """Fine-tuning: recipes, the methods they name, and the models that come out.
 
-recipe = load_recipe("query_adapter")
-result = refresh(store, recipe, dataset, models_dir)   # trains only if recipe, base model or data changed
-model = SentenceTransformer(str(result.record.folder))
+    recipe = load_recipe("query_adapter")
+    trained = train(recipe, dataset, store, folder)
+    model = SentenceTransformer(str(trained.folder))
+
+`models.records.refresh` does it only if recipe, base model or data changed.
 """
 
-from acronis_pipeline.finetune.feasibility import require_feasible
-from acronis_pipeline.finetune.method import Report
+from acronis_pipeline.finetune.base_model import require_feasible
+from acronis_pipeline.finetune.method import OnEntry
 from acronis_pipeline.finetune.recipe import Recipe, load_recipe, recipe_names
-from acronis_pipeline.finetune.records import (
-    VERSION,
-    ModelRecord,
-    ModelResult,
-    annotate,
-    current_model,
-    find,
-    is_unfinished,
-    model_named,
-    refresh,
-    training_key,
-)
 from acronis_pipeline.finetune.training import TrainedModel, train
 
-__all__ = [
-    "VERSION",
-    "ModelRecord",
-    "ModelResult",
-    "Recipe",
-    "Report",
-    "TrainedModel",
-    "annotate",
-    "current_model",
-    "find",
-    "is_unfinished",
-    "load_recipe",
-    "model_named",
-    "recipe_names",
-    "refresh",
-    "require_feasible",
-    "train",
-    "training_key",
-]
+__all__ = ["OnEntry", "Recipe", "TrainedModel", "load_recipe", "recipe_names", "require_feasible", "train"]

@@ -1,19 +1,25 @@
-"""The model that a recipe starts from: a local one, or one behind an embedding endpoint (`endpoint:<model>`)."""
+"""The model that a recipe starts from: a local one, or one behind an embedding endpoint (`endpoint:<model>`).
 
-from collections.abc import Callable, Sequence
+What cannot work with it, or with the recipe's data on this machine, is refused before anything is crawled or embedded.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from acronis_pipeline import cross_encoder, embedding, endpoint_embedding, vectors
-from acronis_pipeline.embedding import IDENTITY_FILE, Embedder, ModelIdentity
-from acronis_pipeline.endpoint_embedding import EndpointEmbedder
-from acronis_pipeline.endpoint_folder import EndpointModel
-from acronis_pipeline.errors import ModelError, RecipeError
+from acronis_pipeline import encoders
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.errors import ModelError, RecipeError
+from acronis_pipeline.core.settings import EmbeddingEndpoint
+from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity, TorchEncoder, cross_encoder
+from acronis_pipeline.encoders import endpoint as endpoint_encoder
+from acronis_pipeline.encoders.endpoint import RememberedEndpoint
+from acronis_pipeline.finetune.examples import Examples, prepare
+from acronis_pipeline.finetune.methods import method_named
+from acronis_pipeline.finetune.parameters import ContrastiveParameters, refuse_misfits, refuse_too_long
 from acronis_pipeline.finetune.recipe import ENDPOINT_PREFIX, Recipe
-from acronis_pipeline.settings import EmbeddingEndpoint
 from acronis_pipeline.store import Store
 
 
@@ -22,7 +28,7 @@ class BaseModel:
     """A base ready to use; `load` gives a copy of its own to those who change weights."""
 
     identity: ModelIdentity
-    load: Callable[..., Embedder]
+    load: Callable[..., TorchEncoder] | Callable[[], RememberedEndpoint]
 
 
 def open_base(
@@ -43,11 +49,11 @@ def open_base(
         If the settings know no such endpoint.
     """
     if recipe.base_model.startswith(ENDPOINT_PREFIX):
-        embedder = _connect(recipe, store, endpoints)
-        return BaseModel(embedder.identity, lambda: embedder)
+        encoder = _connect(recipe, store, endpoints)
+        return BaseModel(encoder.identity, lambda: encoder)
     folder = _folder_of(recipe)
     identity = describe_base(recipe)
-    return BaseModel(identity, partial(embedding.load, folder, identity, device=device, batch_size=batch_size))
+    return BaseModel(identity, partial(encoders.load_in_torch, folder, identity, device=device, batch_size=batch_size))
 
 
 def describe_base(recipe: Recipe, endpoints: Sequence[EmbeddingEndpoint] = ()) -> ModelIdentity:
@@ -57,14 +63,14 @@ def describe_base(recipe: Recipe, endpoints: Sequence[EmbeddingEndpoint] = ()) -
     published here and is to be run otherwise.
     """
     if recipe.base_model.startswith(ENDPOINT_PREFIX):
-        return endpoint_embedding.identify(_endpoint_of(recipe, endpoints), 0)
+        return endpoint_encoder.identify(_endpoint_of(recipe, endpoints), 0)
     folder = _folder_of(recipe)
     if cross_encoder.is_cross_encoder(folder):
         raise RecipeError(
             f"recipe {recipe.name}: base_model = {recipe.base_model!r} reads question and passage together (a "
             "cross-encoder); name an encoder of single texts, and that one as the teacher of distill"
         )
-    identity = embedding.describe(
+    identity = encoders.describe(
         folder,
         base=recipe.base_model,
         max_seq_length=recipe.max_seq_length,
@@ -96,36 +102,19 @@ def _refuse_another_way(recipe: Recipe, base: ModelIdentity) -> None:
 
 def _folder_of(recipe: Recipe) -> Path:
     try:
-        return embedding.find_base(recipe.base_model)
+        return encoders.find_base(recipe.base_model)
     except ModelError as error:
         raise ModelError(f"recipe {recipe.name}, base_model: {error}") from error
 
 
-class RememberingEmbedder(Embedder):
-    """Asks for a question once: its vector is kept, as training keeps those of passages."""
-
-    def __init__(self, embedder: EndpointEmbedder, store: Store) -> None:
-        super().__init__(EndpointModel(embedder.endpoint, embedder.identity), embedder.identity)
-        self._embedder = embedder
-        self._store = store
-
-    def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
-        """Shape (n_queries, dimension) float32, L2-normalised."""
-        return vectors.embed_queries(self._store, self._embedder, queries)
-
-    def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
-        """Shape (n_passages, dimension) float32, L2-normalised."""
-        return self._embedder.encode_passages(passages)
-
-
-def _connect(recipe: Recipe, store: Store, endpoints: Sequence[EmbeddingEndpoint]) -> RememberingEmbedder:
+def _connect(recipe: Recipe, store: Store, endpoints: Sequence[EmbeddingEndpoint]) -> RememberedEndpoint:
     endpoint = _endpoint_of(recipe, endpoints)
     try:
-        embedder = endpoint_embedding.connect(endpoint, store)
-        endpoint_embedding.require_steady(embedder)
+        encoder = endpoint_encoder.connect(endpoint, store)
+        endpoint_encoder.require_steady(encoder)
     except ModelError as error:
         raise ModelError(f"recipe {recipe.name}: base_model = {recipe.base_model!r}: {error}") from error
-    return RememberingEmbedder(embedder, store)
+    return RememberedEndpoint(encoder, store)
 
 
 def _endpoint_of(recipe: Recipe, endpoints: Sequence[EmbeddingEndpoint]) -> EmbeddingEndpoint:
@@ -140,3 +129,62 @@ def _endpoint_of(recipe: Recipe, endpoints: Sequence[EmbeddingEndpoint]) -> Embe
         )
     prompts = {"query_prompt": recipe.query_prompt, "document_prompt": recipe.document_prompt}
     return found.model_copy(update={name: prompt for name, prompt in prompts.items() if prompt is not None})
+
+
+def require_feasible(
+    recipe: Recipe,
+    dataset: RetrievalDataset | None = None,
+    *,
+    device: str | None = None,
+    endpoints: Sequence[EmbeddingEndpoint] = (),
+) -> None:
+    """Refuse a base that is not there or that the recipe cannot use, and with a `dataset` what does not fit that.
+
+    Loads no model and asks no endpoint; a base from a hub is downloaded.
+
+    Raises
+    ------
+    RecipeError, ModelError
+        Names the recipe and the key.
+    EmptyCorpusError, DatasetError
+        If there is too little to learn from.
+    """
+    refuse_unfit_base(recipe, describe_base(recipe, endpoints), device)
+    if dataset is not None:
+        refuse_unfit_data(recipe, prepare(dataset))
+
+
+def refuse_unfit_base(recipe: Recipe, base: ModelIdentity, device: str | None) -> None:
+    """Refuse what a base does not have, and what the recipe's method cannot do with it (its `check`, if any).
+
+    Raises
+    ------
+    RecipeError, ModelError
+        Names the recipe and the key.
+    """
+    with naming(recipe):
+        if isinstance(recipe.parameters, ContrastiveParameters):
+            refuse_too_long(recipe.parameters, base.dimension)
+        method_named(recipe.method).check(base, recipe.parameters, device)
+
+
+def refuse_unfit_data(recipe: Recipe, examples: Examples) -> None:
+    """Refuse parameters that ask for more than the data have.
+
+    Raises
+    ------
+    RecipeError
+        Names the recipe and the key.
+    """
+    with naming(recipe):
+        if isinstance(recipe.parameters, ContrastiveParameters):
+            refuse_misfits(recipe.parameters, examples)
+
+
+@contextmanager
+def naming(recipe: Recipe) -> Iterator[None]:
+    """Errors of a recipe's parameters or models say which recipe it is."""
+    try:
+        yield
+    except (RecipeError, ModelError) as error:
+        raise type(error)(f"recipe {recipe.name}: {error}") from error

@@ -1,15 +1,23 @@
-"""What a training step tells apart, and the contrastive objective that all methods share."""
+"""What a training step tells apart: questions, and passages or those of their windows that the questions are about.
+
+Where the base has windows, a question is contrasted with the closest window of a passage instead of the whole, and the
+base is taken at its word which one that is. Training sees texts as the index will, and a window of 64 tokens costs an
+eighth of a passage of 512.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from acronis_pipeline.finetune.examples import Questions
+from acronis_pipeline.finetune.method import Task
 
 OUTSIDE = -1
 """Stands for the row of a text that is no passage of the corpus."""
+
+Shown = Callable[[int, int], str]
+"""Of a training question and the row of a passage: the text by which that passage stands before that question."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ def lay_out(
     passages: Sequence[str],
     batch: Sequence[int],
     negatives: Sequence[Sequence[int]] = (),
-    shown: Callable[[int, int], str] | None = None,
+    shown: Shown | None = None,
 ) -> Contrast:
     """The questions of a batch with the passages that they were made from and their own hard negatives.
 
@@ -77,63 +85,21 @@ def lay_out(
     return Contrast(list(batch), queries, rows, before, texts, positive, contrasted)
 
 
-def contrastive_loss(query_vectors: Any, passage_vectors: Any, contrast: Contrast, scale: float) -> Any:
-    """`info_nce` of a step's vectors, L2-normalised tensors of shape (n, dimension); a scalar tensor."""
-    import torch
-
-    contrasted = torch.from_numpy(contrast.contrasted).to(query_vectors.device)
-    positive = torch.from_numpy(contrast.positive).to(query_vectors.device)
-    logits = scale * query_vectors @ passage_vectors.T
-    return info_nce(logits.masked_fill(~contrasted, float("-inf")), positive)
-
-
-def info_nce(logits: Any, positive: Any) -> Any:
-    """InfoNCE with several positives: minus the log-probability that softmax gives to any of a query's answers.
-
-    With one positive per row this is the usual cross-entropy (MultipleNegativesRankingLoss). Near-duplicates of an
-    answer are answers too, so they are neither pushed away nor all pulled to the same distance.
-
-    Parameters
-    ----------
-    logits
-        Tensor of shape (n_queries, n_passages): cosine similarities times the scale (1 / temperature).
-    positive
-        Boolean tensor of the same shape; every row has at least one True.
-
-    Returns
-    -------
-    Tensor
-        Scalar, the mean over queries.
-    """
-    answered = logits.masked_fill(~positive, float("-inf")).logsumexp(dim=1)
-    return (logits.logsumexp(dim=1) - answered).mean()
-
-
-def with_own_negatives(
-    logits: Any, positive: Any, negative_logits: Any, queries: Sequence[int], owners: Sequence[int]
-) -> tuple[Any, Any]:
-    """Logits and positives of `info_nce` with each query's own hard negatives as further columns.
-
-    A query is not contrasted with the negatives of another: what does not answer one question about a passage may well
-    answer the next.
-
-    Parameters
-    ----------
-    negative_logits
-        Tensor of shape (n_queries, n_negatives).
-    queries, owners
-        The query of each row, and the query that each negative came with.
-    """
-    import torch
-
-    own = torch.tensor([[query == owner for owner in owners] for query in queries], device=logits.device)
-    contrasted = negative_logits.masked_fill(~own, float("-inf"))
-    return torch.cat([logits, contrasted], dim=1), torch.cat([positive, torch.zeros_like(own)], dim=1)
-
-
 def _without(passage: str, sentences: Iterable[str]) -> str:
     """The passage without these sentences; the whole passage where nothing would be left of it."""
     rest = passage
     for sentence in sentences:
         rest = rest.replace(sentence, " ")
     return rest if rest.strip() else passage
+
+
+def shown_of(task: Task) -> Shown | None:
+    """The closest window of each passage to each training question; None where the base has no windows."""
+    if task.base.identity.windows is None:
+        return None
+    windows, query_vectors = task.base.cut(task.examples.passages), task.query_vectors
+
+    def shown(question: int, row: int) -> str:
+        return windows[row][task.passage_vectors.closest(row, query_vectors[question])]
+
+    return shown

@@ -2,7 +2,8 @@
 
 Our own loop instead of sentence-transformers' trainer, because that takes a passage per question: four questions about
 one are four encodings of it, and encoding passages is nearly all the work. Its best checkpoint also never includes step
-0. Imports torch: import this module inside functions.
+0. What is needed to go on is written down as it goes, so that a kill loses two minutes at most. Imports torch: import
+this module inside functions.
 """
 
 import logging
@@ -11,29 +12,31 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
+from sentence_transformers import SentenceTransformer
 
-from acronis_pipeline.embedding import set_aside
+from acronis_pipeline.encoders import set_aside
 from acronis_pipeline.finetune import devices
-from acronis_pipeline.finetune.checkpoints import Checkpoints
-from acronis_pipeline.finetune.closest_windows import shown_of
-from acronis_pipeline.finetune.contrast import Contrast, contrastive_loss, lay_out
-from acronis_pipeline.finetune.contrastive_parameters import ContrastiveParameters, batches_of, schedule_of
-from acronis_pipeline.finetune.encoding import Encode
-from acronis_pipeline.finetune.gradient_step import Loss, add_gradients
-from acronis_pipeline.finetune.matryoshka import at_every_dimension
+from acronis_pipeline.finetune.contrast import Contrast, lay_out, shown_of
+from acronis_pipeline.finetune.gradient_step import Encode, add_gradients, encoder_of
+from acronis_pipeline.finetune.losses import Loss, at_every_dimension, contrastive_loss
 from acronis_pipeline.finetune.method import Task
 from acronis_pipeline.finetune.negatives import mine
+from acronis_pipeline.finetune.parameters import ContrastiveParameters, batches_of, schedule_of
 from acronis_pipeline.finetune.validation import CHOOSES
+
+Weights = dict[str, torch.Tensor]
 
 _MAX_GRADIENT_NORM = 1.0
 _PROGRESS_LINES = 12
+_EVERY_S = 120.0
+_VERSION = 2
+"""Of what a checkpoint holds; one of another version is of no use."""
 
 _log = logging.getLogger(__name__)
-
-Weights = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class Towers:
     weights: torch.nn.Module
     encode_queries: Encode
     encode_passages: Encode
+
+    @classmethod
+    def of(cls, model: SentenceTransformer, precision: str) -> "Towers":
+        """What of `model` requires gradients, and how it encodes each side."""
+        return cls(model, encoder_of(model, "query", precision), encoder_of(model, "document", precision))
 
 
 @dataclass
@@ -69,6 +77,58 @@ class Progress:
     step: int = 0
     losses: list[float] = field(default_factory=list)
     looks_without_better: int = 0
+
+
+class Checkpoints:
+    """The last state of a training run in a folder of its own, replaced as a whole every two minutes.
+
+    Only trained parameters are kept; the frozen ones are the base's. Batches follow from the seed and the step, and
+    dropout is off, so there is no state of random numbers to keep.
+
+    Parameters
+    ----------
+    folder
+        Belongs to exactly one recipe, base and data set; None keeps nothing.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._file = folder / "checkpoint.pt" if folder else None
+        self._saved = time.monotonic()
+
+    def resume(self, weights: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Progress | None:
+        """Put the last state into `weights` and `optimizer`; None if there is none."""
+        if self._file is None or not self._file.exists():
+            return None
+
+        saved = torch.load(self._file, map_location=next(weights.parameters()).device, weights_only=True)
+        if saved.get("version") != _VERSION:
+            _log.warning("%s is of another version of this program: training starts from the beginning", self._file)
+            return None
+        load(weights, saved["weights"])
+        optimizer.load_state_dict(saved["optimizer"])
+        run = Progress(Best(**saved["best"]), **saved["progress"])
+        _log.info("training goes on after step %d (%s)", run.step, self._file)
+        return run
+
+    def save(self, run: Progress, weights: torch.nn.Module, optimizer: torch.optim.Optimizer, *, due: bool) -> None:
+        """Write the state if it is `due` or the last one is old; a reader finds the old or the new, never half."""
+        if self._file is None or not devices.is_main():
+            return
+        if not due and time.monotonic() - self._saved < _EVERY_S:
+            return
+
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._file.with_suffix(".partial")
+        state = {
+            "version": _VERSION,
+            "weights": copy_of(weights),
+            "optimizer": optimizer.state_dict(),
+            "best": vars(run.best),
+            "progress": {name: value for name, value in vars(run).items() if name != "best"},
+        }
+        torch.save(state, partial)
+        partial.replace(self._file)
+        self._saved = time.monotonic()
 
 
 def train_contrastively(

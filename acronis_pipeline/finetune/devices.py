@@ -1,18 +1,54 @@
-"""How many devices train together, and how they come together in a step.
+"""Several devices: a process for each, how they are started, and how they come together in a step. Imports torch.
 
-The processes are started and told of each other by accelerate (`finetune.launch`); without that there is one, and every
-function here does nothing. Imports torch: import this module inside functions.
+torch starts and watches the processes. Each runs the method as if alone; the first one reports and saves the model.
+What they have to say (entries of the history, log records, a refusal, what was fitted) comes through one queue, so that
+whatever libraries print disturbs nobody; it goes to stderr. If one of them dies, or this process, all end. Without them
+there is one process, and what brings several together does nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+import logging.handlers
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from multiprocessing.queues import Queue
+from pathlib import Path
+from queue import Empty
+from types import ModuleType
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import torch.distributed
+from torch.multiprocessing import get_context
+from torch.multiprocessing.spawn import (
+    ProcessContext,
+    ProcessExitedException,
+    ProcessRaisedException,
+    start_processes,
+)
 
-from acronis_pipeline.errors import AcronisPipelineError
+from acronis_pipeline import encoders
+from acronis_pipeline.core.errors import AcronisPipelineError, ModelError
+from acronis_pipeline.encoders import PassageVectors, TorchEncoder
+from acronis_pipeline.finetune.examples import Examples
+from acronis_pipeline.finetune.method import Changed, Fitted, Method, MethodParameters, Task
+from acronis_pipeline.store import Store
 
 T = TypeVar("T")
+
+_POLL_S = 0.1
+_STDOUT, _STDERR = 1, 2
+_TIMEOUT = timedelta(hours=12)
+"""How long the others wait for what only the first process does, such as a teacher's scores."""
+
+_log = logging.getLogger(__name__)
 
 
 def count() -> int:
@@ -90,3 +126,194 @@ def own_device() -> torch.device:
 def available(device: str | None) -> int:
     """Devices that could train together: GPUs, unless a device is named."""
     return torch.cuda.device_count() if device is None and torch.cuda.is_available() else 1
+
+
+@dataclass(frozen=True)
+class _Handed:
+    """What a process makes its own `Task` of; pickled by way of a pipe, since the store's options hold keys."""
+
+    fit: Callable[[Task, Any], Fitted]
+    parameters: MethodParameters
+    examples: Examples
+    passage_vectors: PassageVectors
+    query_vectors: np.ndarray
+    load_base: Callable[..., TorchEncoder]
+    seed: int
+    store_uri: str
+    store_options: Mapping[str, str]
+    work: Path
+    device: str | None
+    precision: str
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """What `Fitted` says of a model, which itself is in `folder`."""
+
+    folder: Path
+    dimension: int
+    changed: Changed
+    chosen: str
+    history: list[dict[str, float]]
+
+
+def fit_on_many(method: Method, parameters: MethodParameters, task: Task, n_processes: int) -> Fitted:
+    """Train by a method in `n_processes` processes of this machine.
+
+    Raises
+    ------
+    AcronisPipelineError
+        What the method refuses, as if it ran in this process.
+    ModelError
+        If a process fails; its last words are in the log.
+    """
+    with nullcontext(task.work) if task.work else tempfile.TemporaryDirectory() as folder:
+        handed = _Handed(
+            fit=method.fit,
+            parameters=parameters,
+            examples=task.examples,
+            passage_vectors=task.passage_vectors,
+            # Each process would encode them for itself, and maybe not to the last digit alike.
+            query_vectors=task.query_vectors,
+            load_base=task.load_base,
+            seed=task.seed,
+            store_uri=task.store.uri,
+            store_options=task.store.storage_options,
+            work=Path(folder),
+            device=task.device,
+            precision=task.precision,
+        )
+        encoders.set_aside(task.base.model)
+        _log.info("training in %d processes", n_processes)
+        saved = _run(handed, n_processes, task)
+        model = task.base.model
+        if saved.changed is not Changed.NOTHING:
+            identity = replace(task.base.identity, dimension=saved.dimension)
+            model = encoders.load_in_torch(saved.folder, identity, device=task.device).model
+    return Fitted(model, saved.changed, saved.chosen, saved.history)
+
+
+def _run(handed: _Handed, n_processes: int, task: Task) -> _Saved:
+    """Run the processes to their end, passing on what the first one reports."""
+    queue, saved = get_context("spawn").Queue(), None
+    with tempfile.TemporaryDirectory() as meeting:
+        given = n_processes, Path(meeting) / "meeting", handed, queue
+        with _program_hidden():
+            processes = start_processes(_work_on, given, n_processes, join=False)
+        assert processes is not None  # it is when it joins
+        try:
+            ended = False
+            while not ended:
+                ended = processes.join(timeout=_POLL_S)
+                saved = _hear(queue, task) or saved
+        except (ProcessExitedException, ProcessRaisedException) as error:
+            _hear(queue, task)  # a process may have refused before another one failed
+            _log.error("%s", error)
+            raise ModelError(
+                f"training on {n_processes} devices failed; see the lines above, or train on one device"
+            ) from error
+        finally:
+            _end(processes)
+    assert saved is not None
+    return saved
+
+
+def _hear(queue: "Queue[Any]", task: Task) -> _Saved | None:
+    """Pass on what the processes have said by now; what was fitted, if that is among it.
+
+    Raises
+    ------
+    AcronisPipelineError
+        What one of them refused.
+    """
+    saved = None
+    while True:
+        try:
+            said = queue.get(timeout=_POLL_S)
+        except Empty:
+            return saved
+        if isinstance(said, AcronisPipelineError):
+            raise said
+        if isinstance(said, logging.LogRecord):
+            if (logger := logging.getLogger(said.name)).isEnabledFor(said.levelno):
+                logger.handle(said)
+        elif isinstance(said, _Saved):
+            saved = said
+        else:
+            task.report(said)
+
+
+def _end(processes: ProcessContext) -> None:
+    """Kill what still runs: one that waits for the others in C++ hears no other signal."""
+    for process in processes.processes:
+        if process.is_alive():
+            process.kill()
+        process.join()
+
+
+@contextmanager
+def _program_hidden() -> Iterator[None]:
+    """Or each process would run the program that started this one, up to its `if __name__ == "__main__"`, if any."""
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
+
+
+def _work_on(rank: int, n_processes: int, meeting: Path, handed: _Handed, queue: "Queue[Any]") -> None:
+    """What each of the processes does."""
+    os.dup2(_STDERR, _STDOUT)  # where any library may print, and a command's result belongs
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what it gets when its parent is gone
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // n_processes))
+    device = _own_device(rank, handed.device)
+    torch.distributed.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        init_method=meeting.as_uri(),
+        rank=rank,
+        world_size=n_processes,
+        timeout=_TIMEOUT,
+    )
+    if rank == 0:
+        logger = logging.getLogger("acronis_pipeline")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(logging.handlers.QueueHandler(queue))
+    try:
+        _train(rank, handed, str(device), queue)
+    except AcronisPipelineError as error:
+        queue.put(error)
+        return  # the others may wait for this one: the parent ends them
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+def _own_device(rank: int, device: str | None) -> torch.device:
+    if device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.cuda.set_device(rank)
+    return torch.device("cuda", rank)
+
+
+def _train(rank: int, handed: _Handed, device: str, queue: "Queue[Any]") -> None:
+    load_base = partial(handed.load_base, device=device)
+    task = Task(
+        examples=handed.examples,
+        base=load_base(),
+        passage_vectors=handed.passage_vectors,
+        load_base=load_base,
+        seed=handed.seed,
+        store=Store(handed.store_uri, handed.store_options),
+        report=queue.put,
+        work=handed.work,
+        device=device,
+        precision=handed.precision,
+    )
+    vars(task)["query_vectors"] = handed.query_vectors
+    fitted = handed.fit(task, handed.parameters)
+    if rank:
+        return
+    folder = handed.work / "fitted"
+    fitted.model.save_pretrained(str(folder), create_model_card=False)
+    queue.put(_Saved(folder, fitted.model.get_embedding_dimension(), fitted.changed, fitted.chosen, fitted.history))

@@ -1,24 +1,58 @@
-"""What methods of one encoder for both sides share: validation, the best checkpoint, mixing with the base.
+"""Training one encoder for both sides: its best checkpoint by validation, and weights between that and the base.
 
-Imports torch: import this module inside functions.
+Averaging with the base keeps most of what was learnt and undoes much of what was forgotten (WiSE-FT, LM-Cocktail); with
+few training questions the middle is often better than either end. Imports torch: import this module inside functions.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.finetune import contrastive_training as training
 from acronis_pipeline.finetune import devices
-from acronis_pipeline.finetune.encoder_parameters import EncoderParameters
-from acronis_pipeline.finetune.encoding import encoder_of
-from acronis_pipeline.finetune.gradient_step import Loss
-from acronis_pipeline.finetune.interpolate import between, choose_share
-from acronis_pipeline.finetune.matryoshka import cut_to
+from acronis_pipeline.finetune.gradient_step import cut_to
+from acronis_pipeline.finetune.losses import Loss
 from acronis_pipeline.finetune.method import Changed, Fitted, Task
-from acronis_pipeline.finetune.validation import CHOOSES
-from acronis_pipeline.finetune.validation_pool import ValidationPool
+from acronis_pipeline.finetune.parameters import EncoderParameters
+from acronis_pipeline.finetune.validation import CHOOSES, ValidationPool
+
+_log = logging.getLogger(__name__)
+
+
+def between(base: dict[str, Any], tuned: dict[str, Any], share: float) -> dict[str, Any]:
+    """State dict `(1 - share) * base + share * tuned`; what is not floating point stays the tuned one's."""
+    return {
+        name: torch.lerp(base[name], tensor, share) if tensor.is_floating_point() else tensor
+        for name, tensor in tuned.items()
+    }
+
+
+def choose_share(
+    mix: Callable[[float], object], *, tuned_value: float, shares: Sequence[float], value: Callable[[], float]
+) -> float:
+    """The share of the tuned weights in the best of them and the mixtures; the last that was tried stays in the model.
+
+    The base itself is in the race elsewhere: every method's result meets it on the whole corpus.
+
+    Parameters
+    ----------
+    mix
+        Puts a share of what was learnt, and the rest of the base, into the model.
+    value
+        Measures the model as it is; `tuned_value` is what it gave for the tuned weights.
+    """
+    best_share, best_value = 1.0, tuned_value
+    for share in shares:
+        mix(share)
+        found = value()
+        _log.info("%.0f %% tuned and %.0f %% base: validation nDCG@10 %.4f", 100 * share, 100 * (1 - share), found)
+        if found > best_value:
+            best_share, best_value = share, found
+    return best_share
+
 
 Mix = Callable[[training.Weights, float], object]
 """Puts a share of trained weights, and the rest of the base, into a model."""
@@ -27,21 +61,21 @@ Mix = Callable[[training.Weights, float], object]
 def train_encoder(
     task: Task,
     parameters: EncoderParameters,
-    embedder: Embedder,
+    encoder: TorchEncoder,
     *,
     mix: Mix,
     finish: Callable[[training.Weights, float], Any] | None = None,
     loss: Loss | None = None,
     negatives: Sequence[Sequence[int]] = (),
 ) -> Fitted:
-    """Train what of `embedder.model` requires gradients; its best checkpoint, and weights between that and the base.
+    """Train what of `encoder.model` requires gradients; its best checkpoint, and weights between that and the base.
 
     Parameters
     ----------
     mix
-        Changes the weights of `embedder.model`.
+        Changes the weights of `encoder.model`.
     finish
-        Gives the model to publish, from the best checkpoint and the share of it that was chosen; `embedder.model`, with
+        Gives the model to publish, from the best checkpoint and the share of it that was chosen; `encoder.model`, with
         that mixture in it, by default.
     loss, negatives
         As `train_contrastively` takes them.
@@ -52,15 +86,12 @@ def train_encoder(
         dimensions=parameters.dimensions,
         matryoshka=parameters.matryoshka_dimensions,
     )
-    model = embedder.model
-    towers = training.Towers(
-        model, encoder_of(model, "query", task.precision), encoder_of(model, "document", task.precision)
-    )
+    model = encoder.model
     best, history = training.train_contrastively(
         task,
-        towers,
+        training.Towers.of(model, task.precision),
         parameters,
-        look=lambda: pool.look(embedder),
+        look=lambda: pool.look(encoder),
         base_look=pool.base_look,
         loss=loss,
         negatives=negatives,
@@ -73,7 +104,7 @@ def train_encoder(
             lambda share: mix(tuned, share),
             tuned_value=best.values[0],
             shares=parameters.interpolation,
-            value=lambda: pool.look(embedder)[CHOOSES],
+            value=lambda: pool.look(encoder)[CHOOSES],
         )
     )
     mix(tuned, share)
@@ -91,12 +122,12 @@ def train_every_weight(
     negatives: Sequence[Sequence[int]] = (),
 ) -> Fitted:
     """`train_encoder` of a fresh copy of the base, the whole of it."""
-    embedder = task.load_base()
-    model, base = embedder.model, weights_of(embedder.model)
+    encoder = task.load_base()
+    model, base = encoder.model, weights_of(encoder.model)
     return train_encoder(
         task,
         parameters,
-        embedder,
+        encoder,
         mix=lambda tuned, share: training.load(model, between(base, tuned, share)),
         loss=loss,
         negatives=negatives,

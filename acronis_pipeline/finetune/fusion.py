@@ -19,8 +19,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, WordWeights
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import RecipeError
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.encoders import TorchEncoder
 
 
 class Fusion:
@@ -37,7 +37,7 @@ class Fusion:
         If the second is anything else.
     """
 
-    def __init__(self, tuned: Embedder, second: Embedder) -> None:
+    def __init__(self, tuned: TorchEncoder, second: TorchEncoder) -> None:
         self._first = tuned.identity.dimension
         dimension = self._first + second.identity.dimension
         self._scale = _same(dimension)
@@ -50,12 +50,12 @@ class Fusion:
             similarity_fn_name="cosine",
             device=str(tuned.model.device),
         )
-        self.embedder = Embedder(model, replace(tuned.identity, dimension=dimension), tuned.batch_size)
+        self.encoder = TorchEncoder(model, replace(tuned.identity, dimension=dimension), tuned.batch_size)
 
     @property
     def model(self) -> Any:
         """The SentenceTransformer."""
-        return self.embedder.model
+        return self.encoder.model
 
     def factor(self, weight: float, vectors: np.ndarray) -> float:
         """What the first encoder's part of `vectors` is to be multiplied by for it to count `weight`, from 0 to 1.

@@ -8,7 +8,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline.encoders import TorchEncoder
 
 _IN_A_LAYER = re.compile(r"\.\d+\.")
 """Layers are numbered (`encoder.layer.0.attention.self.query`, `layers.0.self_attn.q_proj`), poolers and heads not."""
@@ -52,22 +52,22 @@ class Adapted:
 
     Parameters
     ----------
-    embedder
+    encoder
         Changed in place.
     rank, alpha, seed
         As `add_adapters` takes them.
     """
 
-    def __init__(self, embedder: Embedder, *, rank: int, alpha: float, seed: int) -> None:
-        self.embedder = embedder
-        self.transformer = embedder.model[0].model
-        for parameter in embedder.model.parameters():
+    def __init__(self, encoder: TorchEncoder, *, rank: int, alpha: float, seed: int) -> None:
+        self.encoder = encoder
+        self.transformer = encoder.model[0].model
+        for parameter in encoder.model.parameters():
             parameter.requires_grad_(False)
         add_adapters(self.transformer, rank=rank, alpha=alpha, seed=seed)
 
     def mix(self, adapters: dict[str, torch.Tensor], share: float) -> None:
         """Put trained adapters in and have each add this share of what it learnt: weights between base and tuned."""
-        self.embedder.model.load_state_dict(adapters, strict=False)
+        self.encoder.model.load_state_dict(adapters, strict=False)
         for module in self.transformer.modules():
             if isinstance(module, LoraLayer):
                 for name in module.active_adapters:
@@ -76,7 +76,7 @@ class Adapted:
     def merged(self) -> Any:
         """The model without adapters, what they add being in its weights."""
         merge_adapters(self.transformer)
-        return self.embedder.model
+        return self.encoder.model
 
 
 def merge_adapters(transformer: torch.nn.Module) -> None:

@@ -1,21 +1,23 @@
-"""What a fine-tuning method is: a module with `Parameters` and `fit`, listed in `methods.py`.
+"""What a fine-tuning method is: its hyper-parameters, and a function that trains.
 
 A method gets the base encoder, what that encoder makes of the corpus, and the questions; it gives back a model and the
-checkpoint it settled on. Everything else (recipes, publishing, records) is the same for all methods.
+checkpoint it settled on. Everything else (recipes, publishing, records) is the same for all methods, those of other
+packages among them: `finetune.methods` finds them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from acronis_pipeline.embedding import Embedder, PassageVectors
-from acronis_pipeline.embedding.identity import FLOAT32
+from acronis_pipeline.encoders import ModelIdentity, PassageVectors, TorchEncoder
+from acronis_pipeline.encoders.endpoint import RememberedEndpoint
+from acronis_pipeline.encoders.identity import FLOAT32
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.store import Store
 
@@ -34,11 +36,11 @@ class Changed(Enum):
     BOTH = "both"
 
 
-Report = Callable[[dict[str, float]], None]
+OnEntry = Callable[[dict[str, float]], None]
 """Is called with every entry of a training's history as it comes."""
 
 
-def unreported(entry: dict[str, float]) -> None:
+def unwatched(entry: dict[str, float]) -> None:
     """Nobody watches the training."""
 
 
@@ -48,22 +50,28 @@ class Task:
 
     `passage_vectors` are the base's vectors of `examples.passages`.
     `load_base` gives a fresh copy of the base for methods that change its weights: `base` itself must stay as it is.
-    It takes `weights` as `embedding.load` does. `store` keeps what is worth computing only once.
+    It takes `weights` as `load_in_torch` does. `store` keeps what is worth computing only once.
     `report` is called with every entry of the history as it comes. `work` is a folder for what must survive a kill, the
     same when the same training starts again and deleted once its model is published; None keeps nothing. `precision` is
     what a training step computes in; weights and published models are float32 always.
     """
 
     examples: Examples
-    base: Embedder
+    base: TorchEncoder | RememberedEndpoint
     passage_vectors: PassageVectors
-    load_base: Callable[..., Embedder]
+    load_base: Callable[..., TorchEncoder]
     seed: int
     store: Store
-    report: Report = unreported
+    report: OnEntry = unwatched
     work: Path | None = None
     device: str | None = None
     precision: str = FLOAT32
+
+    @property
+    def local_base(self) -> TorchEncoder:
+        """The base of a method that needs more of it than vectors, which none behind an endpoint gives."""
+        assert isinstance(self.base, TorchEncoder)  # a recipe that asks for anything else is refused when it is read
+        return self.base
 
     @cached_property
     def query_vectors(self) -> np.ndarray:
@@ -85,16 +93,39 @@ class Fitted:
     history: list[dict[str, float]]
 
 
-class Method(Protocol):
-    """The interface of a method's module.
+def _anything_goes(base: ModelIdentity, parameters: Any, device: str | None) -> None:
+    """The method works with any base, on any device."""
 
-    A module may also have `check(base: ModelIdentity, parameters, device: str | None)`, which raises a RecipeError for
-    what cannot work with that base or on that device (None is the best there is); it is called before anything is
-    crawled, embedded or trained. With `VERSION`, a change of it trains the method's recipes again, and so does a change
-    in the model folders that `reads(parameters)` gives, beside the base.
+
+def _nothing_else(parameters: Any) -> Sequence[Path]:
+    """The method reads no model but the base."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a recipe names as its `method`.
+
+    Parameters
+    ----------
+    parameters
+        The class of its hyper-parameters, which the recipe's are checked against.
+    fit
+        Trains: `fit(task, parameters)`.
+    check
+        Raises a RecipeError for what cannot work with a base or on a device (None is the best there is); called before
+        anything is crawled, embedded or trained.
+    reads
+        Folders of the models that it reads beside the base. A change in one of them trains its recipes again.
+    version
+        Any change of it trains the method's recipes again.
+    trains_weights
+        Whether it needs more of its base than vectors: a model behind an endpoint gives no more.
     """
 
-    Parameters: type[MethodParameters]
-
-    @staticmethod
-    def fit(task: Task, parameters: Any) -> Fitted: ...
+    parameters: type[MethodParameters]
+    fit: Callable[[Task, Any], Fitted]
+    check: Callable[[ModelIdentity, Any, str | None], None] = _anything_goes
+    reads: Callable[[Any], Sequence[Path]] = _nothing_else
+    version: str = ""
+    trains_weights: bool = True

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from acronis_pipeline.embedding import PassageVectors
-from acronis_pipeline.errors import RecipeError
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.encoders import PassageVectors
 from acronis_pipeline.finetune.examples import Examples, Questions
 
 _AT_ONCE = 1024

@@ -19,10 +19,10 @@ from pydantic import (
     model_validator,
 )
 
-from acronis_pipeline.embedding import PACKAGED_BASE, Windows
-from acronis_pipeline.errors import RecipeError
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.encoders import PACKAGED_BASE, Windows
 from acronis_pipeline.finetune.method import MethodParameters
-from acronis_pipeline.finetune.methods import METHODS, OVER_ENDPOINTS
+from acronis_pipeline.finetune.methods import OURS, method_named, method_names
 
 ENDPOINT_PREFIX = "endpoint:"
 """Before the name of a model in `base_model` that one of the endpoints in the settings serves."""
@@ -72,8 +72,9 @@ class Recipe(BaseModel):
     @field_validator("base_model")
     @classmethod
     def _has_weights_if_they_are_trained(cls, base_model: str, info: ValidationInfo) -> str:
-        if base_model.startswith(ENDPOINT_PREFIX) and info.data.get("method") != OVER_ENDPOINTS:
-            raise ValueError(f"a model behind an endpoint has no weights to train; use method {OVER_ENDPOINTS}")
+        if base_model.startswith(ENDPOINT_PREFIX) and method_named(info.data["method"]).trains_weights:
+            able = ", ".join(name for name, method in OURS.items() if not method.trains_weights)
+            raise ValueError(f"a model behind an endpoint has no weights to train; use method {able}")
         return base_model
 
     @field_validator("windows")
@@ -134,16 +135,19 @@ def parse_recipe(name: str, text: str, *, where: str) -> Recipe:
         As `load_recipe`.
     """
     content = _read_yaml(text, where)
-    method = content.get("method")
-    if not isinstance(method, str) or method not in METHODS:
-        found = "is missing" if method is None else f"= {method!r} is unknown"
-        raise RecipeError(f"{where}: method {found}; use one of {', '.join(sorted(METHODS))}")
+    name_of_method = content.get("method")
+    if name_of_method is None:
+        raise RecipeError(f"{where}: method is missing; use one of {', '.join(method_names())}")
+    try:
+        method = method_named(str(name_of_method))
+    except RecipeError as error:
+        raise RecipeError(f"{where}: {error}") from error
     if "name" in content:
         raise RecipeError(f"{where}: name is the file's name; remove the key")
     try:
-        parameters = METHODS[method].Parameters.model_validate(content.pop("parameters", None) or {})
+        parameters = method.parameters.model_validate(content.pop("parameters", None) or {})
     except ValidationError as error:
-        raise RecipeError(f"{where}: {_explain(error, prefix='parameters')} (method {method})") from error
+        raise RecipeError(f"{where}: {_explain(error, prefix='parameters')} (method {name_of_method})") from error
     try:
         return Recipe(name=name, parameters=parameters, **content)
     except ValidationError as error:
@@ -169,9 +173,9 @@ def _read_yaml(text: str, where: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        marked = isinstance(error, yaml.MarkedYAMLError)
+        line = f":{error.problem_mark.line + 1}" if marked and error.problem_mark else ""
+        problem = marked and error.problem or " ".join(str(error).split())
         raise RecipeError(f"{where}{line}: not valid YAML ({problem}); mend that line") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise RecipeError(f"{where}: must hold a mapping with a method, found {type(content).__name__}")

@@ -1,25 +1,34 @@
-"""`train`: from a recipe and a data set to a published model folder, whatever the method."""
+"""From a recipe and a data set to a published model folder, whatever the method.
 
+The folder loads with plain `SentenceTransformer(folder)`, and says who it is. The method runs in this process, or in
+one for each of several devices.
+"""
+
+import hashlib
 import logging
+import shutil
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from acronis_pipeline import embedding
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import Embedder, ModelIdentity, PassageVectors
-from acronis_pipeline.finetune.base_model import open_base
+from acronis_pipeline import encoders
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.errors import ModelError
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.settings import EmbeddingEndpoint
+from acronis_pipeline.encoders import Encoder, ModelIdentity, PassageVectors, with_adapted_queries, write_identity
+from acronis_pipeline.encoders.vector_cache import embed_passages
+from acronis_pipeline.finetune.base_model import naming, open_base, refuse_unfit_base, refuse_unfit_data
 from acronis_pipeline.finetune.examples import Examples, prepare
-from acronis_pipeline.finetune.feasibility import naming, refuse_unfit_base, refuse_unfit_data
-from acronis_pipeline.finetune.fitting import fit
-from acronis_pipeline.finetune.method import Changed, Fitted, Task, unreported
-from acronis_pipeline.finetune.publish import staged, write_model
+from acronis_pipeline.finetune.method import Changed, Fitted, OnEntry, Task, unwatched
+from acronis_pipeline.finetune.methods import method_named
+from acronis_pipeline.finetune.parameters import ContrastiveParameters
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline.finetune.validation import CHOOSES, measure
-from acronis_pipeline.settings import EmbeddingEndpoint
 from acronis_pipeline.store import Store
-from acronis_pipeline.vectors import embed_passages
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +64,7 @@ def train(
     precision: str = "float32",
     devices: int | None = None,
     work: Path | None = None,
-    report: Callable[[dict[str, float]], None] = unreported,
+    report: OnEntry = unwatched,
 ) -> TrainedModel:
     """Train a recipe and publish the best checkpoint, the untouched base among them.
 
@@ -100,7 +109,7 @@ def train(
         examples=examples,
         base=base,
         passage_vectors=passage_vectors,
-        load_base=base_model.load,
+        load_base=base_model.load,  # pyright: ignore[reportArgumentType]  # no method loads one behind an endpoint
         seed=recipe.seed,
         store=store,
         report=report,
@@ -115,9 +124,9 @@ def train(
         published = write_model(fitted, identity, partial)
         best_metrics = base_metrics
         if fitted.changed is not Changed.NOTHING:
-            embedding.set_aside(base.model)
-            embedding.set_aside(fitted.model)
-            reloaded = embedding.load(partial, published, device=device, batch_size=batch_size, endpoints=endpoints)
+            encoders.set_aside(base.model)
+            encoders.set_aside(fitted.model)
+            reloaded = encoders.load(partial, published, device=device, batch_size=batch_size, endpoints=endpoints)
             best_metrics = _measure(reloaded, embed_passages(store, reloaded, examples.passages), examples)
             if best_metrics[CHOOSES] <= base_metrics[CHOOSES]:
                 _log.info("%s does not beat the base on the whole corpus: the base is published", fitted.chosen)
@@ -141,5 +150,85 @@ def train(
     )
 
 
-def _measure(model: Embedder, passage_vectors: PassageVectors, examples: Examples) -> dict[str, float]:
+def _measure(model: Encoder, passage_vectors: PassageVectors, examples: Examples) -> dict[str, float]:
     return measure(model.encode_queries(examples.validation.queries), passage_vectors, examples.validation)
+
+
+def fit(recipe: Recipe, task: Task, devices: int | None = None) -> Fitted:
+    """Train by the recipe's method.
+
+    Parameters
+    ----------
+    devices
+        How many train together; by default every GPU, or the CPU as one. Methods that train on cached vectors are done
+        in seconds and always take one.
+    """
+    method = method_named(recipe.method)
+    if not isinstance(recipe.parameters, ContrastiveParameters):
+        return method.fit(task, recipe.parameters)
+    from acronis_pipeline.finetune.devices import available, fit_on_many
+    from acronis_pipeline.finetune.gradient_step import chosen_precision
+
+    task = replace(task, precision=chosen_precision(task.precision, task.local_base.model.device, task.work))
+    n_devices = devices or available(task.device)
+    if n_devices > 1:
+        return fit_on_many(method, recipe.parameters, task, n_devices)
+    return method.fit(task, recipe.parameters)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A temporary sibling of `folder` that takes its name when the block ends without an error.
+
+    A run killed in between leaves no folder of the final name; the next one clears what is left.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if folder.exists():  # an earlier model of the same key whose record was lost
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_model(fitted: Fitted, base: ModelIdentity, folder: Path) -> ModelIdentity:
+    """Save weights, configuration and identity; an earlier content of the folder is replaced.
+
+    Raises
+    ------
+    ModelError
+        If the disk refuses.
+    """
+    identity = identify(fitted, base)
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        fitted.model.save_pretrained(str(folder), create_model_card=False)
+        write_identity(folder, identity)
+    except OSError as error:
+        raise ModelError(f"model cannot be written to {folder} ({error}); free space or check permissions") from error
+    return identity
+
+
+def identify(fitted: Fitted, base: ModelIdentity) -> ModelIdentity:
+    """Identity of a fitted model: the base's, changed on the sides whose vectors changed."""
+    if fitted.changed is Changed.NOTHING:
+        return base
+    weights = _weights_digest(fitted.model)
+    if fitted.changed is Changed.QUERIES:
+        return with_adapted_queries(base, weights)
+    return replace(
+        base,
+        query_fingerprint=digest(base.query_fingerprint, weights),
+        document_fingerprint=digest(base.document_fingerprint, weights),
+        dimension=fitted.model.get_embedding_dimension(),
+    )
+
+
+def _weights_digest(model: Any) -> str:
+    parts: list[str] = []
+    for name, tensor in sorted(model.state_dict().items()):
+        parts += [name, hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()]
+    return digest(*parts)

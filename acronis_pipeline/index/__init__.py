@@ -3,22 +3,24 @@
 A table belongs to one model for good. Another model gets another table, so that moving back is moving a pointer.
 """
 
-from acronis_pipeline.index.ann import MIN_RECALL
-from acronis_pipeline.index.deferred import DeferredEmbedder
-from acronis_pipeline.index.identity import read_identity
-from acronis_pipeline.index.lance_indexes import is_finished
-from acronis_pipeline.index.model_pruning import prune_model_folders
+from acronis_pipeline.index.lance_indexes import MIN_RECALL, SearchOptions, is_finished, search_options
 from acronis_pipeline.index.pruning import Dropped, prune, tables_in_use
-from acronis_pipeline.index.rows import VERSION, content_version, data_version, passage_rows, read_content
-from acronis_pipeline.index.search_options import SearchOptions, search_options
-from acronis_pipeline.index.table import IndexResult, part_bytes, refresh, refresh_from, table_name
+from acronis_pipeline.index.rows import (
+    VERSION,
+    content_version,
+    data_version,
+    passage_rows,
+    read_content,
+    read_identity,
+)
+from acronis_pipeline.index.table import IndexedModel, IndexResult, part_bytes, refresh, refresh_from, table_name
 
 __all__ = [
     "MIN_RECALL",
     "VERSION",
-    "DeferredEmbedder",
     "Dropped",
     "IndexResult",
+    "IndexedModel",
     "SearchOptions",
     "content_version",
     "data_version",
@@ -26,7 +28,6 @@ __all__ = [
     "part_bytes",
     "passage_rows",
     "prune",
-    "prune_model_folders",
     "read_content",
     "read_identity",
     "refresh",

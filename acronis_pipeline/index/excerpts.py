@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.schemas import EXCERPTS
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.store import Store, tables
 
 WORDS = 100
 """In an excerpt; half of them stand in the next one too. On 668 questions over 334 passages, which are evaluated on
@@ -20,17 +19,10 @@ nowhere else, the hybrid of the untouched base gains .014, .021 and .017 with 50
 (benchmarks/results/excerpts.json)."""
 
 
-_PREFIX = "excerpts_of_"
-
-
-def table_name(passages: str) -> str:
-    """Name of the table with the excerpts of a passages table."""
-    return _PREFIX + passages
-
-
 def is_left_over(store: Store, name: str) -> bool:
     """Whether a table holds excerpts of a passages table that is not there."""
-    return name.startswith(_PREFIX) and not store.exists(name.removeprefix(_PREFIX))
+    passages = tables.excerpts_are_of(name)
+    return passages is not None and not store.exists(passages)
 
 
 def cut(passage: str) -> list[str]:
@@ -47,24 +39,24 @@ def bring_in_step(store: Store, passages: str, wanted: pa.Table) -> None:
     What is there is compared with what should be, so that whatever a kill left undone is done the next time. By their
     keys, which takes a fifth of the time of cutting all passages and comparing texts.
     """
-    name, keys = table_name(passages), [_key(*row) for row in _texts(wanted)]
-    known = store.read(name, EXCERPTS, columns=["excerpt_id"]).column("excerpt_id").to_pylist()
+    table, keys = tables.excerpts(passages), [_key(*row) for row in _texts(wanted)]
+    known = store.read(table, columns=["excerpt_id"]).column("excerpt_id").to_pylist()
     there = {excerpt_id: excerpt_id.rpartition(":")[0] for excerpt_id in known}
     expected, done = set(keys), set(there.values())
     missing = wanted.filter(pa.array([key not in done for key in keys], pa.bool_()))
     gone = [excerpt_id for excerpt_id, key in there.items() if key not in expected]
     if missing.num_rows or gone:
-        store.upsert(name, EXCERPTS, rows_of(missing), delete_keys=gone)
+        store.upsert(table, rows_of(missing), delete_keys=gone)
 
 
 def rows_of(passages: pa.Table) -> pa.Table:
-    """Excerpts of content rows, as the schema EXCERPTS has them."""
+    """Excerpts of content rows, as `tables.excerpts` has them."""
     rows = [
         {"excerpt_id": f"{_key(chunk_id, passage)}:{ordinal}", "chunk_id": chunk_id, "text": text}
         for chunk_id, passage in _texts(passages)
         for ordinal, text in enumerate(cut(passage))
     ]
-    return pa.Table.from_pylist(rows, schema=EXCERPTS)
+    return tables.excerpts("").rows(rows)
 
 
 def _texts(rows: pa.Table) -> Iterator[tuple[str, str]]:

@@ -1,27 +1,75 @@
-"""Rows of a passages table without their vectors: where they come from and what identifies them."""
+"""What identifies a passages table: the model of its vectors, and its rows without these.
+
+The model stands in the table's schema metadata, which is written when the table is created and stays through merges and
+`optimize` (LanceDB 0.40, tested).
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 
-from acronis_pipeline import schemas
-from acronis_pipeline.dataset import Passage
-from acronis_pipeline.embedding import ModelIdentity
-from acronis_pipeline.fingerprint import digest, digest_rows
-from acronis_pipeline.index.identity import read_identity
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.dataset import Passage
+from acronis_pipeline.core.errors import IdentityMismatchError
+from acronis_pipeline.core.hashing import digest, digest_rows
+from acronis_pipeline.encoders import ModelIdentity
+from acronis_pipeline.store import Store, tables
+
+_KEY = b"acronis_pipeline.identity"
+
+
+def every_row(table: Any, columns: Sequence[str]) -> pa.Table:
+    """Columns of all rows of an opened table; without a limit LanceDB answers 10 rows."""
+    return table.search().select(list(columns)).limit(max(1, table.count_rows())).to_arrow()
+
+
+def marked(table: tables.Table, identity: ModelIdentity) -> tables.Table:
+    """The table with the identity in its schema's metadata."""
+    return replace(table, schema=table.schema.with_metadata({_KEY: identity.to_json().encode()}))
+
+
+def read_identity(store: Store, table: str) -> ModelIdentity:
+    """The model whose vectors a passages table holds.
+
+    Raises
+    ------
+    IdentityMismatchError
+        If there is no such table, or it does not say.
+    """
+    if not store.exists(table):
+        raise IdentityMismatchError(f"table {table} does not exist in {store.uri}; build the index of this model first")
+    text = (store.open(table).schema.metadata or {}).get(_KEY)
+    if text is None:
+        raise IdentityMismatchError(
+            f"table {table} in {store.uri} does not name the model of its vectors; delete it and build the index again"
+        )
+    return ModelIdentity.from_json(text.decode())
+
+
+def require(found: ModelIdentity, wanted: ModelIdentity, table: str) -> None:
+    """Refuse to mix the vectors of two models.
+
+    Raises
+    ------
+    IdentityMismatchError
+        If the table's model is not the wanted one.
+    """
+    if found.model_id != wanted.model_id:
+        raise IdentityMismatchError(
+            f"table {table} holds vectors of model {found.model_id} ({found.base}), not of {wanted.model_id} "
+            f"({wanted.base}); use the model it was built with, or build an index for this one"
+        )
+
 
 VERSION = "2"
 """Raised when the same passages and model would make another table: columns, full-text options."""
-CHUNKS_TABLE = "chunks"
-CONTENT = pa.schema([field for field in schemas.passages(1) if field.name != "vector"])
-"""Everything of a passage but its vector."""
 _SEARCHED = ["chunk_id", "passage", "cluster_id"]
 
 
 def read_chunks(store: Store) -> pa.Table:
     """The chunks table, as the content of passages."""
-    return store.read(CHUNKS_TABLE, schemas.CHUNKS).select(CONTENT.names).cast(CONTENT)
+    return store.read(tables.CONTENT)
 
 
 def passage_rows(passages: Sequence[Passage]) -> pa.Table:
@@ -38,20 +86,20 @@ def passage_rows(passages: Sequence[Passage]) -> pa.Table:
         }
         for ordinal, passage in enumerate(passages)
     ]
-    return pa.Table.from_pylist(rows, schema=CONTENT)
+    return tables.CONTENT.rows(rows)
 
 
 def read_content(store: Store, table: str) -> pa.Table:
     """Everything of a passages table but the vectors."""
-    return store.read(table, CONTENT)
+    return store.read(tables.CONTENT.named(table))
 
 
-def content_version(store: Store, table: str = CHUNKS_TABLE) -> str:
+def content_version(store: Store, table: str = tables.CHUNKS.name) -> str:
     """Digest of the passages of a table and their near-duplicates, whichever model made its vectors.
 
     The chunks table itself can be asked too: an index in step with it has the same digest.
     """
-    return _content_version_of(store.read(table, CONTENT, columns=_SEARCHED))
+    return _content_version_of(store.read(tables.CONTENT.named(table), columns=_SEARCHED))
 
 
 def data_version(store: Store, table: str) -> str:

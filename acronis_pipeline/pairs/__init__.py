@@ -5,7 +5,7 @@ evaluation take in; `interchange` reads and writes other tools' files.
 """
 
 from acronis_pipeline.pairs.refresh import Example, PairsResult, refresh
-from acronis_pipeline.pairs.training_set import load_dataset
+from acronis_pipeline.pairs.splits import load_dataset
 
 VERSION = "1"
 """Raise it when the stage gives something else for the same chunks."""

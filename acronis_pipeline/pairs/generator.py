@@ -1,12 +1,16 @@
 """What every question generator takes and gives: chunks in, candidate queries out, failures counted."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from importlib.metadata import entry_points
+from typing import Literal
 
-from acronis_pipeline import schemas
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.errors import GeneratorError
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.settings import PairSettings
+from acronis_pipeline.core.settings.corpus import GENERATOR_ENTRY_POINTS
+from acronis_pipeline.store import Store, tables
 
 Task = Literal["question-passage", "search-passage", "statement-passage"]
 
@@ -79,22 +83,6 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class LlmUsage:
-    """What a run asked of a model and paid for; cached answers cost nothing, retries may have.
-
-    `failures` counts requests and answers that gave nothing, by reason.
-    """
-
-    requests: int = 0
-    cached: int = 0
-    retries: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost_usd: float = 0.0
-    failures: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Generation:
     """Candidates of a set of chunks, and how many chunks gave none by reason."""
 
@@ -102,20 +90,47 @@ class Generation:
     failures: Mapping[str, int] = field(default_factory=dict)
 
 
-class Generator(Protocol):
+class Generator(ABC):
     """Makes queries from chunks.
 
     `name` and `prompt_hash` together say which rows of the pairs table are this generator's current work: when the hash
     changes, every chunk is asked again.
+
+    Another package adds its own through the entry point group `acronis_pipeline.generators`: what stands there, a class
+    or a function, is called with every chunk and the `PairSettings`, and gives a generator of the entry's name.
     """
 
-    @property
-    def name(self) -> str: ...
+    name: str
+    prompt_hash: str
 
-    @property
-    def prompt_hash(self) -> str: ...
+    @abstractmethod
+    def generate(self, chunks: Sequence[Chunk]) -> Generation:
+        """Candidates of `chunks`, which are those that have no queries of this name and hash yet."""
 
-    def generate(self, chunks: Sequence[Chunk]) -> Generation: ...
+
+def of_other_package(name: str, chunks: Sequence[Chunk], options: PairSettings) -> Generator:
+    """The generator that an installed package registered under a name.
+
+    Raises
+    ------
+    GeneratorError
+        If what is registered is no generator of that name.
+    """
+    entry, *others = entry_points(group=GENERATOR_ENTRY_POINTS, name=name)
+    whose = f"pairs.generator = {name!r}: {entry.value} of package {entry.dist.name if entry.dist else entry.value}"
+    if others:
+        raise GeneratorError(f"{whose} is not the only one of that name; uninstall all but one")
+    try:
+        make = entry.load()
+    except Exception as error:  # whatever somebody else's module raises when it is imported
+        raise GeneratorError(
+            f"{whose} cannot be loaded ({type(error).__name__}: {error}); mend or uninstall it"
+        ) from error
+    made = make(chunks, options)
+    if not isinstance(made, Generator) or made.name != name:
+        found = f"a generator named {made.name!r}" if isinstance(made, Generator) else f"a {type(made).__name__}"
+        raise GeneratorError(f"{whose} gives {found}, not a `Generator` whose name is {name!r}; mend or uninstall it")
+    return made
 
 
 def read_chunks(store: Store) -> tuple[Chunk, ...]:
@@ -135,6 +150,6 @@ def read_chunks(store: Store) -> tuple[Chunk, ...]:
             language=row["language"] or "en",
             anchor=row["anchor"],
         )
-        for row in store.read("chunks", schemas.CHUNKS, columns=columns).to_pylist()
+        for row in store.read(tables.CHUNKS, columns=columns).to_pylist()
     ]
     return tuple(sorted(chunks, key=lambda chunk: (chunk.url, chunk.ordinal, chunk.chunk_id)))

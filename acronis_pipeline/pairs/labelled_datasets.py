@@ -5,11 +5,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from acronis_pipeline.dataset import Passage, Question, RetrievalDataset, singletons
-from acronis_pipeline.errors import DatasetError
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.pairs import beir, llama_index
-from acronis_pipeline.pairs.labelled import LabelledData, LabelledQuery
+from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset, singletons
+from acronis_pipeline.core.errors import DatasetError
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.pairs.labelled import (
+    LabelledData,
+    LabelledQuery,
+    is_beir,
+    read_beir,
+    read_llama_index,
+    read_llama_index_folder,
+)
 from acronis_pipeline.pairs.words import normalise
 
 _log = logging.getLogger(__name__)
@@ -24,8 +30,8 @@ def read(path: Path) -> LabelledData:
         Names the file and the first thing that is wrong with it.
     """
     if not path.is_dir():
-        return llama_index.read_file(path)
-    return beir.read_folder(path) if beir.is_folder(path) else llama_index.read_folder(path)
+        return read_llama_index(path)
+    return read_beir(path) if is_beir(path) else read_llama_index_folder(path)
 
 
 def load(

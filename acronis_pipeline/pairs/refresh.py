@@ -4,25 +4,29 @@ import json
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from acronis_pipeline import encoders, schemas
-from acronis_pipeline.embedding import Embedder, describe, find_base
-from acronis_pipeline.errors import EmptyCorpusError
-from acronis_pipeline.fingerprint import digest_rows
-from acronis_pipeline.pairs import filters, imported, link_texts, llm_judge, round_trip, splits
-from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Generator, LlmUsage, read_chunks
-from acronis_pipeline.pairs.link_texts import LinkTextGenerator
-from acronis_pipeline.pairs.llm import LlmGenerator
-from acronis_pipeline.pairs.llm_session import LlmSession
-from acronis_pipeline.pairs.structural import StructuralGenerator
+from acronis_pipeline import encoders
+from acronis_pipeline.core.errors import EmptyCorpusError
+from acronis_pipeline.core.hashing import digest_rows
+from acronis_pipeline.core.settings import LlmSettings, ModelSettings, PairSettings
+from acronis_pipeline.encoders import Encoder, describe, find_base
+from acronis_pipeline.llm import LlmSession, LlmUsage
+from acronis_pipeline.pairs import filters, interchange, splits
+from acronis_pipeline.pairs.filters import Case, Site
+from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Generator, of_other_package, read_chunks
+from acronis_pipeline.pairs.generators import link_texts
+from acronis_pipeline.pairs.generators.language_model import LlmGenerator
+from acronis_pipeline.pairs.generators.link_texts import LinkTextGenerator
+from acronis_pipeline.pairs.generators.structural import StructuralGenerator
+from acronis_pipeline.pairs.judge import judging
+from acronis_pipeline.pairs.round_trip import round_trip
 from acronis_pipeline.pairs.words import words
-from acronis_pipeline.settings import LlmSettings, ModelSettings, PairSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 
 _log = logging.getLogger(__name__)
 _N_EXAMPLES = 12
@@ -91,57 +95,61 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings, model: ModelS
     before = _rows(store)
     session = LlmSession(llm, store) if options.uses_llm else None
     generated, generations = _candidates(before, chunks, _generators(store, chunks, options, session))
-    brought = imported.candidates(store, chunks)
+    brought = interchange.candidates(store, chunks)
     by_pair_id = {candidate.pair_id: candidate for candidate in (*brought.candidates, *generated)}
     candidates = sorted(by_pair_id.values(), key=lambda candidate: candidate.pair_id)
     groups = splits.page_groups(chunks)
     split_of = splits.refresh(store, groups, options)
-    by_id = {chunk.chunk_id: chunk for chunk in chunks}
-    benched = splits.benched(groups, split_of)
-    asked = splits.gold_texts(store)
-    verdicts = filters.judge(
-        candidates, by_id, split_of, benched, options.max_copy_rate, asked, options.max_answering_clusters
+    site = Site(
+        chunks={chunk.chunk_id: chunk for chunk in chunks},
+        splits=split_of,
+        options=options,
+        held_out=splits.held_out(groups, split_of),
+        gold_questions=splits.gold_texts(store),
+        queries=tuple(candidate.query for candidate in candidates),
     )
+    steps = [*filters.STEPS]
     if options.round_trip_k:
-        verdicts = round_trip.reject_lost(store, _base(model), verdicts, by_id, options.round_trip_k)
+        steps.append(round_trip(store, _base(model), options.round_trip_k))
     if session and options.judge == "llm":
-        verdicts = llm_judge.reject_unfit(session, verdicts, by_id)
-    kept = [verdict for verdict in verdicts if verdict.reason is None]
+        steps.append(judging(session))
+    cases = filters.judged(candidates, site, steps)
+    kept = [case for case in cases if case.reason is None]
     if not kept:
-        reasons = dict(Counter(verdict.reason for verdict in verdicts))
+        reasons = dict(Counter(case.reason for case in cases))
         raise EmptyCorpusError(
-            f"none of {len(verdicts)} questions made from {len(chunks)} chunks was kept ({reasons or 'none made'}); "
+            f"none of {len(cases)} questions made from {len(chunks)} chunks was kept ({reasons or 'none made'}); "
             "look at the chunks, or relax pairs.max_copy_rate"
         )
-    written = store.sync("pairs", schemas.PAIRS, _table(verdicts, by_id))
+    written = store.sync(tables.PAIRS, _table(cases))
     result = PairsResult(
         n_kept=len(kept),
-        n_rejected=len(verdicts) - len(kept),
-        by_style=_counts(verdict.candidate.style for verdict in kept),
-        by_split=_counts(verdict.split for verdict in kept),
-        by_generator=_counts(verdict.candidate.generator for verdict in kept),
-        reject_reasons=_counts(verdict.reason for verdict in verdicts if verdict.reason),
+        n_rejected=len(cases) - len(kept),
+        by_style=_counts(case.candidate.style for case in kept),
+        by_split=_counts(case.split for case in kept),
+        by_generator=_counts(case.candidate.generator for case in kept),
+        reject_reasons=_counts(case.reason for case in cases if case.reason),
         failures=dict(sum((Counter(generation.failures) for generation in (*generations, brought)), Counter())),
         pages_by_split=_counts(split_of.values()),
         added=written.inserted,
         removed=written.deleted,
-        kept_unchanged=len(verdicts) - written.inserted - written.updated,
+        kept_unchanged=len(cases) - written.inserted - written.updated,
         table_version=written.version,
         data_version=digest_rows(
             (
-                v.candidate.pair_id,
-                v.candidate.query,
-                sorted(v.chunk_ids),
-                v.split,
-                v.candidate.removed,
-                *v.candidate.negatives,
+                case.candidate.pair_id,
+                case.candidate.query,
+                sorted(case.chunk_ids),
+                case.split,
+                case.candidate.removed,
+                *case.candidate.negatives,
             )
-            for v in kept
+            for case in kept
         ),
-        examples=_examples(kept, by_id),
-        rejected_examples=_examples([verdict for verdict in verdicts if verdict.reason], by_id),
-        n_words=tuple(len(words(verdict.candidate.query)) for verdict in kept),
-        copy_rates=tuple(verdict.copy_rate for verdict in kept),
+        examples=_examples(kept),
+        rejected_examples=_examples([case for case in cases if case.reason]),
+        n_words=tuple(len(words(case.candidate.query)) for case in kept),
+        copy_rates=tuple(case.copy_rate for case in kept),
         llm=session.usage if session else LlmUsage(),
         duration_s=time.monotonic() - started,
     )
@@ -150,7 +158,7 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings, model: ModelS
     return result
 
 
-def _base(model: ModelSettings | None) -> Embedder:
+def _base(model: ModelSettings | None) -> Encoder:
     settings = model or ModelSettings()  # pyright: ignore[reportCallIssue]
     folder = find_base(settings.base)
     return encoders.running(folder, describe(folder, base=settings.base, max_seq_length=512), settings)
@@ -160,12 +168,16 @@ def _generators(
     store: Store, chunks: Sequence[Chunk], options: PairSettings, session: LlmSession | None
 ) -> list[Generator]:
     generators: list[Generator] = []
-    if options.generator in {"structural", "both"}:
-        generators.append(StructuralGenerator(chunks, options.max_per_chunk, {**options.styles}))
-        if options.styles.get("link"):
-            generators.append(LinkTextGenerator(link_texts.read(store, chunks)))
-    if session and options.generator in {"llm", "both"}:
-        generators.append(LlmGenerator(session))
+    for name in options.generators:
+        if name == "structural":
+            generators.append(StructuralGenerator(chunks, options.max_per_chunk, {**options.styles}))
+            if options.styles.get("link"):
+                generators.append(LinkTextGenerator(link_texts.read(store, chunks)))
+        elif name == "llm":
+            assert session
+            generators.append(LlmGenerator(session))
+        else:
+            generators.append(of_other_package(name, chunks, options))
     return generators
 
 
@@ -206,52 +218,52 @@ def _candidates(
 
 def _rows(store: Store) -> list[dict[str, Any]]:
     columns = ["query", "chunk_ids", "style", "task", "generator", "prompt_hash", "negatives", "removed", "source"]
-    return store.read("pairs", schemas.PAIRS, columns=columns).to_pylist()
+    return store.read(tables.PAIRS, columns=columns).to_pylist()
 
 
-def _table(verdicts: Sequence[filters.Verdict], chunks: Mapping[str, Chunk]) -> pa.Table:
+def _table(cases: Sequence[Case]) -> pa.Table:
     rows = [
         {
-            "pair_id": verdict.candidate.pair_id,
-            "query": verdict.candidate.query,
-            "chunk_ids": list(verdict.chunk_ids),
-            "url": chunks[verdict.candidate.chunk_id].url,
-            "style": verdict.candidate.style,
-            "task": verdict.candidate.task,
-            "generator": verdict.candidate.generator,
-            "prompt_hash": verdict.candidate.prompt_hash,
-            "split": verdict.split,
-            "status": "rejected" if verdict.reason else "kept",
-            "reject_reason": verdict.reason,
-            "negatives": list(verdict.candidate.negatives),
-            "removed": verdict.candidate.removed,
-            "copy_rate": verdict.copy_rate,
-            "scores": json.dumps(dict(verdict.scores)),
-            "source": verdict.candidate.source,
+            "pair_id": case.candidate.pair_id,
+            "query": case.candidate.query,
+            "chunk_ids": list(case.chunk_ids),
+            "url": case.chunk.url,
+            "style": case.candidate.style,
+            "task": case.candidate.task,
+            "generator": case.candidate.generator,
+            "prompt_hash": case.candidate.prompt_hash,
+            "split": case.split,
+            "status": "rejected" if case.reason else "kept",
+            "reject_reason": case.reason,
+            "negatives": list(case.candidate.negatives),
+            "removed": case.candidate.removed,
+            "copy_rate": case.copy_rate,
+            "scores": json.dumps(case.scores),
+            "source": case.candidate.source,
         }
-        for verdict in verdicts
+        for case in cases
     ]
-    return pa.Table.from_pylist(rows, schema=schemas.PAIRS)
+    return tables.PAIRS.rows(rows)
 
 
-def _examples(verdicts: Sequence[filters.Verdict], chunks: Mapping[str, Chunk]) -> tuple[Example, ...]:
+def _examples(cases: Sequence[Case]) -> tuple[Example, ...]:
     """A few pairs of every style (rejected ones: every reason) in turn; which ones depends on their ids only."""
-    kinds: dict[str, list[filters.Verdict]] = defaultdict(list)
-    for verdict in verdicts:
-        kinds[verdict.reason or verdict.candidate.style].append(verdict)
+    kinds: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        kinds[case.reason or case.candidate.style].append(case)
     turns = sorted((place, kind) for kind, found in kinds.items() for place in range(len(found)))
     shown = [kinds[kind][place] for place, kind in turns[:_N_EXAMPLES]]
     return tuple(
         Example(
-            verdict.candidate.query,
-            " ".join(chunks[verdict.candidate.chunk_id].passage.split())[:160],
-            verdict.candidate.style,
-            verdict.split,
-            verdict.reason,
+            case.candidate.query,
+            " ".join(case.chunk.passage.split())[:160],
+            case.candidate.style,
+            case.split,
+            case.reason,
         )
-        for verdict in shown
+        for case in shown
     )
 
 
-def _counts(values: Any) -> dict[str, int]:
+def _counts(values: Iterable[str]) -> dict[str, int]:
     return dict(Counter(values).most_common())

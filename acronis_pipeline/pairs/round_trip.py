@@ -6,16 +6,14 @@ what the base knows already and throw away what there is to learn. Dai et al.: P
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.pairs.filters import Verdict
-from acronis_pipeline.pairs.generator import Chunk
+from acronis_pipeline.encoders import Encoder
+from acronis_pipeline.encoders.vector_cache import embed_passages
+from acronis_pipeline.pairs.filters import Case, Refusals, Step
 from acronis_pipeline.store import Store
-from acronis_pipeline.vectors import embed_passages
 
 LOST = "the base does not find its passage again"
 
@@ -24,28 +22,28 @@ _BLOCK = 512
 """Queries scored at once: 20 MB over 10,000 passages."""
 
 
-def reject_lost(
-    store: Store, embedder: Embedder, verdicts: Sequence[Verdict], chunks: Mapping[str, Chunk], k: int
-) -> list[Verdict]:
-    """The verdicts, with those kept ones rejected whose best gold cluster is not among the first `k` of the base.
+def round_trip(store: Store, encoder: Encoder, k: int) -> Step:
+    """The step that rejects cases whose best gold cluster is not among the first `k` of the base.
 
-    Every kept verdict carries its rank as score `round_trip_rank`. Passages come from the store's vector cache, where
+    Every case that it sees gets its rank as score `round_trip_rank`. Passages come from the store's vector cache, where
     the index will look for them too.
     """
-    started = time.monotonic()
-    asked = [index for index, verdict in enumerate(verdicts) if verdict.reason is None]
-    ids = list(chunks)
-    passage_vectors = embed_passages(store, embedder, [chunks[chunk_id].passage for chunk_id in ids]).centres()
-    query_vectors = embedder.encode_queries([verdicts[index].candidate.query for index in asked])
-    gold = [{chunks[chunk_id].cluster_id for chunk_id in verdicts[index].chunk_ids} for index in asked]
-    found = ranks(query_vectors, passage_vectors, [chunks[chunk_id].cluster_id for chunk_id in ids], gold)
-    judged = list(verdicts)
-    for index, rank in zip(asked, found, strict=True):
-        scores = {**verdicts[index].scores, "round_trip_rank": rank}
-        judged[index] = replace(verdicts[index], scores=scores, reason=LOST if rank > k else None)
-    lost = sum(rank > k for rank in found)
-    _log.info("round trip: %d of %d queries lost, %.1f s", lost, len(asked), time.monotonic() - started)
-    return judged
+
+    def refusals(cases: Sequence[Case]) -> Refusals:
+        started = time.monotonic()
+        chunks = cases[0].site.chunks
+        passage_vectors = embed_passages(store, encoder, [chunk.passage for chunk in chunks.values()]).centres()
+        query_vectors = encoder.encode_queries([case.candidate.query for case in cases])
+        gold = [{chunks[chunk_id].cluster_id for chunk_id in case.chunk_ids} for case in cases]
+        found = ranks(query_vectors, passage_vectors, [chunk.cluster_id for chunk in chunks.values()], gold)
+        for case, rank in zip(cases, found, strict=True):
+            case.scores["round_trip_rank"] = rank
+            if rank > k:
+                yield case, LOST
+        lost = sum(rank > k for rank in found)
+        _log.info("round trip: %d of %d queries lost, %.1f s", lost, len(cases), time.monotonic() - started)
+
+    return Step("round trip", refusals)
 
 
 def ranks(

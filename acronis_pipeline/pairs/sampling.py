@@ -3,10 +3,9 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from acronis_pipeline import schemas
-from acronis_pipeline.errors import EmptyCorpusError
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.store import Store, quoted
+from acronis_pipeline.core.errors import EmptyCorpusError
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.store import Store, quoted, tables
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def sample(
     wanted = {"style": style, "split": split, "generator": generator}
     conditions = [f"status = '{'rejected' if rejected else 'kept'}'"]
     conditions += [f"{column} = {quoted(value)}" for column, value in wanted.items() if value]
-    rows = store.read("pairs", schemas.PAIRS, where=" AND ".join(conditions)).to_pylist()
+    rows = store.read(tables.PAIRS, where=" AND ".join(conditions)).to_pylist()
     rows = [row for row in rows if reason is None or reason in (row["reject_reason"] or "")]
     if not rows:
         raise EmptyCorpusError(_nothing(store, rejected=rejected))
@@ -66,7 +65,7 @@ def sample(
         kinds[by_id[pair_id]["reject_reason" if rejected else "style"]].append(pair_id)
     turns = sorted((place, kind, pair_id) for kind, ids in kinds.items() for place, pair_id in enumerate(ids))
     chosen = [by_id[pair_id] for _, _, pair_id in turns[:n]]
-    passages = store.read("chunks", schemas.CHUNKS, columns=["chunk_id", "passage"]).to_pydict()
+    passages = store.read(tables.CHUNKS, columns=["chunk_id", "passage"]).to_pydict()
     passage_of = dict(zip(passages["chunk_id"], passages["passage"], strict=True))
     return [
         Shown(
@@ -88,7 +87,7 @@ def sample(
 
 def _nothing(store: Store, *, rejected: bool) -> str:
     columns = ["style", "split", "generator", "reject_reason", "status"]
-    pairs = store.read("pairs", schemas.PAIRS, columns=columns)
+    pairs = store.read(tables.PAIRS, columns=columns)
     if not len(pairs):
         return "there are no pairs yet; run the pipeline or materialize synthetic_pairs first"
     status = "rejected" if rejected else "kept"

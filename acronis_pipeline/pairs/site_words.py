@@ -1,12 +1,19 @@
-"""Where a site's words stand: what is rare enough to name something, and how many passages a short query could mean."""
+"""Whether a query says by itself what it is about, seen against the words of its site.
+
+What is rare enough on the site to name something, how many passages a short query could mean, and which others answer
+it: a query that only makes sense beside its passage teaches nothing, and where a passage that answers is not gold,
+whoever finds it is marked down. Rules for English; other languages pass. A language model can be asked as well
+(`pairs.judge`).
+"""
 
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from acronis_pipeline.pairs.everyday_words import base_of_gerund, is_also_a_noun, is_form_of_verb, is_verb
-from acronis_pipeline.pairs.generator import Chunk
+from acronis_pipeline.pairs.english import base_of_gerund, is_also_a_noun, is_form_of_verb, is_verb
+from acronis_pipeline.pairs.generator import Candidate, Chunk
+from acronis_pipeline.pairs.sentences import pieces
 from acronis_pipeline.pairs.words import content_words, stem, word_set, words
 
 _TELLING = 3.2
@@ -34,6 +41,35 @@ _QUALIFIERS = word_set(
 """Words that tell which or how many rather than what."""
 _TO_DO = re.compile(r"\bhow (?:to|(?:do|can|should) (?:i|you|we)) \w+(?: rid of)?\b", re.IGNORECASE)
 """What a how-to asks to do rather than with what: its verb may look like a noun."""
+
+_POINTING = re.compile(
+    r"\b(?:(?:the|this|that|these|those|given|provided|above) "
+    r"(?:passage|text|document|excerpt|context|paragraph|snippet|author|page|section|article|table|example|image|"
+    r"screenshot|figure|list|steps?|case)"
+    r"|(?:mentioned|described|listed|shown|discussed|stated|given) (?:here|above|below|earlier|in this)"
+    r"|which (?:one|ones|of (?:these|those|them|the following))|the (?:above|below|following|former|latter))\b",
+    re.IGNORECASE,
+)
+_THIS = re.compile(r"\b(?:this|these|those)\b", re.IGNORECASE)
+_UNSAID = re.compile(
+    r"\b(?:first|second|third|last|former|next|previous|other|another|new|same|right|correct|only) ones?\b"
+    r"|\bthe (?:displayed|resulting|corresponding|respective|specified|mentioned|aforementioned|latter|former)\b"
+    r"|\b(?:additional|remaining|further|other|same) (?:elements?|items?|ones?|things?|values?|results?|options?)\b"
+    r"|\bthere (?:is|are) (?:an?|no|any|some)(?: \w+)?\W*$"
+    r"|\b(?:either|both|neither|otherwise)\W*$",
+    re.IGNORECASE,
+)
+"""Ordinals, comparisons and leftovers whose counterpart stood in the passage."""
+_PRONOUN = re.compile(r"\b(?:it|they|them|he|she|its|their)\b", re.IGNORECASE)
+_EXPLETIVE = re.compile(
+    r"\b(?:(?:is|was|will|would) it (?:be )?(?:\w+ly )?(?:possible|safe|necessary|worth|ok|okay|better|required|needed|"
+    r"mandatory|legal|common|normal|true|likely|enough|important|recommended)"
+    r"|does it (?:take|cost|matter|mean)|(?:it|they) (?:is|are) (?:possible|necessary))\b",
+    re.IGNORECASE,
+)
+_ASKED_IN_FULL = frozenset({"question", "how-to", "definition", "comparison"})
+_ENOUGH_WORDS = 3
+"""Fewer content words meet in a sentence without its answering anything."""
 
 
 class SiteWords:
@@ -100,13 +136,7 @@ class SiteWords:
         """
         if shared := _names_of_headings(chunk) & _names(query):
             return min(len(self._named_on[named]) for named in shared) > most
-        first, *others = sorted((self._said_in[stem(word)] for word in set(content_words(query))), key=len)
-        found = 0
-        for place in first:
-            found += all(place in other for other in others)
-            if found > most:
-                return True
-        return False
+        return len(self.clusters_with_all(query)) > most
 
 
 def is_name_of_something(word: str) -> bool:
@@ -142,3 +172,55 @@ def _names(text: str) -> set[frozenset[str]]:
 def heading_stems(chunk: Chunk) -> set[str]:
     """Stems of the content words of a chunk's title and headings."""
     return {stem(word) for heading in (chunk.title, *chunk.heading_path) for word in content_words(heading)}
+
+
+def leans_on_its_passage(candidate: Candidate, chunk: Chunk) -> bool:
+    """Whether somebody who has not seen the passage would have to ask back: "Which one fits?", "what does it do"."""
+    if not chunk.is_english or candidate.style not in _ASKED_IN_FULL:
+        return False
+    query = candidate.query
+    if _POINTING.search(query) or _THIS.search(query) or _UNSAID.search(query):
+        return True
+    told = content_words(query)
+    if len(told) >= 2:
+        named_before = re.split(_PRONOUN, query, maxsplit=1)[0]
+        return bool(_PRONOUN.search(query)) and not _EXPLETIVE.search(query) and not content_words(named_before)
+    # "How do I restore?": what is done is said, to what is not.
+    return not told or is_verb(told[0]) or base_of_gerund(told[0]) is not None
+
+
+def is_anchored(candidate: Candidate, chunk: Chunk, site: SiteWords) -> bool:
+    """Whether a question names which part of the site it is about.
+
+    "What is the timeout" or "what should I do if the restore fails" fits anywhere, and so does "how do I work with the
+    results", be it the heading of its passage.
+    """
+    is_judged = chunk.is_english and candidate.style in _ASKED_IN_FULL
+    return not is_judged or site.tells_what_is_meant(candidate.query, chunk)
+
+
+def said_elsewhere(
+    candidate: Candidate, chunks: Mapping[str, Chunk], clusters: Mapping[str, Sequence[str]], site: SiteWords
+) -> tuple[str, ...]:
+    """Chunks of other near-duplicate clusters with one sentence that has all content words of the question.
+
+    The product's name, which stands everywhere, may be in another sentence of the passage.
+    Such a sentence states what a statement that became a question stated. What a heading or definition is about is
+    mentioned in many sentences that explain nothing, so those have no other answers. `clusters` are the chunks of every
+    near-duplicate cluster, of which one is looked at.
+    """
+    asked = {name for word in content_words(candidate.query) if not site.is_everywhere(name := stem(word))}
+    if candidate.style != "question" or len(asked) < _ENOUGH_WORDS:
+        return ()
+    if asks_for_a_heading(candidate.query, chunks[candidate.chunk_id]):
+        return ()
+    own = chunks[candidate.chunk_id].cluster_id
+    return tuple(
+        clusters[cluster][0]
+        for cluster in sorted(site.clusters_with_all(candidate.query) - {own})
+        if any(asked <= _stems(sentence) for sentence in pieces(chunks[clusters[cluster][0]].text))
+    )
+
+
+def _stems(sentence: str) -> set[str]:
+    return {stem(word) for word in words(sentence.lower())}

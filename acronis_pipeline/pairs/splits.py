@@ -1,4 +1,7 @@
-"""Train, validation and test by page: near-duplicate pages together, decided by hash, and never moved afterwards."""
+"""Train, validation and test by page, and the pairs table as a dataset in those splits.
+
+Near-duplicate pages go together; the split is decided by hash and never moves afterwards.
+"""
 
 import datetime as dt
 import logging
@@ -8,13 +11,15 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from acronis_pipeline import gold, schemas
 from acronis_pipeline.chunk.near_duplicates import page_clusters
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
+from acronis_pipeline.core.errors import EmptyCorpusError
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.settings import PairSettings
+from acronis_pipeline.pairs import gold
 from acronis_pipeline.pairs.generator import Chunk, read_chunks
 from acronis_pipeline.pairs.words import normalise
-from acronis_pipeline.settings import PairSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 
 SPLITS = ("train", "validation", "test")
 _MAX_TEST_SHARE = 0.3
@@ -66,18 +71,18 @@ def targets(n_pages: int, options: PairSettings) -> dict[str, int]:
 
 def refresh(store: Store, groups: Mapping[str, str], options: PairSettings) -> dict[str, str]:
     """Splits of the pages of `groups`, remembered in `page_splits`; pages that went away stay remembered."""
-    rows = store.read("page_splits", schemas.PAGE_SPLITS).to_pylist()
+    rows = store.read(tables.PAGE_SPLITS).to_pylist()
     remembered = {row["url"]: row["split"] for row in rows}
     splits = assign(groups, remembered, options)
     now = dt.datetime.now(dt.UTC)
     new = [{"url": url, "split": splits[url], "assigned_at": now} for url in sorted(splits) if url not in remembered]
     if new:
-        store.upsert("page_splits", schemas.PAGE_SPLITS, pa.Table.from_pylist(new, schema=schemas.PAGE_SPLITS))
+        store.upsert(tables.PAGE_SPLITS, tables.PAGE_SPLITS.rows(new))
         _log.info("split %d new pages: %s", len(new), dict(Counter(row["split"] for row in new)))
     return splits
 
 
-def benched(groups: Mapping[str, str], splits: Mapping[str, str]) -> frozenset[str]:
+def held_out(groups: Mapping[str, str], splits: Mapping[str, str]) -> frozenset[str]:
     """Pages that grew into near-duplicates of a page in a more guarded split: they stay where they are, unused.
 
     A page never moves, so of a group that stands in two splits only the pages of the most guarded one keep their pairs
@@ -106,7 +111,7 @@ def leaks(store: Store) -> list[str]:
     asked_by_people = gold_texts(store)
     trained_on: list[str] = []
     columns = ["query", "chunk_ids", "split"]
-    for row in store.read("pairs", schemas.PAIRS, columns=columns, where="status = 'kept'").to_pylist():
+    for row in store.read(tables.PAIRS, columns=columns, where="status = 'kept'").to_pylist():
         text = normalise(row["query"])
         if text in asked_by_people:
             trained_on.append(f"gold question {text!r} is a pair of the {row['split']} split")
@@ -129,3 +134,32 @@ def _most_guarded(splits: Iterable[str]) -> str:
 def _path(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def load_dataset(store: Store) -> RetrievalDataset:
+    """Every kept pair, over all chunks.
+
+    A question's group is that of its page: near-duplicate pages share one.
+
+    Raises
+    ------
+    EmptyCorpusError
+        If there are no chunks or no kept pairs.
+    """
+    chunks = read_chunks(store)
+    rows = store.read(tables.PAIRS, where="status = 'kept'").to_pylist()
+    if not chunks or not rows:
+        raise EmptyCorpusError(f"{len(chunks)} chunks and {len(rows)} kept pairs; materialize synthetic_pairs first")
+    by_id = {chunk.chunk_id: chunk for chunk in chunks}
+    groups = page_groups(chunks)
+    questions: dict[str, list[Question]] = {"train": [], "validation": [], "test": []}
+    for row in sorted(rows, key=lambda row: row["pair_id"]):
+        gold = tuple(chunk_id for chunk_id in row["chunk_ids"] if chunk_id in by_id)
+        if gold:  # the chunks may have moved on since the pairs were made
+            group = groups[by_id[gold[0]].url]
+            negatives = tuple(row["negatives"] or ())
+            questions[row["split"]].append(
+                Question(row["pair_id"], row["query"], gold, group, row["style"], negatives, row["removed"] or "")
+            )
+    passages = tuple(Passage(chunk.chunk_id, chunk.passage, chunk.cluster_id, chunk.url) for chunk in chunks)
+    return RetrievalDataset(passages, **{split: tuple(found) for split, found in questions.items()})

@@ -1,13 +1,23 @@
-"""Words of queries and passages: tokens, stop words, normal form, and how much of a query is copied."""
+"""Words of queries and passages: tokens, stop words, normal form, how much is copied, and question thinning.
 
+Queries made from a passage use its words, 98 % of them on the sample site; people's questions share about 60 %. A
+thinned question lacks some of its content words, as a customer's would.
+"""
+
+import math
 import re
 import unicodedata
+
+from acronis_pipeline.core.hashing import digest
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 # A CJK character counts as a word: these scripts put no spaces between words.
 _WORD = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}])[^\W_])+(?:['’\-./_+:@]?(?:(?![{_CJK}])[^\W_])+)*", re.UNICODE)
 _COPY_RUN = 3
 """Words in a row that count as copied; two in a row ("retention policy") are just the name of a thing."""
+CUSTOMERS_LACK = 0.4
+"""Share of the content words of people's questions that do not stand in the passage: means over 236 questions on four
+corpora and 100 on a product's documentation."""
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -95,3 +105,28 @@ def is_spaceless(text: str) -> bool:
     """Whether the text is mostly in a script without spaces between words, where words cannot be told apart."""
     found = words(text)
     return bool(found) and sum(bool(re.match(f"[{_CJK}]", word)) for word in found) > len(found) / 2
+
+
+def thinned(query: str, share: float = CUSTOMERS_LACK) -> str:
+    """The query without `share` of its content words, the same ones every time; a single one is kept."""
+    words = query.split()
+    return " ".join(words[index] for index in _kept(query, words, share))
+
+
+def condensed(sentence: str, share: float = CUSTOMERS_LACK) -> str:
+    """The thinned sentence without what led to the words that are gone: "in the" of "in the [namespace]"."""
+    words = sentence.split()
+    kept = set(_kept(sentence, words, share))
+    for index in range(len(words) - 1, -1, -1):
+        if index + 1 < len(words) and index + 1 not in kept and not content_words(words[index]):
+            kept.discard(index)
+    return " ".join(words[index] for index in sorted(kept))
+
+
+def _kept(query: str, words: list[str], share: float) -> list[int]:
+    """Indices of the words that stay."""
+    content = [index for index, word in enumerate(words) if content_words(word)]
+    if len(content) < 2:
+        return list(range(len(words)))
+    dropped = sorted(content, key=lambda index: digest(query, words[index]))[: math.floor(len(content) * share + 0.5)]
+    return [index for index in range(len(words)) if index not in dropped]

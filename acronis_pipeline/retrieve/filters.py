@@ -1,16 +1,26 @@
-"""Narrowing a search by metadata, before passages are ranked: k of them come wherever k match."""
+"""Narrowing a search by metadata, before passages are ranked: k of them come wherever k match.
+
+Where none does, the first filter that nothing meets is named, with what would: a user would otherwise believe that
+content is missing.
+"""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
-from acronis_pipeline.crawl.judge.urls import canonical
-from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.core.errors import SettingsError
+from acronis_pipeline.crawl.fetching.urls import canonical
+from acronis_pipeline.index.rows import every_row
 from acronis_pipeline.store import quoted
 
 _LANGUAGE = re.compile(r"[a-z]{2,8}([-_][a-z0-9]{1,8})*", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _HOST = "http://any.host"
+_SHOWN = 8
+"""Names of folders or languages in an explanation."""
 
 
 @dataclass(frozen=True)
@@ -101,3 +111,59 @@ def _in_languages(languages: Sequence[str]) -> str:
 def _any(texts: Sequence[str]) -> str:
     """Regular expression of any of these texts."""
     return "|".join(re.escape(text) for text in texts)
+
+
+def explain(table: Any, where: Filters) -> str | None:
+    """The first condition that no passage of a LanceDB table meets, and what it has instead; None if one meets all."""
+    if not _none(table, where):
+        return None
+    if _none(table, Filters(paths=where.paths)):
+        return f"no page is below {_or(where.paths)}; the index has pages below {_beginnings(table, where.paths)}"
+    if _none(table, Filters(edition_paths=where.edition_paths)):
+        return (
+            f"no page is below {_or(where.edition_paths)}, where retrieval.editions says that the edition is "
+            f"documented; the index has pages below {_beginnings(table, where.edition_paths)}"
+        )
+    if _none(table, Filters(languages=where.languages)):
+        return f"no page is in language {_or(where.languages)}; the index has pages in {_languages(table)}"
+    parts = {"below": where.paths, "of an edition below": where.edition_paths, "in language": where.languages}
+    asked = " and ".join(f"{how} {_or(names)}" for how, names in parts.items() if names)
+    return f"no page is {asked} at once, though each alone is met; drop one of the filters"
+
+
+def _none(table: Any, where: Filters) -> bool:
+    return table.count_rows(where.sql()) == 0
+
+
+def _or(names: Sequence[str]) -> str:
+    return " or ".join(names)
+
+
+def _beginnings(table: Any, asked: Sequence[str]) -> str:
+    """First folders of the pages' paths, those of most pages first; with the host if one was asked for."""
+    pages = map(urlsplit, set(_values(table, "url")))
+    with_host = any("://" in prefix for prefix in asked)
+    return _most_common(
+        (f"{page.scheme}://{page.netloc}" if with_host else "") + _first_folder(page.path) for page in pages
+    )
+
+
+def _first_folder(path: str) -> str:
+    first, separator, _ = path.removeprefix("/").partition("/")
+    return f"/{first}/" if separator else "/"
+
+
+def _languages(table: Any) -> str:
+    language_of = dict(zip(_values(table, "url"), _values(table, "language"), strict=True))
+    return _most_common(language or "no known language" for language in language_of.values())
+
+
+def _values(table: Any, column: str) -> list[Any]:
+    return every_row(table, [column]).column(column).to_pylist()
+
+
+def _most_common(names: Iterable[str]) -> str:
+    """`en (130), de (2), …`."""
+    counts = sorted(Counter(names).items(), key=lambda named: (-named[1], named[0]))
+    shown = [f"{name} ({n})" for name, n in counts[:_SHOWN]]
+    return ", ".join([*shown, *(["…"] if len(counts) > _SHOWN else [])])

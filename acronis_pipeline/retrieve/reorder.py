@@ -1,13 +1,108 @@
-"""The last word on a ranking: the best passages, one of each near-duplicate cluster, reranked and diversified."""
+"""The last word on a ranking: the best passages, one of each near-duplicate cluster, reranked and diversified.
+
+A cross-encoder reads question and passage together: better than any cosine, and too slow for a whole corpus. Maximal
+marginal relevance puts passages first that are relevant and say something that those before them do not.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
-from acronis_pipeline.retrieve.mmr import diversified
-from acronis_pipeline.retrieve.ranking import Ranking, first_of_each, ordered
+from acronis_pipeline.encoders import cross_encoder
+from acronis_pipeline.retrieve.ranking import DECIMALS, Ranking, first_of_each, ordered
 from acronis_pipeline.retrieve.system import System
+
+
+def diversified(ranking: Ranking, vectors: np.ndarray, relevance_share: float) -> Ranking:
+    """The passages of `ranking`, each next one with the largest `share * relevance - (1 - share) * similarity`.
+
+    Similarity is the largest cosine with a passage chosen before, zero if it is negative. Relevance is the score on a
+    scale from 0 (the last passage) to 1 (the first), since the scores of fusion and of cross-encoders are no cosines.
+    The new scores are the values of the formula, which fall from passage to passage.
+
+    Parameters
+    ----------
+    vectors
+        Of the passages, in the order of `ranking`: shape (n_passages, dimension), L2-normalised.
+    relevance_share
+        1 leaves the order as it is.
+
+    Notes
+    -----
+    Carbonell, Goldstein: The use of MMR, diversity-based reranking for reordering documents and producing summaries,
+    SIGIR 1998.
+    """
+    if not ranking:
+        return []
+    relevance = relevance_share * _unit_scale(np.array([score for _, score in ranking]))
+    nearest = np.zeros(len(ranking))
+    left = np.ones(len(ranking), bool)
+    chosen: Ranking = []
+    for _ in ranking:
+        # Rounded, so that the sums of two numerical libraries choose alike; the first of equals wins.
+        values = np.round(relevance - (1.0 - relevance_share) * nearest, DECIMALS)
+        best = int(np.argmax(np.where(left, values, -np.inf)))
+        chosen.append((ranking[best][0], float(values[best])))
+        left[best] = False
+        nearest = np.maximum(nearest, vectors @ vectors[best])
+    return chosen
+
+
+def _unit_scale(scores: np.ndarray) -> np.ndarray:
+    low, high = scores.min(), scores.max()
+    return (scores - low) / (high - low) if high > low else np.ones_like(scores)
+
+
+class Reranker:
+    """A cross-encoder by its hub name or folder, loaded when something is scored for the first time.
+
+    Parameters
+    ----------
+    name
+        A hub name (`cross-encoder/ms-marco-MiniLM-L6-v2`) or a local folder. Code in either is never run.
+    device
+        cpu, cuda, mps …; chosen automatically by default.
+    batch_size
+        Pairs of question and passage read at once.
+    """
+
+    def __init__(self, name: str, *, device: str | None = None, batch_size: int = 32) -> None:
+        self.name = name
+        self._device = device
+        self._batch_size = batch_size
+
+    def scores(self, query: str, passages: Sequence[str]) -> list[float]:
+        """Relevance of each passage to the question: the model's logits, which no sigmoid has squeezed together.
+
+        Raises
+        ------
+        ModelError
+            If the model is neither here nor on the hub, needs code of its own, or gives more than one score a pair.
+        """
+        import torch
+
+        if not passages:
+            return []
+        found = self._model.predict(
+            [(query, passage) for passage in passages],
+            batch_size=self._batch_size,
+            activation_fn=torch.nn.Identity(),
+            show_progress_bar=False,
+        )
+        return [float(score) for score in found]
+
+    @cached_property
+    def _model(self) -> Any:
+        return cross_encoder.load(self.name, role="reranker", otherwise="unset retrieval.reranker", device=self._device)
+
+
+@lru_cache(maxsize=4)
+def reranker(name: str, device: str | None = None) -> Reranker:
+    """The reranker of that name, one in a process: evaluation and latency share its weights."""
+    return Reranker(name, device=device)
 
 
 def reordered(

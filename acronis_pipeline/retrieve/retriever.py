@@ -1,26 +1,122 @@
-"""One question to one passages table."""
+"""Questions asked of one passages table: many at once for evaluation, or one by one for whoever waits for its hits.
+
+Both rank alike. Of many, questions are encoded once and each list is computed once, shared by all systems that use it.
+"""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.retrieve import dense, fusion, lexical
-from acronis_pipeline.retrieve.batch import Batch
-from acronis_pipeline.retrieve.filters import Filters
-from acronis_pipeline.retrieve.found import COLUMNS, WITH_VECTORS, Found
-from acronis_pipeline.retrieve.ranking import Ranking, first_of_each
-from acronis_pipeline.retrieve.reorder import reordered
-from acronis_pipeline.retrieve.rerank import Reranker, reranker
-from acronis_pipeline.retrieve.system import System
-from acronis_pipeline.retrieve.tables import open_checked
-from acronis_pipeline.retrieve.unmatched import explain
+from acronis_pipeline.encoders import Encoder
+from acronis_pipeline.index.rows import every_row
+from acronis_pipeline.retrieve import search
+from acronis_pipeline.retrieve.filters import Filters, explain
+from acronis_pipeline.retrieve.ranking import (
+    COLUMNS,
+    WITH_VECTORS,
+    Found,
+    Pool,
+    Ranking,
+    candidate_pool,
+    first_of_each,
+    reciprocal_rank,
+)
+from acronis_pipeline.retrieve.reorder import Reranker, reordered, reranker
+from acronis_pipeline.retrieve.system import System, Tables, open_checked
 from acronis_pipeline.store import Store, is_in
 
 _SHOWN = ["chunk_id", "url", "title", "heading_path", "anchor", "text", "passage", "cluster_id"]
+
+
+class Batch:
+    """Rankings of `queries` in one table, computed when asked for.
+
+    Parameters
+    ----------
+    tables
+        Of a system that was checked.
+    encoder
+        The table's model; None if only BM25 is asked for.
+    depth
+        Length of the dense and BM25 lists, and the depth of fusion.
+    words
+        BM25 lists of other tables with the same passages, to save computing them again, or of other queries.
+    device
+        Where rerankers run; chosen automatically by default.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        queries: Sequence[str],
+        encoder: Encoder | None,
+        depth: int,
+        words: search.WordLists | None = None,
+        *,
+        device: str | None = None,
+    ) -> None:
+        self.tables = tables
+        self.queries = list(queries)
+        self.depth = depth
+        self._encoder = encoder
+        self.words = words or search.WordLists(tables, self.queries, depth)
+        self._device = device
+
+    def rankings(self, system: System) -> list[Ranking]:
+        """One ranking a query: at most `depth` passages for BM25 and dense, at most twice that for a hybrid."""
+        rankings = self._fused(system)
+        if system.reranker is None and system.mmr is None:
+            return rankings
+        return [self._reordered(system, *asked) for asked in zip(self.queries, rankings, strict=True)]
+
+    def _fused(self, system: System) -> list[Ranking]:
+        if system.mode == "bm25":
+            return self.words.of_passages
+        if system.mode == "dense":
+            return self.dense_lists
+        if system.fusion == "reciprocal_rank":
+            pairs = zip(self.dense_lists, self.words.with_excerpts, strict=True)
+            return [reciprocal_rank(pair) for pair in pairs]
+        return [pool.mixed(system.weight) for pool in self.pools]
+
+    def _reordered(self, system: System, query: str, ranking: Ranking) -> Ranking:
+        def scores_of(chunk_ids: Sequence[str]) -> list[float]:
+            assert system.reranker is not None  # only called where the system has one
+            passages = [self._passages[chunk_id] for chunk_id in chunk_ids]
+            return reranker(system.reranker, self._device).scores(query, passages)
+
+        return reordered(system, ranking, self._matrix.cluster_of, scores_of, self._matrix.centres_of)
+
+    @cached_property
+    def dense_lists(self) -> list[Ranking]:
+        return self._matrix.search_many(self._vectors, self.depth)
+
+    @cached_property
+    def pools(self) -> list[Pool]:
+        """Candidates of both lists with both scores, one pool a query."""
+        return [
+            candidate_pool(near, words, self.depth, lambda ids, vector=vector: self._matrix.cosines(vector, ids))
+            for near, words, vector in zip(self.dense_lists, self.words.with_excerpts, self._vectors, strict=True)
+        ]
+
+    @cached_property
+    def _matrix(self) -> search.Matrix:
+        return search.Matrix(self.tables.passages)
+
+    @cached_property
+    def _passages(self) -> dict[str, str]:
+        rows = every_row(self.tables.passages, ["chunk_id", "passage"])
+        return dict(zip(rows.column("chunk_id").to_pylist(), rows.column("passage").to_pylist(), strict=True))
+
+    @cached_property
+    def _vectors(self) -> np.ndarray:
+        if self._encoder is None:
+            raise ValueError("a dense or hybrid ranking needs an encoder")
+        return self._encoder.encode_queries(self.queries)
 
 
 @dataclass(frozen=True)
@@ -50,8 +146,8 @@ class Retriever:
     ----------
     store, system
         Where and how to search.
-    embedder
-        The model of the table's vectors (a `DeferredEmbedder` is loaded at the first question); None for BM25.
+    encoder
+        The model of the table's vectors (a `DeferredEncoder` is loaded at the first question); None for BM25.
     candidates
         Depth to which the dense and BM25 rankings are fused, and before near-duplicates are collapsed.
     device
@@ -60,23 +156,23 @@ class Retriever:
     Raises
     ------
     IdentityMismatchError
-        If `embedder` is not the model that the table was built with.
+        If `encoder` is not the model that the table was built with.
     """
 
     def __init__(
         self,
         store: Store,
         system: System,
-        embedder: Embedder | None,
+        encoder: Encoder | None,
         candidates: int = 200,
         *,
         device: str | None = None,
     ) -> None:
         self.system = system
         self.candidates = candidates
-        self._embedder, self._device = embedder, device
+        self._encoder, self._device = encoder, device
         self._reranker: Reranker | None = reranker(system.reranker, device) if system.reranker else None
-        self._tables = open_checked(store, system, embedder)
+        self._tables = open_checked(store, system, encoder)
         # Words are looked up while the question is encoded.
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="bm25")
 
@@ -126,7 +222,7 @@ class Retriever:
 
         The same ranking as `retrieve` builds on, but dense similarities come from one matrix product.
         """
-        batch = Batch(self._tables, queries, self._embedder, self.candidates, device=self._device)
+        batch = Batch(self._tables, queries, self._encoder, self.candidates, device=self._device)
         return [ranking[:depth] for ranking in batch.rankings(self.system)]
 
     def _search(self, question: str, where: str | None) -> tuple[Found, np.ndarray | None]:
@@ -134,14 +230,14 @@ class Retriever:
         mode = self.system.mode
         if mode == "bm25":
             columns = COLUMNS if self.system.mmr is None else WITH_VECTORS
-            found = lexical.search(self._tables.passages, question, self.candidates, where=where, columns=columns)
+            found = search.by_words(self._tables.passages, question, self.candidates, where=where, columns=columns)
             return found, None
         if mode == "dense":
             vector = self._encode(question)
-            return dense.search(self._tables.passages, vector, self.candidates, where=where), vector
+            return search.by_vector(self._tables.passages, vector, self.candidates, where=where), vector
         searching = self._beside.submit(self._words, question, where)
         vector = self._encode(question)
-        near = dense.search(self._tables.passages, vector, self.candidates, where=where)
+        near = search.by_vector(self._tables.passages, vector, self.candidates, where=where)
         words = searching.result()
         return Found(
             self._fused(near, words, vector),
@@ -151,17 +247,17 @@ class Retriever:
 
     def _words(self, question: str, where: str | None) -> Found:
         passages, excerpts = self._tables.passages, self._tables.excerpts
-        found = lexical.search(passages, question, self.candidates, where=where, columns=WITH_VECTORS)
-        return replace(found, ranking=lexical.with_best_excerpts(excerpts, question, found.ranking))
+        found = search.by_words(passages, question, self.candidates, where=where, columns=WITH_VECTORS)
+        return replace(found, ranking=search.with_best_excerpts(excerpts, question, found.ranking))
 
     def _encode(self, question: str) -> np.ndarray:
-        assert self._embedder is not None  # open_checked made sure
-        return self._embedder.encode_queries([question])[0]
+        assert self._encoder is not None  # open_checked made sure
+        return self._encoder.encode_queries([question])[0]
 
     def _fused(self, near: Found, words: Found, vector: np.ndarray) -> Ranking:
         if self.system.fusion == "reciprocal_rank":
-            return fusion.reciprocal_rank([near.ranking, words.ranking])
-        pool = fusion.pool(near.ranking, words.ranking, self.candidates, lambda ids: words.cosines(vector, ids))
+            return reciprocal_rank([near.ranking, words.ranking])
+        pool = candidate_pool(near.ranking, words.ranking, self.candidates, lambda ids: words.cosines(vector, ids))
         return pool.mixed(self.system.weight)
 
     def _rows(self, chunk_ids: Sequence[str]) -> dict[str, dict[str, Any]]:

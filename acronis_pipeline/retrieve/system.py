@@ -1,7 +1,13 @@
-"""What a retrieval system is: everything that decides a ranking besides the index and the model."""
+"""What a retrieval system is, everything that decides a ranking besides index and model, and the tables it searches."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+from acronis_pipeline.core.errors import IdentityMismatchError
+from acronis_pipeline.encoders import Encoder
+from acronis_pipeline.index import is_finished
+from acronis_pipeline.index.rows import read_identity, require
+from acronis_pipeline.store import Store, tables
 
 Mode = Literal["bm25", "dense", "hybrid"]
 Fusion = Literal["standard_score", "reciprocal_rank"]
@@ -26,8 +32,9 @@ class System:
     mmr
         Share of relevance against variety in maximal marginal relevance, from 0 to 1; None for none.
     min_similarity
-        A question whose most similar passage has a smaller cosine has no answer here (`retrieve.floor`); None where
-        every question is answered. No part of how passages are ranked: systems that differ in it alone are equal.
+        A question whose most similar passage has a smaller cosine has no answer here (learned in
+        `evaluate.validation`); None where every question is answered. No part of how passages are ranked: systems that
+        differ in it alone are equal.
     """
 
     name: str
@@ -61,3 +68,34 @@ class System:
     @property
     def needs_encoder(self) -> bool:
         return self.mode != "bm25"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """An open passages table and that of its excerpts."""
+
+    passages: Any
+    excerpts: Any
+
+
+def open_checked(store: Store, system: System, encoder: Encoder | None) -> Tables:
+    """The system's tables, after making sure that `encoder` is the model of their vectors.
+
+    Raises
+    ------
+    IdentityMismatchError
+        If the table does not exist, is not finished, or holds vectors of another model than the one given.
+    """
+    found = read_identity(store, system.table)
+    if system.needs_encoder:
+        if encoder is None:
+            raise IdentityMismatchError(
+                f"system {system.name} searches by vectors and needs model {found.model_id} ({found.base}), got none"
+            )
+        require(found, encoder.identity, system.table)
+    if not is_finished(store, system.table):
+        raise IdentityMismatchError(
+            f"table {system.table} lacks a full-text index: its build was interrupted, or an older version of this "
+            "program made it; build the index again"
+        )
+    return Tables(store.open(system.table), store.open(tables.excerpts(system.table)))

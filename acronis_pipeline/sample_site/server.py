@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from acronis_pipeline.errors import SiteError
-from acronis_pipeline.sample_site.content import SiteMap, load_site
-from acronis_pipeline.sample_site.render import render_error, render_page, render_robots, render_sitemap
+from acronis_pipeline.core.errors import SiteError
+from acronis_pipeline.sample_site.content import (
+    SiteMap,
+    load_site,
+    render_error,
+    render_page,
+    render_robots,
+    render_sitemap,
+)
 
 _log = logging.getLogger(__name__)
 _ASSETS = Path(__file__).parent / "assets"

@@ -1,11 +1,36 @@
-"""MLflow: one run per materialization, a child per compared system, models in the registry, one alias for the champion.
+"""MLflow: a run per training and report, a child per system, models in the registry, an alias for the champion.
 
 Only `MlflowClient` is used, never the global active run: a run ends FAILED when its step fails, and two steps of one
-process cannot write into each other's runs (both happen with dagster-mlflow). This package alone imports mlflow; what
-the stages leave there is decided in `records`.
+process cannot write into each other's runs (both happen with dagster-mlflow). This package alone imports mlflow.
 """
 
 import os
+
+from acronis_pipeline.tracking.report import compared_with_previous, record_report
+from acronis_pipeline.tracking.tracker import DAGSTER_RUN, DAGSTER_URL, kill_runs_without_process
+from acronis_pipeline.tracking.training import ensure_registered, record_training
+
+__all__ = [
+    "CHAMPION_ALIAS",
+    "DAGSTER_RUN",
+    "DAGSTER_URL",
+    "Dataset",
+    "Point",
+    "Run",
+    "RunSummary",
+    "Tracker",
+    "compared_with_previous",
+    "ensure_registered",
+    "flatten",
+    "impatient",
+    "kill_runs_without_process",
+    "log_model",
+    "metric_name",
+    "prune_models",
+    "record_report",
+    "record_training",
+    "sqlite_file",
+]
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -13,18 +38,3 @@ from acronis_pipeline.tracking.connection import impatient, sqlite_file
 from acronis_pipeline.tracking.models import log_model, prune_models
 from acronis_pipeline.tracking.run import Dataset, Point, Run, flatten, metric_name
 from acronis_pipeline.tracking.tracker import CHAMPION_ALIAS, RunSummary, Tracker
-
-__all__ = [
-    "CHAMPION_ALIAS",
-    "Dataset",
-    "Point",
-    "Run",
-    "RunSummary",
-    "Tracker",
-    "flatten",
-    "impatient",
-    "log_model",
-    "metric_name",
-    "prune_models",
-    "sqlite_file",
-]

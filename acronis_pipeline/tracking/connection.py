@@ -1,5 +1,6 @@
 """The way to an MLflow server or database."""
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.core.errors import SettingsError
 
 _WHEN_SOMEBODY_WAITS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -16,6 +17,30 @@ _WHEN_SOMEBODY_WAITS = {
 }
 """Of MLflow's own, in seconds where they are times. Its defaults (7 retries, the pauses doubling from 2 s) hold on for
 over four minutes where nobody listens: right for a nightly run, not for a person who rolls back."""
+
+_KIND = "mlflow.experimentKind"
+_TRAINING = "custom_model_development"
+"""With any other kind MLflow's list of experiments opens it on traces of LLM applications, of which there are none."""
+
+_VIEW_TAG, _VIEW = (
+    "mlflow.sharedViewState.scores",
+    {
+        "searchFilter": "",
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": [
+            *("attributes.`Duration`", "metrics.`hit_rate_at_5`", "metrics.`mrr_at_10`", "metrics.`ndcg_at_10`"),
+            "tags.`recipe`",
+        ],
+    },
+)
+"""A view of the runs that shows the scores at once; MLflow's own begins with its datasets and sources."""
+RUNS_QUERY = "workflowType=machine_learning&viewStateShareKey=scores"
+"""Of a link to the runs: in that view. MLflow 3.17 opens on what the browser last showed otherwise, or on traces."""
 
 
 @contextmanager
@@ -55,7 +80,7 @@ def connect(tracking_uri: str) -> Any:
 
 
 def find_or_create_experiment(client: Any, name: str, tracking_uri: str) -> str:
-    """Id of the experiment of that name.
+    """Id of the experiment of that name, which MLflow shows as one of training runs.
 
     Raises
     ------
@@ -69,12 +94,21 @@ def find_or_create_experiment(client: Any, name: str, tracking_uri: str) -> str:
                 f"MLflow experiment {name!r} was deleted; restore it or name another with "
                 "ACRONIS_PIPELINE_MLFLOW_EXPERIMENT"
             )
+        # Without a kind, or with one that its UI has inferred; what a person chose there stands.
+        if "inferred" in found.tags.get(_KIND, "inferred"):
+            client.set_experiment_tag(found.experiment_id, _KIND, _TRAINING)
+        if found.tags.get(_VIEW_TAG) != json.dumps(_VIEW):
+            client.set_experiment_tag(found.experiment_id, _VIEW_TAG, json.dumps(_VIEW))
         return str(found.experiment_id)
     file = sqlite_file(tracking_uri)
     # Without a location MLflow writes artifacts below whatever folder the process runs in.
     location = (file.parent / "mlartifacts").as_uri() if file else None
     try:
-        return str(client.create_experiment(name, artifact_location=location))
+        return str(
+            client.create_experiment(
+                name, artifact_location=location, tags={_KIND: _TRAINING, _VIEW_TAG: json.dumps(_VIEW)}
+            )
+        )
     except Exception:  # another process was faster; anything else shows on the next line
         return str(client.get_experiment_by_name(name).experiment_id)
 

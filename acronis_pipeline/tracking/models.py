@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from acronis_pipeline.encoders.converted import is_converted
-from acronis_pipeline.endpoint_folder import is_endpoint
+from acronis_pipeline.encoders.endpoint import is_endpoint
+from acronis_pipeline.encoders.openvino_encoder import is_converted
 from acronis_pipeline.tracking.run import Run
 from acronis_pipeline.tracking.tracker import Tracker
 

@@ -1,7 +1,12 @@
-"""Where runs and models are recorded: one experiment, and one alias in the registry for the champion."""
+"""Where runs and models are recorded: one experiment, and one alias in the registry for the champion.
+
+A run in MLflow names the run in Dagster that made it; of those whose step was killed, which MLflow would call running
+for ever, the runs are ended.
+"""
 
 import getpass
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,12 +14,15 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
-from acronis_pipeline.errors import TrackingError
-from acronis_pipeline.settings import Settings
-from acronis_pipeline.tracking.connection import connect, find_or_create_experiment
-from acronis_pipeline.tracking.git import git_tags
-from acronis_pipeline.tracking.run import Run
+from acronis_pipeline.core.errors import TrackingError
+from acronis_pipeline.core.settings import Settings
+from acronis_pipeline.tracking.connection import RUNS_QUERY, connect, find_or_create_experiment
+from acronis_pipeline.tracking.run import Run, git_tags
 
+_log = logging.getLogger(__name__)
+
+DAGSTER_RUN = "dagster.run_id"
+DAGSTER_URL = "dagster.run_url"
 CHAMPION_ALIAS = "champion"
 _PAGE = 500
 
@@ -134,6 +142,11 @@ class Tracker:
         """Mark a run whose process is gone."""
         self.client.set_terminated(run_id, "KILLED")
 
+    @property
+    def runs_page(self) -> str:
+        """The runs with hit rate, MRR and nDCG, as a path below the UI's address."""
+        return f"#/experiments/{self.experiment_id}/runs?{RUNS_QUERY}"
+
     def url(self, run_id: str) -> str:
         """Page of a run in the MLflow UI."""
         return f"{self.ui_url}/#/experiments/{self.experiment_id}/runs/{run_id}"
@@ -182,3 +195,20 @@ class Tracker:
                 f"MLflow at {self.tracking_uri} does not answer ({' '.join(str(error).split())[:200]}); start it, or "
                 "mend ACRONIS_PIPELINE_MLFLOW_TRACKING_URI"
             ) from error
+
+
+def kill_runs_without_process(tracker: Tracker, has_ended: Callable[[str], bool]) -> list[str]:
+    """Mark unfinished MLflow runs as KILLED where the Dagster run has ended; returns their ids.
+
+    A step closes its MLflow run before its Dagster run ends, so one that is still open then was never closed.
+    `has_ended` is asked with a Dagster run id and says no for runs it does not know: on a shared server these may be
+    another machine's, and alive.
+    """
+    open_runs = [run for run in tracker.find("attributes.status = 'RUNNING'") if DAGSTER_RUN in run.tags]
+    ended = {run_id: has_ended(run_id) for run_id in {run.tags[DAGSTER_RUN] for run in open_runs}}
+    dead = [run.run_id for run in open_runs if ended[run.tags[DAGSTER_RUN]]]
+    for run_id in dead:
+        tracker.kill(run_id)
+    if dead:
+        _log.warning("%d runs in MLflow were left open by killed processes; they are marked as killed", len(dead))
+    return dead

@@ -6,12 +6,12 @@ import pytest
 from pydantic import SecretStr
 
 from acronis_pipeline.answer import llm
-from acronis_pipeline.errors import GeneratorError
-from acronis_pipeline.settings import LlmSettings
+from acronis_pipeline.core.errors import GeneratorError
+from acronis_pipeline.core.settings import LlmSettings
 from acronis_pipeline_tests.answer.passages import hit
 from acronis_pipeline_tests.finished_run import free_port
-from acronis_pipeline_tests.pairs import fake_openai
-from acronis_pipeline_tests.pairs.fake_openai import Answer, completion
+from acronis_pipeline_tests.llm import fake_openai
+from acronis_pipeline_tests.llm.fake_openai import Answer, completion
 
 pytestmark = pytest.mark.server
 

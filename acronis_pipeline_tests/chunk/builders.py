@@ -4,14 +4,11 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-import pyarrow as pa
-
-from acronis_pipeline import schemas
 from acronis_pipeline.content import Content, extract
-from acronis_pipeline.crawl.memory.page_versions import version_id
-from acronis_pipeline.embedding import PACKAGED_BASE, TokenCounter, find_base
-from acronis_pipeline.settings import ChunkSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.settings import ChunkSettings
+from acronis_pipeline.crawl.memory.records import version_id
+from acronis_pipeline.encoders import PACKAGED_BASE, TokenCounter, find_base
+from acronis_pipeline.store import Store, tables
 
 SITE = "https://docs.example.com/"
 
@@ -43,7 +40,7 @@ def put_pages(store: Store, bodies: dict[str, str], *, gone: tuple[str, ...] = (
         page = extract(body, url=SITE + path)
         rows.append(
             {
-                **dict.fromkeys(schemas.PAGES.names),
+                **dict.fromkeys(tables.PAGES.schema.names),
                 "url": SITE + path,
                 "title": page.title,
                 "content_hash": page.content_hash,
@@ -59,6 +56,6 @@ def put_pages(store: Store, bodies: dict[str, str], *, gone: tuple[str, ...] = (
             "html": body,
             "first_seen_at": now,
         }
-    contents = pa.Table.from_pylist(list(versions.values()), schemas.PAGE_VERSIONS)
-    store.upsert("page_versions", schemas.PAGE_VERSIONS, contents)
-    store.upsert("pages", schemas.PAGES, pa.Table.from_pylist(rows, schemas.PAGES))
+    contents = tables.PAGE_VERSIONS.rows(list(versions.values()))
+    store.upsert(tables.PAGE_VERSIONS, contents)
+    store.upsert(tables.PAGES, tables.PAGES.rows(rows))

@@ -1,13 +1,11 @@
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
 from acronis_pipeline.chunk import refresh
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.chunk.builders import SITE, budget, counter, html_page, put_pages
 
 PLANS = """<h1>Plans</h1><p>To get data back, see <a href="restore#disks" title="Bare metal">restoring whole disks</a>,
@@ -24,12 +22,12 @@ A plan runs every night. What to do [when a disk dies](./the%20restore.md#disks)
 def store(tmp_path: Path) -> Store:
     store = Store(str(tmp_path))
     visit = {
-        **dict.fromkeys(schemas.VISITS.names),
+        **dict.fromkeys(tables.VISITS.schema.names),
         "url": SITE + "old",
         "outcome": "redirect",
         "target": SITE + "history",
     }
-    store.upsert("visits", schemas.VISITS, pa.Table.from_pylist([visit], schemas.VISITS))
+    store.upsert(tables.VISITS, tables.VISITS.rows([visit]))
     put_pages(
         store,
         {
@@ -44,7 +42,7 @@ def store(tmp_path: Path) -> Store:
 
 def anchor_texts(store: Store) -> dict[str, tuple[str, str | None, str | None]]:
     refresh(store, budget(256), counter())
-    rows = store.read("anchor_texts", schemas.ANCHOR_TEXTS).to_pylist()
+    rows = store.read(tables.ANCHOR_TEXTS).to_pylist()
     return {
         row["text"]: (row["target_url"].removeprefix(SITE), row["target_fragment"], row["title"])
         for row in rows
@@ -67,24 +65,24 @@ def test_links_between_files_of_a_folder_are_kept(tmp_path: Path):
     (folder / "the restore.md").write_text("# Restore\n\n## Disks\n\nBoot the machine from the rescue medium first.\n")
     crawl(store, SiteSettings.model_validate({"url": str(folder)}))
     refresh(store, budget(256), counter())
-    (row,) = store.read("anchor_texts", schemas.ANCHOR_TEXTS).to_pylist()
-    targets = store.read("chunks", schemas.CHUNKS, columns=["url", "anchor"]).to_pylist()
+    (row,) = store.read(tables.ANCHOR_TEXTS).to_pylist()
+    targets = store.read(tables.CHUNKS, columns=["url", "anchor"]).to_pylist()
     assert row["text"] == "when a disk dies"
     assert {"url": row["target_url"], "anchor": row["target_fragment"]} in targets
 
 
 def test_nothing_changed_writes_nothing(store: Store):
     anchor_texts(store)
-    version = store.version("anchor_texts")
+    version = store.version(tables.ANCHOR_TEXTS)
     anchor_texts(store)
-    assert store.version("anchor_texts") == version
+    assert store.version(tables.ANCHOR_TEXTS) == version
 
 
 def test_a_changed_page_replaces_its_own_only(store: Store):
     anchor_texts(store)
     put_pages(store, {"plans": html_page(PLANS.replace("restoring whole disks", "bare-metal restore"))})
     assert "bare-metal restore" in anchor_texts(store)
-    texts = store.read("anchor_texts", schemas.ANCHOR_TEXTS).column("text").to_pylist()
+    texts = store.read(tables.ANCHOR_TEXTS).column("text").to_pylist()
     assert "restoring whole disks" not in texts
     assert "plans of backups" in texts
 
@@ -93,4 +91,4 @@ def test_a_page_that_is_gone_takes_its_links_along(store: Store):
     anchor_texts(store)
     put_pages(store, {"plans": html_page(PLANS)}, gone=("plans",))
     assert anchor_texts(store) == {}
-    assert store.count("anchor_texts") == 1
+    assert store.count(tables.ANCHOR_TEXTS) == 1

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from acronis_pipeline.chunk import health, refresh
-from acronis_pipeline.chunk.refusal import refusal
-from acronis_pipeline.settings import ChunkSettings
+from acronis_pipeline.chunk.pages import refusal
+from acronis_pipeline.core.settings import ChunkSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.chunk.builders import budget, content_of, counter, html_page, put_pages
 

@@ -2,7 +2,7 @@ from acronis_pipeline.chunk import chunk_page
 from acronis_pipeline.content import extract
 from acronis_pipeline.content.pdf import document
 from acronis_pipeline.content.pdf.__main__ import html
-from acronis_pipeline.settings import ChunkSettings
+from acronis_pipeline.core.settings import ChunkSettings
 from acronis_pipeline_tests.content.pdf_maker import Put, make, paragraph
 
 URL = "https://docs.example.com/manual.pdf"

@@ -1,14 +1,12 @@
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
 from acronis_pipeline.chunk import ChunkResult, refresh
-from acronis_pipeline.chunk.refusal import refusal
-from acronis_pipeline.errors import EmptyCorpusError, SettingsError
-from acronis_pipeline.settings import ChunkSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.chunk.pages import refusal
+from acronis_pipeline.core.errors import EmptyCorpusError, SettingsError
+from acronis_pipeline.core.settings import ChunkSettings
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.chunk.builders import SITE, budget, content_of, counter, html_page, put_pages
 
 OPTIONS = budget(256)
@@ -34,14 +32,14 @@ def run(store: Store, options: ChunkSettings = OPTIONS) -> ChunkResult:
 
 
 def rows(store: Store) -> list[dict]:
-    found = store.read("chunks", schemas.CHUNKS).to_pylist()
+    found = store.read(tables.CHUNKS).to_pylist()
     return sorted(found, key=lambda row: (row["url"], row["ordinal"]))
 
 
 def test_passages_longer_than_the_encoder_reads_are_refused_before_anything_is_split(store: Store):
     with pytest.raises(SettingsError, match=r"1024: .* 512 tokens .*CHUNK__MAX_TOKENS"):
         refresh(store, budget(1024), counter(), encoder_tokens=512)
-    assert not store.exists("chunks")
+    assert not store.exists(tables.CHUNKS)
     whole_pages = ChunkSettings.model_validate({"strategy": "page", "max_tokens": 1024})
     assert refresh(store, whole_pages, counter(), encoder_tokens=512).n_chunks == 2
 
@@ -55,7 +53,7 @@ def test_live_pages_become_chunks(store: Store):
         (SITE + "restore", "Restore", ["Limits"]),
     ]
     assert {row["language"] for row in rows(store)} == {"en"}
-    assert result.table_version == store.version("chunks")
+    assert result.table_version == store.version(tables.CHUNKS)
 
 
 def test_nothing_changed_makes_no_version(store: Store):
@@ -123,11 +121,11 @@ def test_pages_without_passages_are_counted_by_reason(store: Store):
 
 def test_corpus_without_a_passage_is_an_error_and_keeps_the_table(store: Store):
     run(store)
-    before, version = rows(store), store.version("chunks")
+    before, version = rows(store), store.version(tables.CHUNKS)
     put_pages(store, {"restore": html_page(""), "plans": html_page("")})
     with pytest.raises(EmptyCorpusError, match=r"none of 2 live pages .*2 empty.*site\.content_selector"):
         run(store)
-    assert (rows(store), store.version("chunks")) == (before, version)
+    assert (rows(store), store.version(tables.CHUNKS)) == (before, version)
 
 
 def test_store_without_pages_is_an_error(tmp_path: Path):
@@ -155,7 +153,7 @@ def test_order_of_the_pages_does_not_matter(tmp_path: Path):
 
 def test_rows_have_the_contract_types(store: Store):
     run(store)
-    assert pa.Table.from_pylist(rows(store), schemas.CHUNKS).schema.names == schemas.CHUNKS.names
+    assert tables.CHUNKS.rows(rows(store)).schema.names == tables.CHUNKS.schema.names
     assert all(row["page_key"] and row["cluster_id"] for row in rows(store))
 
 

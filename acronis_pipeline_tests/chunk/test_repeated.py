@@ -2,11 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline import schemas
 from acronis_pipeline.chunk import ChunkResult, refresh
 from acronis_pipeline.chunk.repeated import find, keys, texts, to_remove, without
-from acronis_pipeline.settings import ChunkSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.settings import ChunkSettings
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.chunk.builders import SITE, content_of, counter, html_page, put_pages
 
 COOKIES = "We value your privacy and store a few things on your device."
@@ -35,7 +34,7 @@ def run(store: Store, **options: float) -> ChunkResult:
 
 
 def urls_with(store: Store, text: str) -> list[str]:
-    rows = store.read("chunks", schemas.CHUNKS).to_pylist()
+    rows = store.read(tables.CHUNKS).to_pylist()
     return sorted(row["url"] for row in rows if text in row["text"])
 
 
@@ -50,7 +49,7 @@ def test_paragraph_on_most_pages_stays_on_the_one_with_the_shortest_address(stor
 def test_heading_above_nothing_else_goes_with_its_paragraph(store: Store):
     put_pages(store, site(12, with_notice=12))
     run(store)
-    paths = [row["heading_path"] for row in store.read("chunks", schemas.CHUNKS).to_pylist()]
+    paths = [row["heading_path"] for row in store.read(tables.CHUNKS).to_pylist()]
     assert paths.count(["Privacy"]) == 1
 
 

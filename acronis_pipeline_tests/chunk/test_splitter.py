@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acronis_pipeline.chunk import PageChunk, chunk_page
-from acronis_pipeline.settings import ChunkSettings
+from acronis_pipeline.core.settings import ChunkSettings
 from acronis_pipeline_tests.chunk.builders import budget, content_of, counter
 
 URL = "https://docs.example.com/backup"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from acronis_pipeline.chunk import PageChunk, chunk_page
-from acronis_pipeline.chunk.overlap import ending
-from acronis_pipeline.settings import ChunkSettings
+from acronis_pipeline.chunk.packing import ending
+from acronis_pipeline.core.settings import ChunkSettings
 from acronis_pipeline_tests.chunk.builders import content_of, counter
 
 URL = "https://docs.example.com/backup"

@@ -12,9 +12,9 @@ from threading import Thread
 
 import pytest
 
+from acronis_pipeline.api import Answerer
+from acronis_pipeline.core.settings import ENV_PREFIX, PROFILE_NAME
 from acronis_pipeline.crawl import live_pages
-from acronis_pipeline.run import Respondent
-from acronis_pipeline.settings import ENV_PREFIX, PROFILE_NAME
 from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error
 from acronis_pipeline_tests.finished_run import FinishedRun, free_port
 from acronis_pipeline_tests.needs import needs
@@ -56,7 +56,7 @@ def assert_intact(finished: FinishedRun, profile: str) -> None:
     """The folder still holds its pages and its profile, and answers."""
     assert (finished.data_dir / PROFILE_NAME).read_text() == profile
     assert live_pages(finished.store, columns=["url"]).num_rows == 23
-    assert Respondent(finished.settings()).ask(QUESTION, k=3).citations
+    assert Answerer(finished.settings()).ask(QUESTION, k=3).citations
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_settings_that_exclude_nearly_every_page_are_stopped_before_the_index(
 ):
     monkeypatch.setenv(f"{ENV_PREFIX}SITE__INCLUDE", '["nothing-like-this"]')
     assert_one_line_error(command("run", "--site", "sample"), "gave not a single page: not included", "site.include")
-    assert Respondent(copied.settings()).ask(QUESTION, k=3).citations
+    assert Answerer(copied.settings()).ask(QUESTION, k=3).citations
 
 
 def test_unknown_recipe_lists_the_known_ones_and_touches_nothing(command: Command, copied: FinishedRun, profile: str):

@@ -10,9 +10,10 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from acronis_pipeline.defs import build_definitions, champion
+from acronis_pipeline.champion import current_champion
+from acronis_pipeline.defs import build_definitions
+from acronis_pipeline.defs.assets import champion
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.evaluate.champion import reigning
 from acronis_pipeline.evaluate.stored import latest_report
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error
@@ -22,8 +23,8 @@ from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun, free_port
 
 
 def other_system(finished: FinishedRun) -> str:
-    """One that could reign and does not."""
-    now, report = reigning(finished.store), latest_report(finished.store, RECIPE)
+    """One that could be champion and is not."""
+    now, report = current_champion(finished.store), latest_report(finished.store, RECIPE)
     assert now
     assert report
     return next(name for name in ("fine_tuned", "hybrid") if name != now.system.name)
@@ -35,8 +36,8 @@ def shown(command: Command) -> dict:
     return json.loads(ended.out)
 
 
-def test_show_says_who_reigns_why_how_well_and_that_all_agree(command: Command, finished: FinishedRun) -> None:
-    now = reigning(finished.store)
+def test_show_says_which_champion_why_how_well_and_that_all_agree(command: Command, finished: FinishedRun) -> None:
+    now = current_champion(finished.store)
     assert now
     ended = command("champion", "show")
     assert ended.code == 0
@@ -97,7 +98,7 @@ def test_folder_without_a_champion_is_refused_in_a_line(command: Command, tmp_pa
 
 
 def test_what_a_killed_run_left_behind_is_shown_and_repaired(command: Command, copied: FinishedRun) -> None:
-    now = reigning(copied.store)
+    now = current_champion(copied.store)
     assert now
     copied.store.untag(now.system.table, "champion")
     ended = command("champion", "show")
@@ -163,5 +164,5 @@ def test_dagster_shows_a_move_by_hand_as_checked_and_in_sync(command: Command, c
         assert evaluation.passed
         assert evaluation.blocking
         assert evaluation.description
-        assert str(reigning(copied.store).contender) in evaluation.description  # pyright: ignore[reportOptionalMemberAccess]
+        assert str(current_champion(copied.store).contender) in evaluation.description  # pyright: ignore[reportOptionalMemberAccess]
         assert status == StaleStatus.FRESH, move

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from acronis_pipeline import __version__, console, gold
-from acronis_pipeline_tests.bench.test_bench import TESTED_ON, TRAINED_ON, write_dataset
+from acronis_pipeline import __version__
+from acronis_pipeline.cli import views
+from acronis_pipeline.pairs import gold
 from acronis_pipeline_tests.cli.conftest import Command
+from acronis_pipeline_tests.evaluate.test_bench import TESTED_ON, TRAINED_ON, write_dataset
 from acronis_pipeline_tests.finished_run import NOT_CRAWLED, RECIPE, UNSCORED, FinishedRun
 
 
@@ -57,7 +59,7 @@ def test_run_that_keeps_the_champion_says_so_in_words_and_not_why_it_once_came(
     finished: FinishedRun, capsys: pytest.CaptureFixture[str]
 ):
     kept = replace(finished.outcome, verdict="bm25 stays champion: no other system is better on validation.")
-    console.print_outcome(kept, finished.settings())
+    views.print_outcome(kept, finished.settings())
     out = capsys.readouterr().out
     assert "Champion: bm25 stays champion" in out
     assert finished.outcome.champion.reason not in out
@@ -66,7 +68,7 @@ def test_run_that_keeps_the_champion_says_so_in_words_and_not_why_it_once_came(
 def test_outcome_in_words_shows_table_champion_answers_and_what_to_type_next(
     finished: FinishedRun, capsys: pytest.CaptureFixture[str]
 ):
-    console.print_outcome(finished.outcome, finished.settings())
+    views.print_outcome(finished.outcome, finished.settings())
     out = capsys.readouterr().out
     for words in ("hit@1", "MRR@10", "nDCG@10", "bm25", "synthetic", "human", f"--data {finished.data_dir}", "Next:"):
         assert words in out
@@ -123,11 +125,11 @@ def test_demo_is_a_run_on_the_sample_site_with_both_packaged_recipes(
 ):
     called = {}
 
-    def run_site(settings, recipes, *, profile):
+    def run(settings, recipes, *, profile):
         called.update(site=settings.site.url, recipes=recipes, profile=profile)
         return finished.outcome
 
-    monkeypatch.setattr("acronis_pipeline.run.run_site", run_site)
+    monkeypatch.setattr("acronis_pipeline.api.run", run)
     ended = command("demo", "--json")
     assert called == {"site": "sample", "recipes": ["query_adapter", "full"], "profile": {"site": {"url": "sample"}}}
     assert json.loads(ended.out)["champion"]["recipe"] == RECIPE
@@ -138,7 +140,7 @@ def test_run_that_is_interrupted_says_that_work_is_kept_and_shows_no_traceback(
     command: Command, copied: FinishedRun, monkeypatch: pytest.MonkeyPatch, sent: signal.Signals
 ):
     """A real signal while a stage works: Dagster turns it into an exception of its own."""
-    monkeypatch.setattr("acronis_pipeline.defs.raw_pages.crawl", lambda *_, **__: signal.raise_signal(sent))
+    monkeypatch.setattr("acronis_pipeline.stages.crawl", lambda *_, **__: signal.raise_signal(sent))
     ended = command("run", "--site", "sample")
     assert ended.code == 130
     assert ended.err == ("stopped; what is complete stays, and a run that is repeated continues from it",)

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.records import record_report
-from acronis_pipeline.schemas import METRICS
-from acronis_pipeline.settings import load_settings, read_profile, write_profile
-from acronis_pipeline.site_profile import remember_addresses
+from acronis_pipeline.core.settings import load_settings, read_profile, remember_addresses, write_profile
 from acronis_pipeline.store import Store
-from acronis_pipeline.tracking import Tracker
+from acronis_pipeline.store.tables import METRICS
+from acronis_pipeline.tracking import Tracker, record_report
 from acronis_pipeline_tests.cli.conftest import Command, Ended, assert_one_line_error
 from acronis_pipeline_tests.records.kept import keep, model_record, questions
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from acronis_pipeline.core.settings import ENV_PREFIX, PROFILE_NAME, load_settings
 from acronis_pipeline.crawl.memory.journal import Run, opened
-from acronis_pipeline.settings import ENV_PREFIX, PROFILE_NAME, load_settings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error
 from acronis_pipeline_tests.crawl.records import SITE, day, html, plant_change, plant_crawl, plant_page

@@ -3,9 +3,9 @@
 import pytest
 
 from acronis_pipeline import evaluate
-from acronis_pipeline.compare import select
-from acronis_pipeline.errors import UnknownRunError
+from acronis_pipeline.core.errors import UnknownRunError
 from acronis_pipeline.tracking import RunSummary
+from acronis_pipeline.tracking.compare import select
 from acronis_pipeline_tests.records.kept import keep, questions
 
 ASKED = {"bm25": questions(), "fine_tuned": questions()}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from acronis_pipeline.compare import compare, select
+from acronis_pipeline.tracking.compare import compare, select
 from acronis_pipeline_tests.records.kept import keep, questions
 
 WEAK = {"bm25": questions(n=20, n_bad=12) | questions("h", n_bad=3), "base": questions(n=20, n_bad=10)}

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acronis_pipeline.content import Heading, extract
-from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.core.errors import SettingsError
 from acronis_pipeline_tests.content.pages import BODY, COOKIE_BANNER, FOOTER, NAVIGATION, URL, page
 
 EXPECTED = """# Restore a whole machine

@@ -11,7 +11,7 @@ import pytest
 
 from acronis_pipeline.content import extract, extractor
 from acronis_pipeline.content.extractor import ExtractionError, Extractors
-from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.core.errors import SettingsError
 
 pytestmark = pytest.mark.server
 

@@ -1,8 +1,7 @@
 import pytest
 
 from acronis_pipeline.content import extract
-from acronis_pipeline.content.metadata import absolute
-from acronis_pipeline.content.title import without_site_name
+from acronis_pipeline.content.metadata import absolute, without_site_name
 from acronis_pipeline_tests.content.pages import URL, page
 
 

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.content import Content, PageStart, extract, page_starts
+from acronis_pipeline.content import Content, PageStart, extract
+from acronis_pipeline.content import markdown as markdown_text
 from acronis_pipeline.content.pdf import BadPdfError, PdfLimits, document, to_html
 from acronis_pipeline.content.pdf.__main__ import html
 from acronis_pipeline_tests.content.pdf_maker import Put, make, paragraph
@@ -157,4 +158,4 @@ def test_a_reader_that_dies_costs_that_file_only():
 def test_page_starts_survive_being_put_back(text, numbers):
     step = len(text) // (len(numbers) + 1)
     starts = tuple(PageStart(step * at, number) for at, number in enumerate(numbers))
-    assert page_starts.split(page_starts.join(text, starts)) == (text, starts)
+    assert markdown_text.split(markdown_text.join(text, starts)) == (text, starts)

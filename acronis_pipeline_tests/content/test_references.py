@@ -1,7 +1,7 @@
 import pytest
 
 from acronis_pipeline.content import Reference, extract
-from acronis_pipeline.content.references import describes
+from acronis_pipeline.content.metadata import describes
 from acronis_pipeline_tests.content.pages import URL, page
 
 

@@ -5,7 +5,7 @@ from dagster._utils.schedules import is_valid_cron_string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.settings.cron import require_cron, require_time_zone
+from acronis_pipeline.core.settings.serving import require_cron, require_time_zone
 
 _NUMBERS = st.integers(0, 70).map(str) | st.sampled_from(["*", "jan", "DEC", "mon", "Sun", "x", "", "-1", "L"])
 _RANGES = st.tuples(_NUMBERS, _NUMBERS).map("-".join) | _NUMBERS
@@ -35,6 +35,7 @@ def test_whatever_is_accepted_dagster_can_schedule(expression):
         "5 3 29 2 *",
         "0 3 31 1-12/2 *",
         "0 0 * * 7",
+        "0 3 1 jul *",
     ],
 )
 def test_what_a_crontab_takes_is_accepted(expression):
@@ -53,6 +54,9 @@ def test_what_a_crontab_takes_is_accepted(expression):
         ("*/0 * * * *", "minute"),
         ("0 3 30 feb *", "no such day"),
         ("0 3 31 4,6 *", "no such day"),
+        ("0 3 L * *", "day of month 'L'"),
+        ("0 3 * * 5L", "day of week '5L'"),
+        ("0 3 * * 5#2", "day of week '5#2'"),
     ],
 )
 def test_what_can_never_fire_is_refused_with_the_field_named(expression, words):

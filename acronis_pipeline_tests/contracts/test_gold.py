@@ -1,7 +1,7 @@
 import pytest
 
-from acronis_pipeline import gold
-from acronis_pipeline.errors import DatasetError
+from acronis_pipeline.core.errors import DatasetError
+from acronis_pipeline.pairs import gold
 from acronis_pipeline.store import Store
 
 SITE = "https://docs.example/help/"

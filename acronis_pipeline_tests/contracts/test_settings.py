@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.errors import SettingsError
-from acronis_pipeline.settings import load_settings, write_profile
+from acronis_pipeline.core.errors import SettingsError
+from acronis_pipeline.core.settings import load_settings, write_profile
 
 
 @pytest.fixture(autouse=True)

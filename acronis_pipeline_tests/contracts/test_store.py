@@ -7,11 +7,10 @@ import pyarrow as pa
 import pytest
 
 from acronis_pipeline import store as store_module
-from acronis_pipeline.errors import StoreError
-from acronis_pipeline.schemas import PAGE_SPLITS
-from acronis_pipeline.store import Store, quoted
+from acronis_pipeline.core.errors import StoreError
+from acronis_pipeline.store import Store, quoted, tables
 
-TABLE = "splits"
+TABLE = tables.PAGE_SPLITS.named("splits")
 
 
 @pytest.fixture
@@ -20,102 +19,99 @@ def store(tmp_path) -> Store:
 
 
 def rows(**split_of_url: str) -> pa.Table:
-    return pa.Table.from_pylist(
-        [{"url": url, "split": split} for url, split in split_of_url.items()], schema=PAGE_SPLITS
-    )
+    return tables.PAGE_SPLITS.rows([{"url": url, "split": split} for url, split in split_of_url.items()])
 
 
 def splits(store: Store) -> dict[str, str]:
-    return {row["url"]: row["split"] for row in store.read(TABLE, PAGE_SPLITS).to_pylist()}
+    return {row["url"]: row["split"] for row in store.read(TABLE).to_pylist()}
 
 
 def test_table_that_does_not_exist_reads_as_no_rows(store):
-    assert store.read(TABLE, PAGE_SPLITS).num_rows == 0
+    assert store.read(TABLE).num_rows == 0
     assert store.version(TABLE) == 0
 
 
 def test_sync_writes_only_differences(store):
-    store.sync(TABLE, PAGE_SPLITS, rows(a="train", b="train", c="test"))
-    written = store.sync(TABLE, PAGE_SPLITS, rows(a="train", b="test", d="test"))
+    store.sync(TABLE, rows(a="train", b="train", c="test"))
+    written = store.sync(TABLE, rows(a="train", b="test", d="test"))
     assert (written.inserted, written.updated, written.deleted) == (1, 1, 1)
     assert splits(store) == {"a": "train", "b": "test", "d": "test"}
 
 
 def test_sync_of_the_same_rows_makes_no_version(store):
-    before = store.sync(TABLE, PAGE_SPLITS, rows(a="train"))
-    after = store.sync(TABLE, PAGE_SPLITS, rows(a="train"))
+    before = store.sync(TABLE, rows(a="train"))
+    after = store.sync(TABLE, rows(a="train"))
     assert not after.changed
     assert after.version == before.version
 
 
 def test_sync_within_a_scope_leaves_other_rows_alone(store):
-    store.sync(TABLE, PAGE_SPLITS, rows(a="train", b="test"))
-    store.sync(TABLE, PAGE_SPLITS, rows(c="test"), scope="split = 'test'")
+    store.sync(TABLE, rows(a="train", b="test"))
+    store.sync(TABLE, rows(c="test"), scope="split = 'test'")
     assert splits(store) == {"a": "train", "c": "test"}
 
 
 def test_sync_to_nothing_empties_the_table(store):
-    store.sync(TABLE, PAGE_SPLITS, rows(a="train"))
-    assert store.sync(TABLE, PAGE_SPLITS, rows()).deleted == 1
+    store.sync(TABLE, rows(a="train"))
+    assert store.sync(TABLE, rows()).deleted == 1
     assert splits(store) == {}
 
 
 def test_two_rows_with_one_key_are_refused(store):
     twice = pa.concat_tables([rows(a="train"), rows(a="test")])
     with pytest.raises(ValueError, match="duplicate url"):
-        store.upsert(TABLE, PAGE_SPLITS, twice)
+        store.upsert(TABLE, twice)
 
 
 def test_reads_more_than_the_ten_rows_that_lancedb_answers_by_default(store):
-    store.upsert(TABLE, PAGE_SPLITS, rows(**{f"page{i}": "train" for i in range(57)}))
-    assert store.read(TABLE, PAGE_SPLITS).num_rows == 57
+    store.upsert(TABLE, rows(**{f"page{i}": "train" for i in range(57)}))
+    assert store.read(TABLE).num_rows == 57
 
 
 def test_another_process_sees_the_last_version_and_two_handles_do_not_duplicate_a_key(store):
     other = Store(store.uri)
-    other.upsert(TABLE, PAGE_SPLITS, rows(a="train"))
+    other.upsert(TABLE, rows(a="train"))
     script = (
-        "import sys, pyarrow as pa\n"
+        "import sys\n"
         "from acronis_pipeline.store import Store\n"
-        "from acronis_pipeline.schemas import PAGE_SPLITS\n"
-        "new = pa.Table.from_pylist([{'url': 'b', 'split': 'test'}], schema=PAGE_SPLITS)\n"
-        f"Store(sys.argv[1]).upsert({TABLE!r}, PAGE_SPLITS, new)\n"
+        "from acronis_pipeline.store.tables import PAGE_SPLITS\n"
+        "new = PAGE_SPLITS.rows([{'url': 'b', 'split': 'test'}])\n"
+        f"Store(sys.argv[1]).upsert(PAGE_SPLITS.named({TABLE.name!r}), new)\n"
     )
     subprocess.run([sys.executable, "-c", script, store.uri], check=True, timeout=60)
-    store.upsert(TABLE, PAGE_SPLITS, rows(b="train"))
-    assert other.read(TABLE, PAGE_SPLITS).num_rows == 2
+    store.upsert(TABLE, rows(b="train"))
+    assert other.read(TABLE).num_rows == 2
     assert splits(other) == {"a": "train", "b": "train"}
 
 
 def test_quotes_in_values_are_data(store):
     hostile = "it's' OR 1=1"
-    store.upsert(TABLE, PAGE_SPLITS, rows(**{hostile: "train", "b": "train"}))
-    found = store.read(TABLE, PAGE_SPLITS, where=f"url = {quoted(hostile)}")
+    store.upsert(TABLE, rows(**{hostile: "train", "b": "train"}))
+    found = store.read(TABLE, where=f"url = {quoted(hostile)}")
     assert found.column("url").to_pylist() == [hostile]
 
 
 def test_what_is_written_once_stays_as_it_was(store):
-    store.add_missing(TABLE, PAGE_SPLITS, rows(a="train"))
-    written = store.add_missing(TABLE, PAGE_SPLITS, rows(a="test", b="test"))
+    store.add_missing(TABLE, rows(a="train"))
+    written = store.add_missing(TABLE, rows(a="test", b="test"))
     assert written.inserted == 1
     assert splits(store) == {"a": "train", "b": "test"}
 
 
 def test_rows_are_deleted_by_key_and_unknown_keys_are_ignored(store):
-    version = store.upsert(TABLE, PAGE_SPLITS, rows(a="train", b="test")).version
-    store.delete(TABLE, PAGE_SPLITS, [])
+    version = store.upsert(TABLE, rows(a="train", b="test")).version
+    store.delete(TABLE, [])
     assert store.version(TABLE) == version
-    store.delete(TABLE, PAGE_SPLITS, ["a", "unknown"])
+    store.delete(TABLE, ["a", "unknown"])
     assert splits(store) == {"b": "test"}
 
 
 def test_a_table_of_an_older_version_is_an_error_with_a_remedy(store):
-    old = pa.schema([field for field in PAGE_SPLITS if field.name != "assigned_at"])
-    store.create(TABLE, old)
-    for use in (lambda: store.read(TABLE, PAGE_SPLITS), lambda: store.upsert(TABLE, PAGE_SPLITS, rows(a="train"))):
+    store.create(TABLE.without("assigned_at"))
+    for use in (lambda: store.read(TABLE), lambda: store.upsert(TABLE, rows(a="train"))):
         with pytest.raises(StoreError, match=r"table splits in .* has no column assigned_at.*--data DIR"):
             use()
-    assert store.read(TABLE, PAGE_SPLITS, columns=["url"]).num_rows == 0
+    assert store.read(TABLE, columns=["url"]).num_rows == 0
 
 
 def test_compaction_keeps_rows_and_spares_tagged_versions_and_all_after_them(store, monkeypatch):
@@ -124,7 +120,7 @@ def test_compaction_keeps_rows_and_spares_tagged_versions_and_all_after_them(sto
     for n in range(20):
         if n == 3:
             time.sleep(0.15)
-        store.upsert(TABLE, PAGE_SPLITS, rows(**{f"page{n}": "train"}))
+        store.upsert(TABLE, rows(**{f"page{n}": "train"}))
     store.tag(TABLE, "serving", 5)
     store.compact(TABLE)
     versions = [entry["version"] for entry in store.open(TABLE).list_versions()]
@@ -132,15 +128,15 @@ def test_compaction_keeps_rows_and_spares_tagged_versions_and_all_after_them(sto
     assert len(versions) > 16
     store.untag(TABLE, "serving")
     for n in range(16):
-        store.upsert(TABLE, PAGE_SPLITS, rows(**{f"more{n}": "train"}))
+        store.upsert(TABLE, rows(**{f"more{n}": "train"}))
     store.compact(TABLE)
     assert len(store.open(TABLE).list_versions()) <= 2
     assert store.count(TABLE) == 36
 
 
 def test_a_tag_is_set_moved_and_taken_away(store):
-    first = store.upsert(TABLE, PAGE_SPLITS, rows(a="train")).version
-    second = store.upsert(TABLE, PAGE_SPLITS, rows(b="train")).version
+    first = store.upsert(TABLE, rows(a="train")).version
+    second = store.upsert(TABLE, rows(b="train")).version
     store.tag(TABLE, "champion", first)
     assert store.tags(TABLE) == {"champion": first}
     store.tag(TABLE, "champion")
@@ -151,7 +147,7 @@ def test_a_tag_is_set_moved_and_taken_away(store):
 
 
 def test_tagging_a_version_that_is_gone_says_so(store):
-    store.upsert(TABLE, PAGE_SPLITS, rows(a="train"))
+    store.upsert(TABLE, rows(a="train"))
     with pytest.raises(StoreError, match="no version 99 to call champion"):
         store.tag(TABLE, "champion", 99)
 
@@ -164,7 +160,7 @@ def test_a_database_that_does_not_answer_is_an_error_with_a_remedy():
 
 
 def test_a_table_with_few_versions_is_left_alone(store):
-    version = store.upsert(TABLE, PAGE_SPLITS, rows(a="train")).version
+    version = store.upsert(TABLE, rows(a="train")).version
     store.compact(TABLE)
     store.compact("unknown")
     assert store.version(TABLE) == version

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from acronis_pipeline.core import retries
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import live_pages
-from acronis_pipeline.crawl.memory.page_versions import html_of
-from acronis_pipeline.crawl.site import retries
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.crawl.memory.records import html_of
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.website import Website
 from acronis_pipeline_tests.needs import needs

@@ -4,12 +4,9 @@ import datetime as dt
 import json
 from typing import Any
 
-import pyarrow as pa
-
-from acronis_pipeline import schemas
 from acronis_pipeline.content import extract
-from acronis_pipeline.crawl.memory.page_versions import TABLE, version_id
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.memory.records import version_id
+from acronis_pipeline.store import Store, tables
 
 SITE = "https://docs.example.com/"
 FIRST_DAY = dt.datetime(2026, 11, 1, 3, 0, tzinfo=dt.UTC)
@@ -25,23 +22,23 @@ def html(*paragraphs: str, title: str = "Retention") -> str:
     return f"<html lang=en><head><title>{title}</title></head><body><main><h1>{title}</h1>{body}</main></body></html>"
 
 
-def plant(store: Store, name: str, schema: pa.Schema, row: dict[str, Any]) -> None:
-    store.upsert(name, schema, pa.Table.from_pylist([row], schema=schema))
+def plant(store: Store, table: tables.Table, row: dict[str, Any]) -> None:
+    store.upsert(table, table.rows([row]))
 
 
 def plant_page(store: Store, path: str, *, gone_at: dt.datetime | None = None, missing_count: int = 0) -> str:
     url = SITE + path
-    plant(store, "pages", schemas.PAGES, {"url": url, "gone_at": gone_at, "missing_count": missing_count})
+    plant(store, tables.PAGES, {"url": url, "gone_at": gone_at, "missing_count": missing_count})
     return url
 
 
 def plant_change(store: Store, url: str, what: str, seen_at: dt.datetime, page: str, *, kept: bool = True) -> None:
     content_hash = extract(page, url=url).content_hash
     event = {"url": url, "seen_at": seen_at, "what": what, "content_hash": content_hash}
-    plant(store, "page_changes", schemas.PAGE_CHANGES, {"change_id": f"{url} {seen_at} {what}", **event})
+    plant(store, tables.PAGE_CHANGES, {"change_id": f"{url} {seen_at} {what}", **event})
     if kept and what != "gone":
         version = {"version_id": version_id(url, content_hash), "url": url, "content_hash": content_hash}
-        plant(store, TABLE, schemas.PAGE_VERSIONS, {**version, "html": page, "first_seen_at": seen_at})
+        plant(store, tables.PAGE_VERSIONS, {**version, "html": page, "first_seen_at": seen_at})
 
 
 def plant_crawl(store: Store, started_at: dt.datetime, **counts: Any) -> None:
@@ -53,4 +50,4 @@ def plant_crawl(store: Store, started_at: dt.datetime, **counts: Any) -> None:
         "finished_at": started_at + dt.timedelta(minutes=5),
         "summary": json.dumps(summary),
     }
-    plant(store, "crawls", schemas.CRAWLS, row)
+    plant(store, tables.CRAWLS, row)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.website import Website
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from acronis_pipeline import crawl as crawl_package
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl, last_site_version
-from acronis_pipeline.settings import SiteSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.website import PROSE, Reply, Website

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from acronis_pipeline.core.errors import SiteError
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.judge import page
-from acronis_pipeline.crawl.site import health
-from acronis_pipeline.errors import SiteError
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.crawl.judging import verdict
+from acronis_pipeline.crawl.running import crawler
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Rows
 from acronis_pipeline_tests.crawl.website import PROSE, Reply, Request, Website
@@ -85,7 +85,7 @@ def test_a_server_that_wants_hours_is_left_alone(site: Website, store: Store, se
 def test_a_site_that_falls_silent_is_not_asked_on(
     site: Website, store: Store, settings: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "MAX_FAILURES_IN_A_ROW", 3)
+    monkeypatch.setattr(crawler, "MAX_FAILURES_IN_A_ROW", 3)
     site.page("/", *(f"/{number}" for number in range(30)))
     for number in range(30):
         site.routes[f"/{number}"] = Reply(500)
@@ -96,14 +96,14 @@ def test_a_site_that_falls_silent_is_not_asked_on(
 def test_one_page_that_breaks_the_parser_costs_one_page(
     site: Website, store: Store, settings: Build, live: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = page.read
+    read = verdict.read
 
     def breaking(answer, *args, **options):
         if answer.url.endswith("/bad"):
             raise RecursionError("too deeply nested")
         return read(answer, *args, **options)
 
-    monkeypatch.setattr(page, "read", breaking)
+    monkeypatch.setattr(verdict, "read", breaking)
     site.page("/", "/bad", "/a")
     site.page("/bad")
     site.page("/a")
@@ -117,7 +117,7 @@ def test_a_broken_installation_is_no_bad_page(
     def breaking(*args: object, **options: object) -> None:
         raise ImportError("no module named 'of_a_parser'")
 
-    monkeypatch.setattr(page, "read", breaking)
+    monkeypatch.setattr(verdict, "read", breaking)
     site.page("/")
     with pytest.raises(ImportError, match="of_a_parser"):
         crawl(store, settings())

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from acronis_pipeline.core.errors import SettingsError, SiteError
+from acronis_pipeline.core.settings import SiteSettings, load_settings
 from acronis_pipeline.crawl import crawl, live_pages
-from acronis_pipeline.crawl.judge.scope import Scope
-from acronis_pipeline.crawl.running import run
-from acronis_pipeline.crawl.site.fetch import Answer, Ask, FetchError
-from acronis_pipeline.crawl.site.folder import FolderFetcher, address, scan
-from acronis_pipeline.crawl.site.source import resolved
-from acronis_pipeline.crawl.watch.probe import probe
-from acronis_pipeline.errors import SettingsError, SiteError
-from acronis_pipeline.settings import SiteSettings, load_settings
+from acronis_pipeline.crawl.fetching.fetch import Answer, Ask, FetchError
+from acronis_pipeline.crawl.fetching.scope import Scope
+from acronis_pipeline.crawl.fetching.sitemap import resolved
+from acronis_pipeline.crawl.running.folder import FolderFetcher, address, scan
+from acronis_pipeline.crawl.running.session import run
+from acronis_pipeline.crawl.watching.probe import probe
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.content.pdf_maker import Put, make, paragraph
 from acronis_pipeline_tests.crawl.website import PROSE, Website
@@ -165,7 +165,7 @@ def test_a_file_that_grows_while_it_is_read_costs_itself_only(
                 stream.write("more\n")
         return state
 
-    monkeypatch.setattr("acronis_pipeline.crawl.site.folder.os.fstat", fstat)
+    monkeypatch.setattr("acronis_pipeline.crawl.running.folder.os.fstat", fstat)
     result = crawl(store, of(docs))
     assert result.failed == {"changed while it was read": 1}
     assert pages(store, docs).keys() == {"a.md"}

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from acronis_pipeline.content.pdf import PdfLimits
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.judge.formats import Formats, NotAPageError
-from acronis_pipeline.crawl.site.fetch import Answer
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.crawl.fetching.fetch import Answer
+from acronis_pipeline.crawl.judging.formats import Formats, NotAPageError
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.content.pdf_maker import Put, make, paragraph
 from acronis_pipeline_tests.crawl.conftest import Html, Rows

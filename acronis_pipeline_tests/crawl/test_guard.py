@@ -4,7 +4,7 @@ import ipaddress
 import httpx2
 import pytest
 
-from acronis_pipeline.crawl.site.guard import (
+from acronis_pipeline.crawl.fetching.guard import (
     GuardedTransport,
     HostNotFoundError,
     PrivateAddressError,

@@ -5,17 +5,15 @@ from collections import Counter
 
 import pytest
 
-from acronis_pipeline import schemas
-from acronis_pipeline.crawl.inspect import plots
-from acronis_pipeline.crawl.inspect.failures import failures
-from acronis_pipeline.crawl.inspect.history import changes_since, diff, find_page, moment, versions
-from acronis_pipeline.crawl.inspect.plots import changes_over_time
-from acronis_pipeline.crawl.inspect.status import past_crawls, status
+from acronis_pipeline.core.errors import UnknownPageError
+from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.crawl.inspecting import summary
+from acronis_pipeline.crawl.inspecting.history import changes_since, diff, find_page, moment, versions
+from acronis_pipeline.crawl.inspecting.status import failures, past_crawls, status
+from acronis_pipeline.crawl.inspecting.summary import changes_over_time
 from acronis_pipeline.crawl.memory.journal import Run, opened
-from acronis_pipeline.crawl.walk.plan import History
-from acronis_pipeline.errors import UnknownPageError
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.memory.plan import History
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.records import SITE, day, html, plant, plant_change, plant_crawl, plant_page
 
 THIRTY = "Versions are kept for thirty days, and then they are deleted for good by the nightly clean-up."
@@ -55,7 +53,7 @@ def test_page_is_found_as_a_person_pastes_it(store: Store, retention: str, paste
 def test_page_of_a_local_folder_is_found_by_its_path(store: Store, tmp_path, pasted: str):
     url = f"{tmp_path.as_uri()}/guide/retention.md"
     for held in (f"{tmp_path.as_uri()}/index.md", url):
-        plant(store, "pages", schemas.PAGES, {"url": held})
+        plant(store, tables.PAGES, {"url": held})
     site = SiteSettings(url=str(tmp_path))  # pyright: ignore[reportCallIssue]
     assert find_page(store, pasted.format(folder=tmp_path), site) == url
 
@@ -63,13 +61,13 @@ def test_page_of_a_local_folder_is_found_by_its_path(store: Store, tmp_path, pas
 def test_redirects_and_aliases_lead_to_their_page(store: Store, retention: str):
     for old, target in (("old/", SITE + "older/"), ("older/", retention)):
         visit = {"url": SITE + old, "outcome": "redirect", "target": target}
-        plant(store, "visits", schemas.VISITS, visit)
+        plant(store, tables.VISITS, visit)
     assert find_page(store, SITE + "old/", SAMPLE) == retention
 
 
 def test_redirects_in_a_circle_lead_nowhere(store: Store, retention: str):
     for a, b in (("a/", "b/"), ("b/", "a/")):
-        plant(store, "visits", schemas.VISITS, {"url": SITE + a, "outcome": "redirect", "target": SITE + b})
+        plant(store, tables.VISITS, {"url": SITE + a, "outcome": "redirect", "target": SITE + b})
     with pytest.raises(UnknownPageError, match="not held"):
         find_page(store, SITE + "a/", SAMPLE)
 
@@ -160,7 +158,7 @@ def test_failures_are_grouped_by_reason_and_say_what_is_held(store: Store):
         (SITE + "old/", "redirect", None),
     ):
         visit = {"url": url, "asked_at": day(1), "outcome": outcome, "reason": reason}
-        plant(store, "visits", schemas.VISITS, visit)
+        plant(store, tables.VISITS, visit)
     found = [(group.outcome, group.reason, [(f.url, f.held) for f in group.addresses]) for group in failures(store)]
     assert found == [
         ("failed", "HTTP 404", [(SITE + "a/", False), (SITE + "b/", False)]),
@@ -255,7 +253,7 @@ def test_interrupted_crawl_shows_how_far_it_got_and_whether_it_will_be_continued
         journal.begin(Run("changes-1", "store and site", "changes", now - dt.timedelta(hours=30), n_live=0))
         for path, hours_ago in (("a", 0.5), ("b", 2.0)):
             visit = {"url": SITE + path, "asked_at": now - dt.timedelta(hours=hours_ago), "outcome": "page"}
-            plant(store, "visits", schemas.VISITS, visit)
+            plant(store, tables.VISITS, visit)
         journal.add({"visits": [{"url": SITE + "c", "asked_at": now, "outcome": "page"}]})
         at_work = [crawl.at_work for crawl in status(store, SAMPLE, tmp_path).unfinished]
     sweep, changes = sorted(status(store, SAMPLE, tmp_path).unfinished, key=lambda crawl: crawl.mode, reverse=True)
@@ -286,7 +284,7 @@ def test_plot_is_drawn_from_one_crawl_or_many(store: Store, retention: str, days
 
 def test_plot_has_no_bar_for_the_pages_of_a_first_crawl(store: Store, monkeypatch: pytest.MonkeyPatch):
     bars: list[Counter[tuple[str, dt.date]]] = []
-    monkeypatch.setattr(plots, "_stack", lambda axes, days, counts: bars.append(counts))
+    monkeypatch.setattr(summary, "_stack", lambda axes, days, counts: bars.append(counts))
     url = plant_page(store, "faq/")
     plant_crawl(store, day(1), n_live=1, new=1, previous_n_live=0)
     plant_change(store, url, "new", day(1) + dt.timedelta(minutes=1), html(THIRTY))

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from acronis_pipeline.core import retries
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.judge.scope import Scope
-from acronis_pipeline.crawl.site import fetch, retries
-from acronis_pipeline.crawl.site.fetch import Answer, Ask, Fetcher, FetchError, RedirectRefusedError
-from acronis_pipeline.crawl.site.pace import Pace
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.crawl.fetching import fetch
+from acronis_pipeline.crawl.fetching.fetch import Answer, Ask, Fetcher, FetchError, RedirectRefusedError
+from acronis_pipeline.crawl.fetching.pace import Pace
+from acronis_pipeline.crawl.fetching.scope import Scope
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.raw_server import OK_HTML, RawServer
@@ -434,7 +435,7 @@ def test_a_storm_of_429_slows_the_crawl_down_and_ends_it(
 ) -> None:
     site.page("/", *(f"/{number}" for number in range(200)))
     site.otherwise = lambda request: Reply(404 if "no-such-page" in request.path or "." in request.path else 429)
-    monkeypatch.setattr("acronis_pipeline.crawl.site.pace._FIRST_EXTRA_DELAY_S", 0.001)
+    monkeypatch.setattr("acronis_pipeline.crawl.fetching.pace._FIRST_EXTRA_DELAY_S", 0.001)
     result = crawl(store, settings(retries=1, concurrency=4))
     assert result.failed["site stopped answering"] > 150
     assert site.asked().total() < 100

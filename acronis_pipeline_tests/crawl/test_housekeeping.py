@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline import schemas
 from acronis_pipeline import store as store_module
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.memory import archive, housekeeping
-from acronis_pipeline.crawl.memory.page_versions import html_of
-from acronis_pipeline.crawl.walk.plan import History
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.memory import archive
+from acronis_pipeline.crawl.memory.plan import History
+from acronis_pipeline.crawl.memory.records import html_of
+from acronis_pipeline.crawl.running import crawl_run
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.website import Website
 
@@ -42,7 +42,7 @@ def test_twenty_recrawls_with_nothing_changed_do_not_make_the_folder_grow(
         crawl(store, settings(), journal_dir=tmp_path / "crawl")
         sizes.append(size_of(tmp_path / "lancedb"))
     assert max(sizes[10:]) < (1.1 * max(sizes[:10])[0], 0)
-    assert store.version("page_versions") <= 2
+    assert store.version(tables.PAGE_VERSIONS) <= 2
 
 
 def test_a_page_keeps_so_many_contents_and_its_current_one(
@@ -51,10 +51,10 @@ def test_a_page_keeps_so_many_contents_and_its_current_one(
     for n in (1, 2, 3, 4, 5, 1):  # back to the first at last
         site.page("/", text=f"Version {n}.")
         crawl(store, settings(keep_versions=3))
-    kept = store.read("page_versions", schemas.PAGE_VERSIONS).column("html").to_pylist()
+    kept = store.read(tables.PAGE_VERSIONS).column("html").to_pylist()
     assert sorted(next(n for n in range(1, 6) if f"Version {n}." in text) for text in kept) == [1, 4, 5]
     assert "Version 1." in html("/")
-    events = store.read("page_changes", schemas.PAGE_CHANGES).to_pylist()
+    events = store.read(tables.PAGE_CHANGES).to_pylist()
     assert [event["what"] for event in sorted(events, key=lambda event: event["seen_at"])] == ["new", *["changed"] * 5]
 
 
@@ -64,12 +64,12 @@ def test_what_nothing_leads_to_any_more_is_forgotten(site: Website, store: Store
     site.page("/hidden", "/a", "/b", head='<meta name="robots" content="noindex">')
     site.page("/b")
     crawl(store, settings())
-    assert store.count("visits") == 5
+    assert store.count(tables.VISITS) == 5
     site.page("/", "/a", "/b")
     crawl(store, settings(full_sweep_days=0))
-    visited = store.read("visits", schemas.VISITS, columns=["url", "links_id"]).to_pylist()
+    visited = store.read(tables.VISITS, columns=["url", "links_id"]).to_pylist()
     assert {row["url"] for row in visited} == {site.at(path) for path in ("/", "/a", "/b")}
-    lists = store.read("link_lists", schemas.LINK_LISTS).column("links_id").to_pylist()
+    lists = store.read(tables.LINK_LISTS).column("links_id").to_pylist()
     assert set(lists) == {row["links_id"] for row in visited} - {None}
 
 
@@ -81,16 +81,16 @@ def test_writes_are_few_however_many_pages(
     for n in range(50):
         site.page(f"/{n}")
     crawl(store, settings())
-    assert store.version("pages") <= 6
-    contents = {row["url"]: row["content_hash"] for row in store.read("pages", schemas.PAGES).to_pylist()}
+    assert store.version(tables.PAGES) <= 6
+    contents = {row["url"]: row["content_hash"] for row in store.read(tables.PAGES).to_pylist()}
     assert len(html_of(store, contents)) == 51
 
 
 def test_summaries_of_old_crawls_go_but_not_the_last_sweeps(
     site: Website, store: Store, settings: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(housekeeping, "KEEP_CRAWLS", 3)
-    monkeypatch.setattr(housekeeping, "KEEP_SWEEPS", 1)
+    monkeypatch.setattr(crawl_run, "KEEP_CRAWLS", 3)
+    monkeypatch.setattr(crawl_run, "KEEP_SWEEPS", 1)
     site.page("/")
     for only in (None, None, *[[site.url]] * 4):
         crawl(store, settings(), only=only)

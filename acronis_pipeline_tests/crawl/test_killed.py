@@ -12,27 +12,18 @@ from typing import Any
 
 import pytest
 
-from acronis_pipeline import schemas
+from acronis_pipeline.core.errors import SiteError
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.memory import housekeeping
 from acronis_pipeline.crawl.memory.journal import opened
-from acronis_pipeline.crawl.site import health
-from acronis_pipeline.crawl.walk import course, crawler
-from acronis_pipeline.errors import SiteError
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.running import crawl_run, crawler
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.conftest import Rows
 from acronis_pipeline_tests.crawl.website import Reply, Request, Website
 
 Build = Callable[..., SiteSettings]
 
-TABLES = {
-    "pages": schemas.PAGES,
-    "page_versions": schemas.PAGE_VERSIONS,
-    "page_changes": schemas.PAGE_CHANGES,
-    "visits": schemas.VISITS,
-    "link_lists": schemas.LINK_LISTS,
-}
+TABLES = (tables.PAGES, tables.PAGE_VERSIONS, tables.PAGE_CHANGES, tables.VISITS, tables.LINK_LISTS)
 CONCURRENCY = 2
 IN_FLIGHT = 3 * CONCURRENCY
 """Requests lost by a kill, at most: a visit under way may have followed two redirects."""
@@ -54,7 +45,7 @@ def large(site: Website, *, changed: bool = False) -> None:
     site.page("/behind")
 
 
-def tables(store: Store) -> dict[str, list[dict[str, Any]]]:
+def contents(store: Store) -> dict[str, list[dict[str, Any]]]:
     """Everything but times, and how a page was found: two workers may find it in either order."""
 
     def plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -68,10 +59,7 @@ def tables(store: Store) -> dict[str, list[dict[str, Any]]]:
             "gone_at": bool(row.get("gone_at"))
         }
 
-    return {
-        name: sorted((plain(row) for row in store.read(name, schema).to_pylist()), key=str)
-        for name, schema in TABLES.items()
-    }
+    return {table.name: sorted((plain(row) for row in store.read(table).to_pylist()), key=str) for table in TABLES}
 
 
 _SCRIPT = f"""
@@ -79,8 +67,7 @@ import sys
 from pathlib import Path
 from acronis_pipeline.crawl.memory import archive
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.walk import crawler
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.store import Store
 archive.BATCH_VISITS = 7
 site = SiteSettings(url=sys.argv[2], concurrency={CONCURRENCY}, delay_s=0.004, max_depth=50, gone_after=1)
@@ -126,8 +113,8 @@ def test_a_first_crawl_that_is_killed_again_and_again_ends_like_an_undisturbed_o
     kills = killed_often(store.uri, 75)
     assert kills >= 2
     assert asked_twice(site) <= kills * IN_FLIGHT
-    assert tables(store) == tables(undisturbed)
-    assert store.count("crawls") == 1
+    assert contents(store) == contents(undisturbed)
+    assert store.count(tables.CRAWLS) == 1
     assert not list((tmp_path / "crawl").glob("journal*"))
 
 
@@ -146,7 +133,7 @@ def test_a_recrawl_that_is_killed_counts_changes_and_absences_once(
     kills = killed_often(store.uri, 110)
     assert kills >= 1
     assert asked_twice(site) <= kills * IN_FLIGHT
-    assert tables(store) == tables(undisturbed)
+    assert contents(store) == contents(undisturbed)
 
 
 class KilledError(BaseException):
@@ -169,7 +156,7 @@ def interrupted(site: Website, store: Store, settings: Build, tmp_path: Path) ->
                 await take(self, *args)
 
             patch.setattr(crawler.Crawler, "_take", dying)
-            patch.setattr(course, "save", lambda *args: None)
+            patch.setattr(crawl_run, "save", lambda *args: None)
             with pytest.raises(KilledError):
                 crawl(store, settings(**options), journal_dir=tmp_path / "crawl")
         site.forget()
@@ -187,7 +174,7 @@ def test_what_was_answered_is_reported_as_resumed(
 ) -> None:
     chain(site)
     interrupted(5)
-    assert store.count("pages") == 0
+    assert store.count(tables.PAGES) == 0
     result = crawl(store, settings(), journal_dir=tmp_path / "crawl")
     assert (result.resumed, result.new, result.n_live, result.previous_n_live) == (5, 8, 8, 0)
     assert site.asked()["/3"] == 0
@@ -277,20 +264,20 @@ def test_a_crawl_killed_at_the_very_end_is_finished_without_a_request(
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(course if moment == "write" else housekeeping, moment, die)
+        patch.setattr(crawl_run, moment, die)
         with pytest.raises(KilledError):
             crawl(store, settings(), journal_dir=tmp_path / "crawl")
     site.forget()
     result = crawl(store, settings(), journal_dir=tmp_path / "crawl")
     assert not site.requests
-    assert (result.missing, live()["/7"]["missing_count"], store.count("crawls")) == (1, 1, 2)
+    assert (result.missing, live()["/7"]["missing_count"], store.count(tables.CRAWLS)) == (1, 1, 2)
     assert crawl(store, settings(), journal_dir=tmp_path / "crawl").gone == 1
 
 
 def test_a_site_that_fell_silent_is_gone_on_with_where_it_did(
     site: Website, store: Store, settings: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "MAX_FAILURES_IN_A_ROW", 2)
+    monkeypatch.setattr(crawler, "MAX_FAILURES_IN_A_ROW", 2)
     paths = [f"/{n}" for n in range(8)]
     site.page("/", *paths)
     for path in paths:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from acronis_pipeline.crawl.judge.languages import OTHER_LANGUAGE, Languages
+from acronis_pipeline.crawl.judging.verdict import OTHER_LANGUAGE, Languages
 
 GERMAN = "Die Sicherung wird jede Nacht auf einen anderen Rechner geschrieben und kann dort geprüft werden. " * 4
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.walk.lastmod import latest, vouches
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.crawl.memory.plan import latest, vouches
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.website import Reply, Website

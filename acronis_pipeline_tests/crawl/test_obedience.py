@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.site import robots
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.crawl.fetching import robots
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Rows
 from acronis_pipeline_tests.crawl.website import Reply, Website

@@ -5,12 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from acronis_pipeline import schemas
+from acronis_pipeline.core.errors import SiteDownError
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl, last_site_version
-from acronis_pipeline.crawl.walk.plan import History
-from acronis_pipeline.errors import SiteDownError
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.memory.plan import History
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.conftest import Rows
 from acronis_pipeline_tests.crawl.website import Reply, Website
 
@@ -119,7 +118,7 @@ def test_an_outage_is_on_record(site: Website, store: Store, settings: Build) ->
     for path in PATHS[2:]:
         site.routes[path] = Reply(404)
     result = crawl(store, settings())
-    rows = sorted(store.read("crawls", schemas.CRAWLS).to_pylist(), key=lambda row: row["finished_at"])
+    rows = sorted(store.read(tables.CRAWLS).to_pylist(), key=lambda row: row["finished_at"])
     assert json.loads(rows[-1]["summary"])["outage"] == result.outage
 
 

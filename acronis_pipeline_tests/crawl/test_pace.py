@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from acronis_pipeline.crawl.site import pace as pace_module
-from acronis_pipeline.crawl.site.pace import CALM_ANSWERS, Pace
+from acronis_pipeline.crawl.fetching import pace as pace_module
+from acronis_pipeline.crawl.fetching.pace import CALM_ANSWERS, Pace
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,12 @@ import time
 import httpx2
 import pytest
 
-from acronis_pipeline.crawl.judge.charset import decode_html
-from acronis_pipeline.crawl.judge.page import header_directives
-from acronis_pipeline.crawl.site import robots, sitemap
-from acronis_pipeline.crawl.site.fetch import Answer
-from acronis_pipeline.crawl.site.retries import retry_after_s
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.core.retries import retry_after_s
+from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.crawl.fetching import robots, sitemap
+from acronis_pipeline.crawl.fetching.fetch import Answer
+from acronis_pipeline.crawl.judging.formats import decode_html
+from acronis_pipeline.crawl.judging.verdict import header_directives
 
 SITE = SiteSettings(url="http://h.example/", max_crawl_delay_s=5.0)  # pyright: ignore[reportCallIssue]
 

@@ -4,16 +4,14 @@ import datetime as dt
 import time
 from collections.abc import Callable
 
-import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
+from acronis_pipeline.core.errors import SiteError
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.watch.changes import SiteChanges
-from acronis_pipeline.crawl.watch.probe import probe
-from acronis_pipeline.errors import SiteError
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.watching.changes import SiteChanges
+from acronis_pipeline.crawl.watching.probe import probe
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.website import Reply, Request, Website
 
 Build = Callable[..., SiteSettings]
@@ -66,9 +64,9 @@ def what(site: Website, seen: SiteChanges) -> dict[str, list[str]]:
 
 def crawled_long_ago(store: Store) -> None:
     """As if every visit had been made a month ago."""
-    rows = store.read("visits", schemas.VISITS).to_pylist()
+    rows = store.read(tables.VISITS).to_pylist()
     aged = [{**row, "asked_at": row["asked_at"] - dt.timedelta(days=30)} for row in rows]
-    store.upsert("visits", schemas.VISITS, pa.Table.from_pylist(aged, schema=schemas.VISITS))
+    store.upsert(tables.VISITS, tables.VISITS.rows(aged))
 
 
 def test_an_unchanged_sitemap_is_all_that_is_asked_for(listed: Website, look: Look) -> None:
@@ -296,7 +294,7 @@ def test_a_crawl_delay_that_leaves_no_time_takes_sitemaps_as_they_were(
     site.routes["/sitemap.xml"] = Reply(200, f"<sitemapindex>{index}</sitemapindex>".encode())
     crawl(store, settings())
     site.robots("User-agent: *\nCrawl-delay: 20\n")
-    store.drop("site_files")
+    store.drop(tables.SITE_FILES)
     crawl_delayed = settings(max_crawl_delay_s=0.0)
     crawl(store, crawl_delayed)
     site.forget()
@@ -310,7 +308,7 @@ def test_a_crawl_delay_that_leaves_no_time_takes_sitemaps_as_they_were(
 def test_a_sitemap_that_was_never_read_removes_nothing(
     listed: Website, store: Store, settings: Build, look: Look
 ) -> None:
-    store.drop("site_files")
+    store.drop(tables.SITE_FILES)
     listed.routes["/sitemap.xml"] = Reply(500)
     listed.routes["/part.xml"] = Reply(200, f"<urlset><url><loc>{listed.url}</loc></url></urlset>".encode())
     assert look(sitemaps=(listed.at("/part.xml"),)).removed == ()

@@ -8,12 +8,12 @@ import pytest
 
 from acronis_pipeline.content import pdf
 from acronis_pipeline.content.extractor import Extractors
+from acronis_pipeline.core.errors import SettingsError
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.judge import page
-from acronis_pipeline.crawl.site.fetch import Answer
-from acronis_pipeline.crawl.walk import reader
-from acronis_pipeline.errors import SettingsError
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.crawl.fetching.fetch import Answer
+from acronis_pipeline.crawl.judging import verdict
+from acronis_pipeline.crawl.running import reader
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Rows
 from acronis_pipeline_tests.crawl.website import Reply, Website
@@ -108,9 +108,9 @@ def test_slow_pdfs_do_not_hold_up_pages(
         site.routes[path] = Reply(200, pdf.MAGIC, {"Content-Type": "application/pdf"})
     read: list[str] = []
     all_pages_read = threading.Event()
-    page_read = page.read
+    page_read = verdict.read
 
-    def noted(answer: Answer, *args: Any, **options: Any) -> page.Reading:
+    def noted(answer: Answer, *args: Any, **options: Any) -> verdict.Reading:
         if answer.url.endswith(".pdf"):
             all_pages_read.wait(5)
         read.append(answer.url)
@@ -118,7 +118,7 @@ def test_slow_pdfs_do_not_hold_up_pages(
             all_pages_read.set()
         return page_read(answer, *args, **options)
 
-    monkeypatch.setattr(page, "read", noted)
+    monkeypatch.setattr(verdict, "read", noted)
     crawl(store, settings(concurrency=2))
     assert len(read) == 24
     assert all(url.endswith(".pdf") for url in read[-3:])

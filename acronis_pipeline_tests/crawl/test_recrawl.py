@@ -4,13 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from acronis_pipeline import schemas
+from acronis_pipeline.core.errors import SiteError
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl, last_site_version
-from acronis_pipeline.crawl.memory.page_versions import html_of
-from acronis_pipeline.crawl.site import health
-from acronis_pipeline.errors import SiteError
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.memory.records import html_of
+from acronis_pipeline.crawl.running import crawler
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.website import Reply, Website
 
@@ -83,7 +82,7 @@ def test_a_page_that_stays_away_is_tombstoned_and_may_return(
     crawl(store, settings())
     gone = crawl(store, settings())
     assert (gone.gone, gone.n_live, list(live())) == (1, 1, ["/"])
-    tombstone = store.read("pages", schemas.PAGES, where="gone_at IS NOT NULL").to_pylist()
+    tombstone = store.read(tables.PAGES, where="gone_at IS NOT NULL").to_pylist()
     assert [row["url"] for row in tombstone] == [site.at("/a")]
     assert "Page /a" in html_of(store, {site.at("/a"): tombstone[0]["content_hash"]})[site.at("/a")]
     site.page("/a")
@@ -200,7 +199,7 @@ def test_an_outage_changes_nothing(site: Website, store: Store, settings: Build,
 def test_absence_means_nothing_once_the_site_fell_silent(
     site: Website, store: Store, settings: Build, live: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "MAX_FAILURES_IN_A_ROW", 3)
+    monkeypatch.setattr(crawler, "MAX_FAILURES_IN_A_ROW", 3)
     paths = [f"/{number}" for number in range(8)]
     site.page("/", *paths)
     for path in paths:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from acronis_pipeline.core.errors import SettingsError
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.site import render
-from acronis_pipeline.errors import SettingsError
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.crawl.running import render
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.website import PROSE, Reply, Website

@@ -4,16 +4,14 @@ import datetime as dt
 import gzip
 from collections.abc import Callable, Iterator
 
-import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
-from acronis_pipeline.crawl import running
-from acronis_pipeline.crawl.site.session import Session, arrive
-from acronis_pipeline.crawl.site.site_files import TABLE, SiteFiles
-from acronis_pipeline.errors import SiteError
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.errors import SiteError
+from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.crawl.fetching.site_files import SiteFiles
+from acronis_pipeline.crawl.running import session as site_session
+from acronis_pipeline.crawl.running.session import Session, arrive
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.website import Reply, Website
 from acronis_pipeline_tests.needs import needs
 
@@ -28,16 +26,16 @@ def visit(store: Store, site: SiteSettings, *, known_start: str | None = None) -
             return session
 
     files = SiteFiles(store)
-    session = running.run(come_and_go())
+    session = site_session.run(come_and_go())
     files.save()
     return session
 
 
 def hours_pass(store: Store, hours: float) -> None:
     """Everything kept was asked for so long ago."""
-    rows = store.read(TABLE, schemas.SITE_FILES).to_pylist()
+    rows = store.read(tables.SITE_FILES).to_pylist()
     aged = [{**row, "asked_at": row["asked_at"] - dt.timedelta(hours=hours)} for row in rows]
-    store.upsert(TABLE, schemas.SITE_FILES, pa.Table.from_pylist(aged, schema=schemas.SITE_FILES))
+    store.upsert(tables.SITE_FILES, tables.SITE_FILES.rows(aged))
 
 
 def with_etag(reply: Reply) -> Reply:
@@ -65,7 +63,7 @@ def elsewhere() -> Iterator[Website]:
 
 def test_unchanged_files_cost_a_304_and_sitemaps_no_write(described: Website, store: Store, settings: Build) -> None:
     first = visit(store, settings())
-    written = store.read(TABLE, schemas.SITE_FILES, where="url LIKE '%.xml'").to_pylist()
+    written = store.read(tables.SITE_FILES, where="url LIKE '%.xml'").to_pylist()
     described.forget()
     second = visit(store, settings())
     assert second.sitemap == first.sitemap
@@ -74,7 +72,7 @@ def test_unchanged_files_cost_a_304_and_sitemaps_no_write(described: Website, st
         assert [
             request.headers.get("if-none-match") is not None for request in described.requests if request.path == path
         ]
-    assert store.read(TABLE, schemas.SITE_FILES, where="url LIKE '%.xml'").to_pylist() == written
+    assert store.read(tables.SITE_FILES, where="url LIKE '%.xml'").to_pylist() == written
 
 
 def test_a_changed_sitemap_replaces_the_kept_one(described: Website, store: Store, settings: Build) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from acronis_pipeline.content import Content, extract
-from acronis_pipeline.crawl.judge import soft404
-from acronis_pipeline.crawl.judge.scope import Scope
-from acronis_pipeline.crawl.judge.soft404 import SoftNotFound, says_not_found
-from acronis_pipeline.crawl.site.fetch import Fetcher
-from acronis_pipeline.crawl.site.pace import Pace
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.crawl.fetching.fetch import Fetcher
+from acronis_pipeline.crawl.fetching.pace import Pace
+from acronis_pipeline.crawl.fetching.scope import Scope
+from acronis_pipeline.crawl.judging import soft404
+from acronis_pipeline.crawl.judging.soft404 import SoftNotFound, says_not_found
 from acronis_pipeline_tests.crawl.website import PROSE, Reply, Website
 
 Build = Callable[..., SiteSettings]

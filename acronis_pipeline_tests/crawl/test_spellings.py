@@ -2,7 +2,7 @@
 
 import pytest
 
-from acronis_pipeline.crawl.judge.spellings import Spellings, key
+from acronis_pipeline.crawl.fetching.urls import Spellings, key
 
 SITE = "http://h.example"
 

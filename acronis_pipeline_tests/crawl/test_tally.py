@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from acronis_pipeline.crawl.walk import tally as tally_module
-from acronis_pipeline.crawl.walk.tally import Tally
+from acronis_pipeline.crawl.running import tally as tally_module
+from acronis_pipeline.crawl.running.tally import Tally
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acronis_pipeline.crawl.judge import urls
-from acronis_pipeline.crawl.judge.scope import Scope
-from acronis_pipeline.crawl.judge.urls import MAX_URL_CHARS, canonical
-from acronis_pipeline.errors import SiteError
-from acronis_pipeline.settings import SiteSettings
+from acronis_pipeline.core.errors import SiteError
+from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.crawl.fetching import urls
+from acronis_pipeline.crawl.fetching.scope import Scope
+from acronis_pipeline.crawl.fetching.urls import MAX_URL_CHARS, canonical
 
 
 def scope(url: str = "https://h.example/docs/", **settings: object) -> Scope:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from acronis_pipeline import content, schemas
+from acronis_pipeline import content
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.inspect.history import changes_since
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.crawl.inspecting.history import changes_since
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.website import Reply, Website
 
@@ -19,7 +19,7 @@ CANONICAL = '<link rel=canonical href="/a">'
 
 @pytest.fixture
 def visits(store: Store, site: Website) -> Callable[[], dict[str, dict[str, Any]]]:
-    rows = lambda: store.read("visits", schemas.VISITS).to_pylist()  # noqa: E731
+    rows = lambda: store.read(tables.VISITS).to_pylist()  # noqa: E731
     return lambda: {"/" + row["url"].removeprefix(site.url): row for row in rows()}
 
 
@@ -130,7 +130,7 @@ def test_another_extractor_makes_no_wave_of_changes(
         return content.Content(**{**vars(read), "markdown": read.markdown.upper()})
 
     monkeypatch.setattr(content, "VERSION", "another")
-    monkeypatch.setattr("acronis_pipeline.crawl.walk.reader.extract", other)
+    monkeypatch.setattr("acronis_pipeline.crawl.running.reader.extract", other)
     site.page("/b", "/a", text="Really changed.", etag=False)
     result = crawl(store, settings())
     assert (result.changed, result.unchanged) == (1, 2)

@@ -5,10 +5,10 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from acronis_pipeline import schemas
+from acronis_pipeline.champion import current_champion
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.evaluate.champion import reigning
+from acronis_pipeline.store import tables
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
 
 
@@ -17,18 +17,18 @@ def rows(table: pa.Table, key: str) -> dict[str, dict[str, Any]]:
 
 
 def chunks_of(finished: FinishedRun) -> dict[str, dict[str, Any]]:
-    return rows(finished.store.read("chunks", schemas.CHUNKS), "chunk_id")
+    return rows(finished.store.read(tables.CHUNKS), "chunk_id")
 
 
 def pairs_of(finished: FinishedRun) -> dict[str, dict[str, Any]]:
-    return rows(finished.store.read("pairs", schemas.PAIRS), "pair_id")
+    return rows(finished.store.read(tables.PAIRS), "pair_id")
 
 
 def passages_of(finished: FinishedRun) -> dict[str, dict[str, Any]]:
     """Rows of the index that answers questions, vectors included."""
-    champion = reigning(finished.store)
+    champion = current_champion(finished.store)
     assert champion
-    return rows(finished.store.read(champion.system.table, schemas.passages(384)), "chunk_id")
+    return rows(finished.store.read(tables.passages(champion.system.table, 384)), "chunk_id")
 
 
 def changed_urls(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> set[str]:

@@ -6,13 +6,12 @@ import dagster as dg
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from acronis_pipeline.defs import automation, build_definitions, sensor_runs
+from acronis_pipeline.core.settings import Settings, load_settings
+from acronis_pipeline.defs import automation, build_definitions, sensor_memory
 from acronis_pipeline.defs.automation import build_schedule
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.defs.resources import StoreResource
-from acronis_pipeline.defs.sensor_memory import Memory, Outage
-from acronis_pipeline.defs.sensor_runs import CHANGES_TAG
-from acronis_pipeline.settings import Settings, load_settings
+from acronis_pipeline.defs.sensor_memory import CHANGES_TAG, Memory, Outage
 from acronis_pipeline_tests.defs.ticks import requested, skip_reason, tick, urls_of
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun, free_port
 
@@ -42,7 +41,7 @@ def edited(copied: FinishedRun) -> FinishedRun:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Failed runs are retried at once."""
-    monkeypatch.setattr(sensor_runs, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(sensor_memory, "_FIRST_PAUSE_S", 0.0)
 
 
 def test_sensor_waits_for_a_first_champion(tmp_path, monkeypatch, finished):
@@ -99,7 +98,7 @@ def test_sensor_does_not_wait_for_a_run_that_leaves_the_site_alone(edited):
 
 def test_sensor_does_not_wait_for_ever_for_a_run_that_was_killed(edited, monkeypatch):
     record_run(edited, dg.RunRequest(), dg.DagsterRunStatus.STARTED)
-    monkeypatch.setattr(sensor_runs, "_DEAD_AFTER", sensor_runs.dt.timedelta(0))
+    monkeypatch.setattr(sensor_memory, "_DEAD_AFTER", sensor_memory.dt.timedelta(0))
     assert requested(tick(edited.settings()))
 
 
@@ -110,7 +109,7 @@ def test_failed_run_is_left_alone_for_longer_each_time(edited):
     record_run(edited, requested(first), FAILURE)
     assert "failed (2 in a row)" in skip_reason(tick(edited.settings(), first.cursor))
     with open_instance(edited.settings()) as instance:
-        failure = sensor_runs.last_failure(instance, "index_refresh")
+        failure = sensor_memory.last_failure(instance, "index_refresh")
         newest = instance.get_run_records(limit=1)[0]
     assert failure
     assert failure.retry_at - newest.update_timestamp.timestamp() == pytest.approx(1800, abs=5)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
-from acronis_pipeline.defs import (
-    build_definitions,
+from acronis_pipeline.api import Answerer
+from acronis_pipeline.champion import current_champion, promote
+from acronis_pipeline.core.errors import CheckFailedError
+from acronis_pipeline.defs import build_definitions
+from acronis_pipeline.defs.assets import (
     champion,
     chunks,
     eval_report,
@@ -22,10 +23,8 @@ from acronis_pipeline.defs import (
     synthetic_pairs,
 )
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.errors import CheckFailedError
-from acronis_pipeline.evaluate.arms import require_model
-from acronis_pipeline.evaluate.champion import crown, reigning
-from acronis_pipeline.run import Respondent
+from acronis_pipeline.models.indexed import require_model
+from acronis_pipeline.store import tables
 from acronis_pipeline_tests.defs.corpus import execute
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
 
@@ -53,16 +52,16 @@ def problems(evaluation: dg.AssetCheckEvaluation) -> str:
 
 
 def replant(
-    finished: FinishedRun, table: str, schema: pa.Schema, change: Callable[[dict[str, Any]], Any], where: str = "true"
+    finished: FinishedRun, table: tables.Table, change: Callable[[dict[str, Any]], Any], where: str = "true"
 ) -> None:
     """Change the first row that matches."""
-    row = finished.store.read(table, schema, where=where).to_pylist()[0]
+    row = finished.store.read(table, where=where).to_pylist()[0]
     change(row)
-    finished.store.upsert(table, schema, pa.Table.from_pylist([row], schema=schema))
+    finished.store.upsert(table, table.rows([row]))
 
 
 def champion_table(finished: FinishedRun) -> str:
-    now = reigning(finished.store)
+    now = current_champion(finished.store)
     assert now
     return now.system.table
 
@@ -81,7 +80,7 @@ def test_site_that_did_shrink_is_taken_in_once_a_person_accepts_it(copied):
             ).success
 
     assert [materialize(), materialize(accept_vanished=True), materialize()] == [False, True, True]
-    assert copied.store.count("chunks", f"url = '{copied.url(copied.pages[0])}'") == 0
+    assert copied.store.count(tables.CHUNKS, f"url = '{copied.url(copied.pages[0])}'") == 0
 
 
 @pytest.mark.parametrize(
@@ -102,33 +101,33 @@ def test_finished_run_passes_each_blocking_check_executed_by_itself(copied, chec
 
 
 def test_passage_over_the_token_budget_is_named(copied):
-    replant(copied, "chunks", schemas.CHUNKS, lambda row: row.update(n_tokens=900))
+    replant(copied, tables.CHUNKS, lambda row: row.update(n_tokens=900))
     assert "900 tokens" in problems(outcome(copied, chunks.passages_fit_the_encoder))
 
 
 def test_empty_passage_fails(copied):
-    replant(copied, "chunks", schemas.CHUNKS, lambda row: row.update(text="  "))
+    replant(copied, tables.CHUNKS, lambda row: row.update(text="  "))
     assert not outcome(copied, chunks.passages_fit_the_encoder).passed
 
 
 def test_page_with_pairs_in_two_splits_is_a_leak(copied):
     """The planted pair is moved from train to test; another pair of its page stays."""
-    replant(copied, "pairs", schemas.PAIRS, lambda row: row.update(split="test"), "split = 'train' AND status = 'kept'")
+    replant(copied, tables.PAIRS, lambda row: row.update(split="test"), "split = 'train' AND status = 'kept'")
     found = outcome(copied, synthetic_pairs.nothing_leaks_between_splits)
     assert copied.site_url in problems(found)
 
 
 def test_split_without_pairs_fails(copied):
-    copied.store.open("pairs").delete("split = 'test'")
+    copied.store.open(tables.PAIRS).delete("split = 'test'")
     assert "test: none" in problems(outcome(copied, synthetic_pairs.enough_pairs_in_every_split))
 
 
 def test_test_questions_too_few_to_tell_systems_apart_are_warned_of(copied):
-    asked = copied.store.read("pairs", schemas.PAIRS, columns=["pair_id"], where="split = 'test'").to_pylist()
-    kept = copied.store.read("pairs", schemas.PAIRS, columns=["pair_id"], where="split = 'test' AND status = 'kept'")
+    asked = copied.store.read(tables.PAIRS, columns=["pair_id"], where="split = 'test'").to_pylist()
+    kept = copied.store.read(tables.PAIRS, columns=["pair_id"], where="split = 'test' AND status = 'kept'")
     few = {row["pair_id"] for row in kept.to_pylist()[:6]}
     removed = ", ".join(f"'{row['pair_id']}'" for row in asked if row["pair_id"] not in few)
-    copied.store.open("pairs").delete(f"pair_id IN ({removed})")
+    copied.store.open(tables.PAIRS).delete(f"pair_id IN ({removed})")
     found = outcome(copied, synthetic_pairs.test_questions_tell_systems_apart)
     assert "6 test questions" in problems(found)
     assert found.severity is dg.AssetCheckSeverity.WARN
@@ -136,13 +135,13 @@ def test_test_questions_too_few_to_tell_systems_apart_are_warned_of(copied):
 
 def test_index_that_misses_a_passage_is_out_of_step(copied):
     table = champion_table(copied)
-    row = copied.store.read("chunks", schemas.CHUNKS, columns=["chunk_id"]).to_pylist()[0]
+    row = copied.store.read(tables.CHUNKS, columns=["chunk_id"]).to_pylist()[0]
     copied.store.open(table).delete(f"chunk_id = '{row['chunk_id']}'")
     assert f"{table}: other passages" in problems(outcome(copied, lancedb_index.index_is_in_step))
 
 
 def test_index_of_an_older_text_is_out_of_step(copied):
-    replant(copied, "chunks", schemas.CHUNKS, lambda row: row.update(passage="rewritten", text="rewritten"))
+    replant(copied, tables.CHUNKS, lambda row: row.update(passage="rewritten", text="rewritten"))
     assert not outcome(copied, lancedb_index.index_is_in_step).passed
 
 
@@ -150,7 +149,7 @@ def test_incomplete_model_folder_fails(copied, tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     shutil.copy(Path(require_model(copied.store, RECIPE).folder, "acronis_pipeline.json"), folder)
-    replant(copied, "models", schemas.MODELS, lambda row: row.update(folder=str(folder)))
+    replant(copied, tables.MODELS, lambda row: row.update(folder=str(folder)))
     assert "modules.json is missing" in problems(outcome(copied, fine_tuned_model.not_worse_than_its_base))
 
 
@@ -160,7 +159,7 @@ def test_model_worse_than_its_base_fails(copied):
         metrics["validation"]["best"]["ndcg_at_10"] = 0.0
         row["metrics"] = json.dumps(metrics)
 
-    replant(copied, "models", schemas.MODELS, worsen)
+    replant(copied, tables.MODELS, worsen)
     assert "less than the base's" in problems(outcome(copied, fine_tuned_model.not_worse_than_its_base))
 
 
@@ -170,7 +169,7 @@ def test_report_without_bm25_fails(copied):
         report["scores"] = [score for score in report["scores"] if score["system"]["name"] != "bm25"]
         row["report"] = json.dumps(report)
 
-    replant(copied, "reports", schemas.REPORTS, forget_bm25)
+    replant(copied, tables.REPORTS, forget_bm25)
     assert "bm25 is missing" in problems(outcome(copied, eval_report.every_system_was_asked))
 
 
@@ -181,7 +180,7 @@ def test_model_that_does_not_beat_its_base_is_a_warning_not_a_stop(copied):
             comparison["difference"] |= {"mean": 0.0, "low": -0.1, "high": 0.1}
         row["report"] = json.dumps(report)
 
-    replant(copied, "reports", schemas.REPORTS, level)
+    replant(copied, tables.REPORTS, level)
     found = outcome(copied, eval_report.tuned_beats_its_base)
     assert not found.passed
     assert found.severity is dg.AssetCheckSeverity.WARN
@@ -203,19 +202,18 @@ def test_tag_that_a_killed_run_left_behind_fails_until_champion_is_materialized_
 
 
 def test_pointer_that_moved_without_dagster_fails_until_champion_is_materialized_again(copied):
-    now = reigning(copied.store)
+    now = current_champion(copied.store)
     assert now
-    moved = crown(
+    moved = promote(
         copied.store,
         now.contender,
         move="by_hand",
         reason="moved past Dagster",
         previous=now,
-        model_folder=now.model_folder,
-        identity=now.identity,
+        model=now.model,
     )
     found = problems(outcome(copied, champion.all_name_the_same_champion))
-    assert f"promotion {moved.promotion_id} reigns, and Dagster shows another" in found
+    assert f"promotion {moved.promotion_id} is current, and Dagster shows another" in found
     assert execute(copied, "full_pipeline", ["champion"]).success
     assert outcome(copied, champion.all_name_the_same_champion).passed
 
@@ -233,7 +231,7 @@ def test_gold_question_about_a_page_that_was_not_crawled_is_named_in_a_warning(c
 
 
 def test_run_stops_with_the_checks_words_when_most_of_the_site_is_gone_and_the_champion_still_answers(copied):
-    chunks_before = copied.store.read("chunks", schemas.CHUNKS)
+    chunks_before = copied.store.read(tables.CHUNKS)
     for path in copied.pages[:13]:
         copied.take_down(path)
     with pytest.raises(CheckFailedError, match=r"raw_pages\.site_is_there: 13 of 23 pages vanished at once") as stopped:
@@ -241,6 +239,6 @@ def test_run_stops_with_the_checks_words_when_most_of_the_site_is_gone_and_the_c
     assert "what was published before still stands" in str(stopped.value)
     with pytest.raises(CheckFailedError, match=r"site_is_there"):  # the second look sees the same outage
         copied.run_again()
-    assert copied.store.read("chunks", schemas.CHUNKS) == chunks_before
-    answer = Respondent(copied.settings()).ask("Is there a trial period?", k=5)
+    assert copied.store.read(tables.CHUNKS) == chunks_before
+    answer = Answerer(copied.settings()).ask("Is there a trial period?", k=5)
     assert "30 days" in answer.text

@@ -1,5 +1,6 @@
 """The graph that Dagster loads: what is in it, how it hangs together, and that it loads without complaint."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,15 +9,15 @@ from typing import NamedTuple
 import dagster as dg
 import pytest
 
-from acronis_pipeline import chunk, content, crawl, evaluate, finetune, index, pairs
+from acronis_pipeline import chunk, content, crawl, evaluate, index, pairs
+from acronis_pipeline.core.settings import load_settings
 from acronis_pipeline.defs import build_definitions
-from acronis_pipeline.defs.recipes import RECIPES
-from acronis_pipeline.settings import load_settings
+from acronis_pipeline.finetune.recipe import recipe_names
+from acronis_pipeline.models import records
 
 
 class Row(NamedTuple):
     deps: set[str]
-    group: str
     kinds: set[str]
     code_version: str | None
     per_recipe: bool
@@ -26,34 +27,34 @@ class Row(NamedTuple):
 
 # fmt: off
 GRAPH = {
-    "website": Row(set(), "source", {"html"}, None, False, set()),
+    "website": Row(set(), {"html"}, None, False, set()),
     "raw_pages": Row(
-        {"website"}, "corpus", {"python", "lancedb"}, crawl.VERSION, False, {"site_is_there"}, {"most_pages_answer"}
+        {"website"}, {"python", "lancedb"}, crawl.VERSION, False, {"site_is_there"}, {"most_pages_answer"}
     ),
     "chunks": Row(
-        {"raw_pages"}, "corpus", {"python", "lancedb"}, f"{content.VERSION}.{chunk.VERSION}", False,
+        {"raw_pages"}, {"python", "lancedb"}, f"{content.VERSION}.{chunk.VERSION}", False,
         {"passages_fit_the_encoder"}, {"little_is_cut_or_dropped"},
     ),
     "synthetic_pairs": Row(
-        {"chunks", "gold_questions"}, "training", {"python", "lancedb"}, pairs.VERSION, False,
+        {"chunks", "gold_questions"}, {"python", "lancedb"}, pairs.VERSION, False,
         {"nothing_leaks_between_splits", "enough_pairs_in_every_split"}, {"test_questions_tell_systems_apart"},
     ),
     "fine_tuned_model": Row(
-        {"synthetic_pairs"}, "training", {"pytorch", "mlflow"}, finetune.VERSION, True, {"not_worse_than_its_base"},
+        {"synthetic_pairs"}, {"pytorch", "mlflow"}, records.VERSION, True, {"not_worse_than_its_base"},
     ),
     "lancedb_index": Row(
-        {"chunks", "fine_tuned_model"}, "retrieval", {"lancedb"}, index.VERSION, True,
+        {"chunks", "fine_tuned_model"}, {"lancedb"}, index.VERSION, True,
         {"index_is_in_step", "recall_is_high_enough"},
     ),
     "gold_questions": Row(
-        set(), "source", {"yaml"}, "1", False, {"questions_are_distinct"}, {"expected_pages_were_crawled"}
+        set(), {"yaml"}, "1", False, {"questions_are_distinct"}, {"expected_pages_were_crawled"}
     ),
     "eval_report": Row(
-        {"lancedb_index", "synthetic_pairs", "gold_questions"}, "evaluation", {"mlflow"}, evaluate.VERSION, True,
+        {"lancedb_index", "synthetic_pairs", "gold_questions"}, {"mlflow"}, evaluate.VERSION, True,
         {"every_system_was_asked"}, {"tuned_beats_its_base"},
     ),
     "champion": Row(
-        {"eval_report"}, "serving", {"mlflow", "lancedb"}, "2", False, {"all_name_the_same_champion"},
+        {"eval_report"}, {"mlflow", "lancedb"}, "2", False, {"all_name_the_same_champion"},
     ),
 }
 # fmt: on
@@ -87,10 +88,10 @@ def test_graph_holds_the_stages_and_nothing_else(specs):
 def test_every_asset_says_what_it_is_and_what_it_rests_on(definitions, specs, name):
     spec, expected = specs[name], GRAPH[name]
     assert {dep.asset_key.to_user_string() for dep in spec.deps} == expected.deps
-    assert spec.group_name == expected.group
+    assert spec.group_name == "pipeline"
     assert spec.kinds == expected.kinds
     assert spec.code_version == expected.code_version
-    assert spec.partitions_def == (RECIPES if expected.per_recipe else None)
+    assert spec.partitions_def == (dg.StaticPartitionsDefinition(recipe_names()) if expected.per_recipe else None)
     assert list(spec.owners) == ["team:search"]
     assert len(spec.description or "") > 40
 
@@ -103,12 +104,8 @@ def test_checks_that_gate_are_blocking_and_all_are_described(definitions, name):
     assert all(check.description for check in checks.values())
 
 
-def test_groups_follow_one_another_so_that_the_collapsed_graph_reads_from_left_to_right(specs):
-    order = ["source", "corpus", "training", "retrieval", "evaluation", "serving"]
-    for spec in specs.values():
-        for dep in spec.deps:
-            before = specs[dep.asset_key.to_user_string()]
-            assert order.index(before.group_name) <= order.index(spec.group_name)
+def test_lineage_is_one_group_because_dagster_collapses_several(specs):
+    assert len({spec.group_name for spec in specs.values()}) == 1
 
 
 def test_champion_waits_for_the_reports_of_all_recipes(specs):
@@ -116,8 +113,22 @@ def test_champion_waits_for_the_reports_of_all_recipes(specs):
     assert isinstance(dep.partition_mapping, dg.AllPartitionMapping)
 
 
-def test_every_packaged_recipe_is_a_partition():
-    assert {"query_adapter", "full"} <= set(RECIPES.get_partition_keys())
+def test_recipes_of_the_settings_are_the_partitions(tmp_path):
+    (tmp_path / "mine.yaml").write_text("method: query_adapter\n", "utf-8")
+    for settings, expected in (
+        (load_settings(), {"query_adapter", "full"}),
+        (load_settings(recipes_dir=tmp_path), {"mine"}),
+    ):
+        graph = build_definitions(settings).resolve_asset_graph()
+        partitions = graph.get(dg.AssetKey("lancedb_index")).partitions_def
+        assert partitions
+        assert expected <= set(partitions.get_partition_keys())
+
+
+def test_importing_the_definitions_reads_no_setting(tmp_path):
+    program = "import acronis_pipeline.defs, acronis_pipeline.api, acronis_pipeline.defs.launch"
+    environment = os.environ | {"ACRONIS_PIPELINE_RECIPES_DIR": str(tmp_path / "gone"), "ACRONIS_PIPELINE_TYPO": "1"}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, env=environment)
 
 
 @pytest.mark.parametrize(

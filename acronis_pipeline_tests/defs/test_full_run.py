@@ -7,11 +7,12 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from acronis_pipeline import evaluate, schemas
+from acronis_pipeline import evaluate
+from acronis_pipeline.champion import current_champion
 from acronis_pipeline.crawl import live_pages
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.evaluate.arms import require_model
-from acronis_pipeline.evaluate.champion import reigning
+from acronis_pipeline.models.indexed import require_model
+from acronis_pipeline.store import tables
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
 
 ASSETS = {
@@ -181,7 +182,7 @@ def test_evaluation_run_keeps_table_plot_and_every_questions_outcome(finished):
 
 
 def test_registry_alias_names_the_champions_model_and_nothing_if_it_was_not_trained(finished):
-    champion = reigning(finished.store)
+    champion = current_champion(finished.store)
     record = require_model(finished.store, RECIPE)
     assert champion
     assert champion == finished.outcome.champion
@@ -207,7 +208,7 @@ def test_trial_question_is_answered_from_a_page_about_the_trial(finished):
 
 
 def test_splits_hold_whole_pages(finished):
-    rows = finished.store.read("pairs", schemas.PAIRS, columns=["url", "split"], where="status = 'kept'").to_pylist()
+    rows = finished.store.read(tables.PAIRS, columns=["url", "split"], where="status = 'kept'").to_pylist()
     splits = {}
     for row in rows:
         splits.setdefault(row["url"], set()).add(row["split"])

@@ -4,12 +4,11 @@ import dagster as dg
 import pytest
 
 from acronis_pipeline import evaluate
-from acronis_pipeline.defs import recovery
+from acronis_pipeline.defs import instance as dagster_instance
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.defs.resources import TrackingResource
-from acronis_pipeline.evaluate.arms import require_model
-from acronis_pipeline.records import DAGSTER_RUN, DAGSTER_URL
-from acronis_pipeline.tracking import RunSummary
+from acronis_pipeline.models.indexed import require_model
+from acronis_pipeline.tracking import DAGSTER_RUN, DAGSTER_URL, RunSummary
 from acronis_pipeline_tests.defs.test_refresh import data_versions
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
 
@@ -51,7 +50,7 @@ def test_next_run_kills_what_a_killed_one_left_open_in_mlflow(copied: FinishedRu
 
     ended, foreign = left_open(copied.outcome.run_ids[0]), left_open("a run of another instance")
     with open_instance(settings) as instance:
-        assert recovery.kill_dead_mlflow_runs(instance, tracker) == [ended]
+        assert dagster_instance.kill_dead_mlflow_runs(instance, tracker) == [ended]
         again = left_open(copied.outcome.run_ids[0])
         resource = TrackingResource(
             tracking_uri=settings.tracking_uri,

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
-from acronis_pipeline.defs import build_definitions, raw_pages
+from acronis_pipeline.core.settings import ENV_PREFIX, Settings, load_settings
+from acronis_pipeline.defs import build_definitions
+from acronis_pipeline.defs.assets import raw_pages
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.settings import ENV_PREFIX, Settings, load_settings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.website import Website
 from acronis_pipeline_tests.finished_run import set_environment
 from acronis_pipeline_tests.needs import needs
@@ -68,8 +67,8 @@ def check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluati
 
 def publish(settings: Settings, *urls: str) -> None:
     """Let the chunks be made from these pages."""
-    rows = pa.Table.from_pylist([{"chunk_id": url, "url": url} for url in urls], schema=schemas.CHUNKS)
-    Store(settings.store_uri).upsert("chunks", schemas.CHUNKS, rows)
+    rows = tables.CHUNKS.rows([{"chunk_id": url, "url": url} for url in urls])
+    Store(settings.store_uri).upsert(tables.CHUNKS, rows)
 
 
 def test_metadata_tells_what_the_crawl_did(settings: Settings, site: Website):

@@ -12,8 +12,8 @@ import psutil
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from acronis_pipeline.defs import recovery
-from acronis_pipeline.defs.recovery import PROCESS_TAG, process_tag
+from acronis_pipeline.defs import instance as dagster_instance
+from acronis_pipeline.defs.instance import PROCESS_TAG, process_tag
 
 pytestmark = pytest.mark.server
 
@@ -80,11 +80,13 @@ def test_run_that_plain_dagster_launched_is_recognised_when_it_was_killed(tmp_pa
             time.sleep(0.1)
         with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
             (run,) = instance.get_runs()
-            assert recovery.fail_dead_runs(instance) == []
+            assert dagster_instance.fail_dead_runs(instance) == []
             assert n_claimed(instance) == 1
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-            while not recovery.fail_dead_runs(instance) and time.monotonic() < deadline:  # a step's process ends later
+            while (
+                not dagster_instance.fail_dead_runs(instance) and time.monotonic() < deadline
+            ):  # a step's process ends later
                 time.sleep(0.1)
             assert status(instance, run.run_id) == dg.DagsterRunStatus.FAILURE
             assert n_claimed(instance) == 0
@@ -100,7 +102,7 @@ def test_run_that_begins_writes_down_its_process_and_ends_the_dead(instance):
     gone.kill()
     gone.communicate()
     run = create_run_for_test(instance, job_name="index_refresh", status=dg.DagsterRunStatus.STARTED)
-    recovery.begin(instance, run)
+    dagster_instance.begin(instance, run)
     (own,) = instance.get_runs(dg.RunsFilter(run_ids=[run.run_id]))
     assert f".{os.getpid()}-" in own.tags[PROCESS_TAG]
     assert len(own.tags[PROCESS_TAG]) <= 63
@@ -115,7 +117,7 @@ def test_run_that_begins_writes_down_its_process_and_ends_the_dead(instance):
 )
 def test_other_unfinished_runs_are_left_alone(instance, tag):
     run_id = started(instance, tag)
-    assert recovery.fail_dead_runs(instance) == []
+    assert dagster_instance.fail_dead_runs(instance) == []
     assert status(instance, run_id) == dg.DagsterRunStatus.STARTED
     assert n_claimed(instance) == 1
 
@@ -123,23 +125,23 @@ def test_other_unfinished_runs_are_left_alone(instance, tag):
 def test_killed_process_that_nobody_has_reaped_yet_counts_as_gone(instance):
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     run_id = started(instance, tag_of(sleeper.pid))
-    assert recovery.fail_dead_runs(instance) == []
+    assert dagster_instance.fail_dead_runs(instance) == []
     sleeper.kill()
     while psutil.Process(sleeper.pid).status() != psutil.STATUS_ZOMBIE:
         pass
-    assert recovery.fail_dead_runs(instance) == [run_id]
+    assert dagster_instance.fail_dead_runs(instance) == [run_id]
     sleeper.wait()
 
 
 def test_another_process_with_the_same_number_does_not_count(instance):
     run_id = started(instance, tag_of(os.getpid(), off_by_s=1000))
-    assert recovery.fail_dead_runs(instance) == [run_id]
+    assert dagster_instance.fail_dead_runs(instance) == [run_id]
 
 
 def test_run_lives_as_long_as_one_of_its_processes(instance):
     alive = tag_of(os.getpid()).rsplit(".", 1)[1]
     run_id = started(instance, f"{tag_of(os.getpid(), off_by_s=1000)}.{alive}")
-    assert recovery.fail_dead_runs(instance) == []
+    assert dagster_instance.fail_dead_runs(instance) == []
     assert status(instance, run_id) == dg.DagsterRunStatus.STARTED
 
 
@@ -148,19 +150,19 @@ def test_pool_of_a_run_that_ended_without_letting_go_is_freed(instance):
     run = instance.get_run_by_id(run_id)
     assert run
     instance.report_run_failed(run)
-    recovery.fail_dead_runs(instance)
+    dagster_instance.fail_dead_runs(instance)
     assert n_claimed(instance) == 0
 
 
 def test_step_that_waits_says_for_which_run_until_that_one_is_killed(instance, monkeypatch, caplog):
-    monkeypatch.setattr(recovery, "_WATCH_EVERY_S", 0.05)
+    monkeypatch.setattr(dagster_instance, "_WATCH_EVERY_S", 0.05)
     caplog.set_level("INFO", logger="acronis_pipeline")
     holder = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     held = started(instance, tag_of(holder.pid))
     later = create_run_for_test(instance, job_name="full_pipeline", status=dg.DagsterRunStatus.STARTED)
     instance.event_log_storage.claim_concurrency_slot("site", later.run_id, "raw_pages")
     said = f"raw_pages of run {later.run_id[:8]} waits for the pool site, held by run {held[:8]}"
-    with recovery.watching_pools(instance):
+    with dagster_instance.watching_pools(instance):
         deadline = time.monotonic() + 10
         while said not in caplog.text and time.monotonic() < deadline:
             time.sleep(0.05)

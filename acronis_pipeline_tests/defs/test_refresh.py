@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import dagster as dg
 import pytest
 
-from acronis_pipeline import schemas
+from acronis_pipeline.api import Answerer, PipelineResult
 from acronis_pipeline.crawl import last_site_version
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.run import Respondent, SiteOutcome
+from acronis_pipeline.store import tables
 from acronis_pipeline_tests.defs.corpus import changed_urls, chunks_of, execute, pairs_of, passages_of
 from acronis_pipeline_tests.finished_run import FinishedRun
 
@@ -33,7 +33,7 @@ class State:
             {name: store.version(name) for name in store.names()},
             data_versions(finished),
             len(tracker.client.search_runs([tracker.experiment_id])),
-            len(store.read("models", schemas.MODELS)),
+            len(store.read(tables.MODELS)),
         )
 
 
@@ -51,7 +51,9 @@ def data_versions(finished: FinishedRun) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def unchanged(finished_once: FinishedRun, tmp_path_factory: pytest.TempPathFactory) -> tuple[State, SiteOutcome, State]:
+def unchanged(
+    finished_once: FinishedRun, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[State, PipelineResult, State]:
     """State before and after a second run on the same site."""
     folder = tmp_path_factory.mktemp("unchanged")
     copy = finished_once.copied_to(folder)
@@ -111,7 +113,7 @@ def test_edited_page_changes_its_own_rows_and_no_others(copied):
         if event.asset_key == dg.AssetKey("lancedb_index")
     )
     assert 0 < int(str(embedded)) <= 4
-    answer = Respondent(copied.settings()).ask("Does the rescue stick start on a Framework laptop?", k=5)
+    answer = Answerer(copied.settings()).ask("Does the rescue stick start on a Framework laptop?", k=5)
     assert NEWS in answer.text
 
 

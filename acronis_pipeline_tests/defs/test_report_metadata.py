@@ -4,9 +4,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from acronis_pipeline import evaluate
+from acronis_pipeline import evaluate, reporting
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.evaluate import html
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
 
 
@@ -19,7 +18,7 @@ def test_metadata_begin_with_the_verdict_and_lead_to_the_page(finished: Finished
     shown = event.asset_materialization.metadata
     assert list(shown)[:4] == ["changed", "verdict", "report", "report_file"]
     assert str(shown["verdict"].value).startswith("**")
-    file = html.report_file(finished.settings().reports_dir, report.report_id)
+    file = reporting.report_file(finished.settings().reports_dir, report.report_id)
     assert Path(str(shown["report_file"].value)) == file
     page = file.read_text("utf-8")
     assert f"Evaluation of recipe <code>{RECIPE}</code>" in page

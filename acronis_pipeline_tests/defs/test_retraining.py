@@ -4,19 +4,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
-import pyarrow as pa
 import pytest
 
-from acronis_pipeline import schemas
-from acronis_pipeline.defs import build_definitions, retraining, sensor_runs
+from acronis_pipeline.champion import Contender, promote
+from acronis_pipeline.core.settings import Settings, load_settings
+from acronis_pipeline.defs import automation, build_definitions, sensor_memory
+from acronis_pipeline.defs.automation import RETRAIN_TAG
 from acronis_pipeline.defs.resources import StoreResource
-from acronis_pipeline.defs.retraining import RETRAIN_TAG
-from acronis_pipeline.evaluate.champion import Contender, crown
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.settings import Settings, load_settings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.finished_run import RECIPE
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 FAILURE, STARTED, SUCCESS = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS
 
@@ -28,12 +26,12 @@ def settings(tmp_path) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings) -> Store:
-    """BM25 reigns by a report of the recipe, which was trained on ten passages."""
+    """BM25 is champion by a report of the recipe, which was trained on ten passages."""
     store = Store(settings.store_uri)
     write_chunks(store, [chunk(f"c{n}", f"passage {n}") for n in range(10)])
     train(store, "first", range(10))
     contender = Contender(RECIPE, System("bm25", "bm25", "passages"), None, "report")
-    crown(store, contender, move="first", reason="best", previous=None)
+    promote(store, contender, move="first", reason="best", previous=None)
     return store
 
 
@@ -45,7 +43,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 def train(store: Store, key: str, chunk_numbers: range) -> None:
     """What a training of the recipe leaves behind."""
-    identity = WordEmbedder(key).identity.to_json()
+    identity = WordEncoder(key).identity.to_json()
     model = {
         "record_id": key,
         "recipe": RECIPE,
@@ -58,11 +56,8 @@ def train(store: Store, key: str, chunk_numbers: range) -> None:
         "created_at": datetime.now(UTC),
     }
     corpus = {"training_key": key, "chunk_ids": [f"c{n}" for n in chunk_numbers]}
-    for table, schema, row in (
-        ("models", schemas.MODELS, model),
-        ("training_corpora", schemas.TRAINING_CORPORA, corpus),
-    ):
-        store.upsert(table, schema, pa.Table.from_pylist([row], schema=schema))
+    for table, row in ((tables.MODELS, model), (tables.TRAINING_CORPORA, corpus)):
+        store.upsert(table, table.rows([row]))
 
 
 def change(store: Store, first: int, last: int) -> None:
@@ -74,7 +69,7 @@ def tick(settings: Settings, instance: dg.DagsterInstance) -> dg.RunRequest | st
     """The run that one evaluation of the sensor asks for, or why it asks for none."""
     resources = {"store": StoreResource(uri=settings.store_uri)}
     with dg.build_sensor_context(instance=instance, resources=resources) as context:
-        answer = retraining.build_sensor(settings)(context)
+        answer = automation.build_retraining_sensor(settings)(context)
     assert isinstance(answer, dg.RunRequest | dg.SkipReason)
     return answer if isinstance(answer, dg.RunRequest) else answer.skip_message or ""
 
@@ -117,7 +112,7 @@ def test_run_under_way_is_waited_for(settings, store, instance) -> None:
     assert "is crawling or training" in str(tick(settings, instance))
 
 
-def test_training_settles_it_even_if_its_model_does_not_reign(settings, store, instance) -> None:
+def test_training_settles_it_even_if_its_model_is_not_promoted(settings, store, instance) -> None:
     change(store, 2, 12)
     train(store, "second", range(2, 12))
     record_run(settings, instance, SUCCESS, **{RETRAIN_TAG: "state"})
@@ -128,7 +123,7 @@ def test_failed_run_is_asked_for_again_after_a_pause(settings, store, instance, 
     change(store, 2, 12)
     record_run(settings, instance, FAILURE, **{RETRAIN_TAG: "state"})
     assert "failed (1 in a row); next try at" in str(tick(settings, instance))
-    monkeypatch.setattr(sensor_runs, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(sensor_memory, "_FIRST_PAUSE_S", 0.0)
     assert isinstance(tick(settings, instance), dg.RunRequest)
 
 
@@ -136,12 +131,12 @@ def test_run_that_failed_after_training_is_finished(settings, store, instance, m
     change(store, 2, 12)
     train(store, "second", range(2, 12))
     record_run(settings, instance, FAILURE, **{RETRAIN_TAG: "state"})
-    monkeypatch.setattr(sensor_runs, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(sensor_memory, "_FIRST_PAUSE_S", 0.0)
     assert isinstance(tick(settings, instance), dg.RunRequest)
 
 
 def test_recipe_without_a_training_on_record_is_left_to_people(settings, store, instance) -> None:
-    store.drop("training_corpora")
+    store.drop(tables.TRAINING_CORPORA)
     assert "was never trained here" in str(tick(settings, instance))
 
 

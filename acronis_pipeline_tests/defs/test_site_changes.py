@@ -10,11 +10,11 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from acronis_pipeline import schemas
+from acronis_pipeline.api import Answerer
 from acronis_pipeline.defs import build_definitions
-from acronis_pipeline.defs import synthetic_pairs as defs_of_pairs
+from acronis_pipeline.defs.assets import synthetic_pairs as defs_of_pairs
 from acronis_pipeline.defs.instance import open_instance
-from acronis_pipeline.run import Respondent
+from acronis_pipeline.store import tables
 from acronis_pipeline_tests.defs.corpus import changed_urls, chunks_of, execute, pairs_of, passages_of
 from acronis_pipeline_tests.defs.ticks import requested, skip_reason, tick, urls_of
 from acronis_pipeline_tests.finished_run import NOT_YET, FinishedRun
@@ -81,7 +81,7 @@ def test_an_edited_page_and_nothing_else_is_asked_for_and_changes(copied, asked)
     take_in(copied, request)
     assert sorted(set(asked.update()) - {"/robots.txt", "/sitemap.xml"}) == [f"/{EDITED}/"]
     assert Corpus.of(copied).changed_since(before) == [{copied.url(EDITED)}] * 3
-    assert NEWS in Respondent(copied.settings()).ask("Does the rescue stick start on a Framework laptop?", k=5).text
+    assert NEWS in Answerer(copied.settings()).ask("Does the rescue stick start on a Framework laptop?", k=5).text
     second = tick(copied.settings(), first.cursor)
     assert "unchanged" in skip_reason(second)
     assert not second.asset_events
@@ -110,7 +110,7 @@ def test_pages_that_come_and_go_are_taken_in_with_their_own_rows_only(copied):
     assert urls_of(requested(first)) == sorted([copied.url(ADDED), copied.url(REMOVED)])
     take_in(copied, requested(first))
     assert Corpus.of(copied).changed_since(before) == [{copied.url(ADDED)}] * 3
-    page = copied.store.read("pages", schemas.PAGES, where=f"url = '{copied.url(REMOVED)}'").to_pylist()[0]
+    page = copied.store.read(tables.PAGES, where=f"url = '{copied.url(REMOVED)}'").to_pylist()[0]
     assert (page["missing_count"], page["gone_at"]) == (1, None)
     assert "unchanged" in skip_reason(tick(copied.settings(), first.cursor))
     execute(copied, "index_refresh")  # the nightly one confirms that the page is gone
@@ -155,6 +155,6 @@ def test_questions_that_fail_their_check_do_not_hold_up_the_index(copied, monkey
     copied.edit(EDITED, "<h2", f"<p>{NEWS}</p>\n<h2")
     result = execute(copied, "index_refresh", request=requested(tick(copied.settings())), raise_on_error=False)
     assert not result.success
-    assert NEWS in Respondent(copied.settings()).ask("Does the rescue stick start on a Framework laptop?", k=5).text
+    assert NEWS in Answerer(copied.settings()).ask("Does the rescue stick start on a Framework laptop?", k=5).text
     ended = [event.step_key for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_SUCCESS]
     assert ended.index("lancedb_index") < ended.index("synthetic_pairs")

@@ -6,19 +6,20 @@ from typing import Any
 
 import pytest
 
-from acronis_pipeline import embedding, pairs
-from acronis_pipeline.embedding import in_precision
-from acronis_pipeline.embedding.identity import INT8
-from acronis_pipeline.encoders.converted import read_sides, write_manifest
-from acronis_pipeline.errors import RecipeError
-from acronis_pipeline.evaluate import pointer, servable
-from acronis_pipeline.evaluate.arms import require_model
-from acronis_pipeline.evaluate.champion import reigning
-from acronis_pipeline.evaluate.rollback import promote_by_hand
-from acronis_pipeline.finetune import ModelRecord, Recipe, feasibility, query_adapter
+from acronis_pipeline import encoders, pairs
+from acronis_pipeline.champion import current_champion, pointer, promote_by_hand, serving
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.encoders import in_precision
+from acronis_pipeline.encoders.identity import INT8
+from acronis_pipeline.encoders.openvino_encoder import read_sides, write_manifest
+from acronis_pipeline.export import export, serve
+from acronis_pipeline.finetune import Recipe, base_model
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.finetune.method import Fitted, Task
-from acronis_pipeline.model_export import export, serve
+from acronis_pipeline.finetune.methods import query_adapter
+from acronis_pipeline.models.indexed import require_model
+from acronis_pipeline.models.records import ModelRecord
+from acronis_pipeline.store import tables
 from acronis_pipeline.tracking import RunSummary
 from acronis_pipeline_tests.defs.corpus import execute
 from acronis_pipeline_tests.finished_run import RECIPE, FinishedRun
@@ -52,7 +53,7 @@ def test_a_recipe_that_does_not_fit_the_data_leaves_no_run_in_mlflow(
         raise RecipeError(f"recipe {recipe.name}: {len(examples.train)} training questions")
 
     before = len(copied.tracker.find(""))
-    monkeypatch.setattr(feasibility, "refuse_unfit_data", misfit)
+    monkeypatch.setattr(base_model, "refuse_unfit_data", misfit)
     _forget_a_pair(copied)
     result = execute(copied, "full_pipeline", ["fine_tuned_model"], raise_on_error=False)
     assert not result.success
@@ -70,16 +71,16 @@ def test_a_model_that_was_trained_over_leaves_when_the_next_one_is_indexed(copie
     (step,) = result.asset_materializations_for_node("lancedb_index")
     assert str(over.folder) in str(step.metadata["dropped_models"].value)
     assert step.metadata["dropped_models_bytes"].value > 1_000_000
-    serving = reigning(copied.store)
-    assert serving
-    assert servable.problem(copied.store, serving.system, serving.model_folder, serving.identity) is None
+    now = current_champion(copied.store)
+    assert now
+    assert serving.problem(copied.store, now.system, now.model) is None
 
 
 def test_a_recipe_runs_on_its_export_through_the_whole_graph(copied: FinishedRun) -> None:
     record = require_model(copied.store, RECIPE)
-    embedder = embedding.load(record.folder, record.identity, device="cpu")
+    encoder = encoders.load(record.folder, record.identity, device="cpu")
     out = copied.settings().data_dir / "exported"
-    done = export(embedder, pairs.load_dataset(copied.store), out, "openvino", max_loss=1.0)
+    done = export(encoder, pairs.load_dataset(copied.store), out, "openvino", max_loss=1.0)
     done = replace(done, identity=in_precision(record.identity, INT8, "calibrated"))  # which takes half a minute
     write_manifest(out, read_sides(out), done.identity)
     serve(copied.store, record, done)
@@ -101,6 +102,6 @@ def test_a_recipe_runs_on_its_export_through_the_whole_graph(copied: FinishedRun
 
 def _forget_a_pair(copied: FinishedRun) -> None:
     """Other data than the model on record was trained on."""
-    pairs = copied.store.open("pairs")
+    pairs = copied.store.open(tables.PAIRS)
     (pair,) = pairs.search().where("split = 'train' AND status = 'kept'").limit(1).to_list()
     pairs.delete(f"pair_id = '{pair['pair_id']}'")

@@ -2,15 +2,15 @@
 
 import dagster as dg
 
-from acronis_pipeline.defs.automation import build_sensor
+from acronis_pipeline.core.settings import Settings
+from acronis_pipeline.defs.automation import build_site_sensor
 from acronis_pipeline.defs.instance import open_instance
 from acronis_pipeline.defs.resources import StoreResource
-from acronis_pipeline.settings import Settings
 
 
 def tick(settings: Settings, cursor: str | None = None) -> dg.SensorResult:
     """One evaluation of the sensor in the data folder's own instance."""
-    sensor = build_sensor(settings)
+    sensor = build_site_sensor(settings)
     with (
         open_instance(settings) as instance,
         dg.build_sensor_context(

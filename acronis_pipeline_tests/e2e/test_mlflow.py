@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from acronis_pipeline.evaluate import Report, question_results
-from acronis_pipeline.evaluate.html import Links, render, verdict
-from acronis_pipeline.records import compared_with_previous, record_report
+from acronis_pipeline.reporting import Links, render, verdict
 from acronis_pipeline.store import Store
-from acronis_pipeline.tracking import Tracker
+from acronis_pipeline.tracking import Tracker, compared_with_previous, record_report
 from acronis_pipeline_tests.e2e.browsing import IN_A_BROWSER, await_answer, open_page
 from acronis_pipeline_tests.finished_run import free_port
 from acronis_pipeline_tests.records.kept import keep, model_record, questions

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from acronis_pipeline import evaluate as evaluation
-from acronis_pipeline.evaluate import html
+from acronis_pipeline import reporting
 from acronis_pipeline_tests.e2e.browsing import IN_A_BROWSER, open_browser
 from acronis_pipeline_tests.evaluate.worlds import DATASET, GOLD, build
 
@@ -42,8 +42,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     store, base, tuned = build(folder)
     report = evaluation.refresh(store, "words", DATASET, GOLD, base, tuned).report
-    html.publish(folder, store, report, base=base.embedder, fine_tuned=tuned.embedder)
-    return html.report_file(folder, report.report_id)
+    reporting.publish(folder, store, report, base=base.encoder, fine_tuned=tuned.encoder)
+    return reporting.report_file(folder, report.report_id)
 
 
 @pytest.fixture(scope="module")

@@ -4,25 +4,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acronis_pipeline import embedding
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.settings import ModelSettings
+from acronis_pipeline import encoders
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.settings import ModelSettings
+from acronis_pipeline.encoders import Encoder, TorchEncoder
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 
 TEXTS = [*(passage.text for passage in passages()), "Falcon", "very long " * 200, "", "É 你好\ttab"]
 
 
-class Shifted(Embedder):
+class Shifted(Encoder):
     """Fast and wrong."""
 
-    def __init__(self, embedder: Embedder, by: float = 0.01) -> None:
-        self._embedder, self._by = embedder, by
-        self.identity = embedder.identity
+    def __init__(self, encoder: Encoder, by: float = 0.01) -> None:
+        super().__init__(encoder.identity)
+        self._encoder, self._by = encoder, by
 
     def encode_passages(self, passages):
-        vectors = self._embedder.encode_passages(passages) + self._by
+        vectors = self._encoder.encode_passages(passages) + self._by
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     encode_queries = encode_passages
@@ -34,16 +34,16 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny(tiny_folder: Path) -> Embedder:
+def tiny(tiny_folder: Path) -> TorchEncoder:
     """Random weights, with prompts on both sides."""
-    identity = embedding.describe(
+    identity = encoders.describe(
         tiny_folder, base="tiny", max_seq_length=32, query_prompt="query: ", document_prompt="passage: "
     )
-    return embedding.load(tiny_folder, identity, device="cpu")
+    return encoders.load(tiny_folder, identity, device="cpu")
 
 
 @pytest.fixture(scope="session")
-def adapted(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Embedder:
+def adapted(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TorchEncoder:
     """A Router: the same encoder on both sides, and a random map after it on the query side."""
     import torch
     from sentence_transformers import SentenceTransformer
@@ -56,10 +56,10 @@ def adapted(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Embe
     router = Router.for_query_document(query_modules=[*modules, adapter, Normalize()], document_modules=modules)
     folder = tmp_path_factory.mktemp("adapted") / "model"
     SentenceTransformer(modules=[router], device="cpu").save_pretrained(str(folder), create_model_card=False)
-    base = embedding.describe(tiny_folder, base="tiny", max_seq_length=64)
-    identity = embedding.with_adapted_queries(base, "adapter")
-    (folder / embedding.IDENTITY_FILE).write_text(identity.to_json())
-    return embedding.load(folder, identity, device="cpu")
+    base = encoders.describe(tiny_folder, base="tiny", max_seq_length=64)
+    identity = encoders.with_adapted_queries(base, "adapter")
+    (folder / encoders.IDENTITY_FILE).write_text(identity.to_json())
+    return encoders.load(folder, identity, device="cpu")
 
 
 @pytest.fixture

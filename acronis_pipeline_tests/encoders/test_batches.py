@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from acronis_pipeline.embedding.batches import Batcher, Padding
+from acronis_pipeline.encoders.tokens import Batcher, Padding
 
 WORDS = {"[PAD]": 0, "a": 1, "b": 2, "c": 3}
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding import Embedder, in_precision
-from acronis_pipeline.encoders import choosing, engine, running
-from acronis_pipeline.encoders.choosing import ChoosingEmbedder, Verdict, decide
-from acronis_pipeline.encoders.converted import ConvertedEmbedder
-from acronis_pipeline.errors import IdentityMismatchError, ModelError, SettingsError
-from acronis_pipeline.settings import ModelSettings, load_settings
+from acronis_pipeline import encoders
+from acronis_pipeline.core.errors import IdentityMismatchError, ModelError, SettingsError
+from acronis_pipeline.core.settings import ModelSettings, load_settings
+from acronis_pipeline.encoders import TorchEncoder, in_precision, loading, openvino_encoder, running
+from acronis_pipeline.encoders.loading import ChoosingEncoder, Verdict, decide
+from acronis_pipeline.encoders.openvino_encoder import OpenVinoEncoder
 from acronis_pipeline_tests.encoders.conftest import TEXTS, Shifted
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 
@@ -29,8 +28,8 @@ def verdicts(settings: ModelSettings) -> list[dict]:
 @pytest.fixture
 def eager(monkeypatch):
     """Converting pays from ten texts on, and OpenVINO always wins."""
-    monkeypatch.setattr(choosing, "_WORTH_CONVERTING", 10)
-    monkeypatch.setattr(choosing, "_FASTER", 0.0)
+    monkeypatch.setattr(loading, "_WORTH_CONVERTING", 10)
+    monkeypatch.setattr(loading, "_FASTER", 0.0)
 
 
 def test_a_small_index_stays_in_torch_and_converts_nothing(tiny, tiny_folder, settings):
@@ -53,29 +52,29 @@ def test_many_texts_are_probed_once_and_the_verdict_is_remembered(tiny, tiny_fol
     def refuse(*_args, **_kwargs):
         raise AssertionError("torch was loaded")
 
-    monkeypatch.setattr(embedding, "load", refuse)
+    monkeypatch.setattr(loading, "load_in_torch", refuse)
     again = running(tiny_folder, tiny.identity, settings)
     assert np.allclose(again.encode_queries(["Falcon"]), tiny.encode_queries(["Falcon"]), atol=5e-6)
 
 
 def test_the_slower_engine_is_not_chosen(tiny, tiny_folder, settings, eager, monkeypatch):
-    monkeypatch.setattr(choosing, "_FASTER", 1e9)
+    monkeypatch.setattr(loading, "_FASTER", 1e9)
     runs = running(tiny_folder, tiny.identity, settings)
     assert np.array_equal(runs.encode_passages(TEXTS), tiny.encode_passages(TEXTS))
     assert verdicts(settings)[0]["engine"] == "torch"
 
 
 def test_an_engine_with_other_vectors_is_not_chosen(tiny, monkeypatch):
-    monkeypatch.setattr(choosing, "_FASTER", 0.0)
+    monkeypatch.setattr(loading, "_FASTER", 0.0)
     assert decide(tiny, Shifted(tiny), TEXTS).engine == "torch"
     assert decide(tiny, tiny, TEXTS).engine == "openvino"
 
 
 def test_a_model_that_cannot_be_converted_runs_in_torch_and_says_why(tiny, tiny_folder, settings, eager, monkeypatch):
-    def fail(_embedder: Embedder, _folder: Path) -> None:
+    def fail(_encoder: TorchEncoder, _folder: Path) -> None:
         raise ModelError("no such operation")
 
-    monkeypatch.setattr(choosing, "write_openvino", fail)
+    monkeypatch.setattr(loading, "write_openvino", fail)
     runs = running(tiny_folder, tiny.identity, settings)
     assert np.array_equal(runs.encode_passages(TEXTS), tiny.encode_passages(TEXTS))
     assert verdicts(settings)[0] == vars(Verdict("torch", "no such operation"))
@@ -108,14 +107,14 @@ def test_a_damaged_verdict_is_found_out_again(tiny, tiny_folder, settings, eager
 
 def test_settings_name_the_engine(tiny, tiny_folder, settings):
     torch = settings.model_copy(update={"backend": "torch"})
-    assert type(running(tiny_folder, tiny.identity, torch)) is Embedder
+    assert type(running(tiny_folder, tiny.identity, torch)) is TorchEncoder
     openvino = running(tiny_folder, tiny.identity, settings.model_copy(update={"backend": "openvino"}))
-    assert isinstance(openvino, ConvertedEmbedder)
+    assert isinstance(openvino, OpenVinoEncoder)
     assert np.allclose(openvino.encode_passages(TEXTS), tiny.encode_passages(TEXTS), atol=5e-6)
 
 
 def test_the_identity_names_the_precision_whatever_the_settings_say(tiny, tiny_folder, settings):
-    if not engine.has_bfloat16():
+    if not openvino_encoder.has_bfloat16():
         pytest.skip("this processor has no bfloat16")
     reduced = in_precision(tiny.identity, "bfloat16")
     runs = running(tiny_folder, reduced, settings.model_copy(update={"backend": "torch"}))
@@ -125,16 +124,16 @@ def test_the_identity_names_the_precision_whatever_the_settings_say(tiny, tiny_f
 
 def test_an_accelerator_stays_with_torch(tiny, tiny_folder, settings):
     on_gpu = settings.model_copy(update={"device": "meta"})
-    assert not isinstance(running(tiny_folder, tiny.identity, on_gpu), ChoosingEmbedder)
+    assert not isinstance(running(tiny_folder, tiny.identity, on_gpu), ChoosingEncoder)
 
 
 def test_without_the_extra_everything_runs_in_torch(tiny, tiny_folder, settings, monkeypatch):
-    monkeypatch.setattr(engine, "is_installed", lambda: False)
-    assert type(running(tiny_folder, tiny.identity, settings)) is Embedder
-    engine.openvino.cache_clear()
+    monkeypatch.setattr(openvino_encoder, "is_installed", lambda: False)
+    assert type(running(tiny_folder, tiny.identity, settings)) is TorchEncoder
+    openvino_encoder.openvino.cache_clear()
     with pytest.raises(ModelError, match=r"acronis-pipeline\[export\]"):
         running(tiny_folder, tiny.identity, settings.model_copy(update={"backend": "openvino"}))
-    engine.openvino.cache_clear()
+    openvino_encoder.openvino.cache_clear()
 
 
 def test_converted_models_are_kept_in_the_data_folder(tmp_path, tiny, tiny_folder):
@@ -146,7 +145,7 @@ def test_converted_models_are_kept_in_the_data_folder(tmp_path, tiny, tiny_folde
 
 def test_a_folder_that_holds_another_model_by_now_is_refused(tmp_path, settings):
     folder = write_encoder(tmp_path / "mine")
-    identity = embedding.describe(folder, base=str(folder))
+    identity = encoders.describe(folder, base=str(folder))
     weights = folder / "model.safetensors"
     running(folder, identity, settings)
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
@@ -162,13 +161,13 @@ def test_a_missing_extra_is_named_where_it_was_never_installed(asked, tiny, tiny
     def unknown(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(engine, "is_installed", lambda: False)
-    monkeypatch.setattr(choosing, "version", unknown)
-    engine.openvino.cache_clear()
+    monkeypatch.setattr(openvino_encoder, "is_installed", lambda: False)
+    monkeypatch.setattr(loading, "version", unknown)
+    openvino_encoder.openvino.cache_clear()
     identity = in_precision(tiny.identity, asked.get("precision", "float32"))
     with pytest.raises(ModelError, match=r"acronis-pipeline\[export\]"):
         running(tiny_folder, identity, settings.model_copy(update=asked))
-    engine.openvino.cache_clear()
+    openvino_encoder.openvino.cache_clear()
 
 
 def test_what_was_found_for_one_device_does_not_hold_for_another(tiny, tiny_folder, settings, eager):
@@ -178,10 +177,10 @@ def test_what_was_found_for_one_device_does_not_hold_for_another(tiny, tiny_fold
 
 
 def test_a_disk_that_is_full_today_decides_nothing_for_tomorrow(tiny, tiny_folder, settings, eager, monkeypatch):
-    def full(_embedder: Embedder, _folder: Path) -> None:
+    def full(_encoder: TorchEncoder, _folder: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(choosing, "write_openvino", full)
+    monkeypatch.setattr(loading, "write_openvino", full)
     runs = running(tiny_folder, tiny.identity, settings)
     assert np.array_equal(runs.encode_passages(TEXTS), tiny.encode_passages(TEXTS))
     assert not verdicts(settings)

@@ -9,28 +9,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acronis_pipeline.embedding import Embedder, ModelIdentity, in_precision
-from acronis_pipeline.encoders import engine
+from acronis_pipeline.core.errors import ModelError
+from acronis_pipeline.encoders import ModelIdentity, TorchEncoder, in_precision, openvino_encoder
 from acronis_pipeline.encoders.conversion import write_openvino
-from acronis_pipeline.encoders.converted import MANIFEST, ConvertedEmbedder, make_once
-from acronis_pipeline.errors import ModelError
+from acronis_pipeline.encoders.openvino_encoder import MANIFEST, OpenVinoEncoder, make_once
 from acronis_pipeline_tests.encoders.conftest import TEXTS
 from acronis_pipeline_tests.encoders.test_torch import decoder
 
 pytestmark = pytest.mark.model
 
 
-def converted(embedder, folder: Path) -> ConvertedEmbedder:
-    make_once(folder, lambda partial: write_openvino(embedder, partial))
-    return ConvertedEmbedder(folder, embedder.identity)
+def converted(encoder, folder: Path) -> OpenVinoEncoder:
+    make_once(folder, lambda partial: write_openvino(encoder, partial))
+    return OpenVinoEncoder(folder, encoder.identity)
 
 
 @pytest.mark.parametrize("name", ["tiny", "adapted"])
 def test_converted_model_gives_the_same_vectors_on_both_sides(name, request, tmp_path):
-    embedder = request.getfixturevalue(name)
-    runs = converted(embedder, tmp_path / "copy")
-    assert np.allclose(runs.encode_queries(TEXTS), embedder.encode_queries(TEXTS), atol=5e-6)
-    assert np.allclose(runs.encode_passages(TEXTS), embedder.encode_passages(TEXTS), atol=5e-6)
+    encoder = request.getfixturevalue(name)
+    runs = converted(encoder, tmp_path / "copy")
+    assert np.allclose(runs.encode_queries(TEXTS), encoder.encode_queries(TEXTS), atol=5e-6)
+    assert np.allclose(runs.encode_passages(TEXTS), encoder.encode_passages(TEXTS), atol=5e-6)
     assert runs.encode_passages([]).shape == (0, 32)
 
 
@@ -50,19 +49,19 @@ def test_sides_that_do_not_differ_share_a_graph(tiny, adapted, tmp_path):
 
 
 def test_a_model_that_openvino_computes_wrongly_is_not_converted(tmp_path):
-    embedder = Embedder(decoder(tmp_path), ModelIdentity("decoder", "q", "d", 32, 64))
+    encoder = TorchEncoder(decoder(tmp_path), ModelIdentity("decoder", "q", "d", 32, 64))
     with pytest.raises(ModelError, match="decoder is padded on its left"):
-        converted(embedder, tmp_path / "copy")
+        converted(encoder, tmp_path / "copy")
 
 
 def test_bfloat16_is_near_and_another_model(tiny, tmp_path):
-    if not engine.has_bfloat16():
+    if not openvino_encoder.has_bfloat16():
         with pytest.raises(ModelError, match="no bfloat16"):
-            engine.compiled(None, "bfloat16")
+            openvino_encoder.compiled(None, "bfloat16")
         return
     converted(tiny, tmp_path / "copy")
     identity = in_precision(tiny.identity, "bfloat16")
-    found = ConvertedEmbedder(tmp_path / "copy", identity).encode_passages(TEXTS)
+    found = OpenVinoEncoder(tmp_path / "copy", identity).encode_passages(TEXTS)
     exact = tiny.encode_passages(TEXTS)
     assert (found * exact).sum(axis=1).min() > 0.999
     assert not np.array_equal(found, exact)
@@ -89,13 +88,13 @@ def test_a_broken_copy_is_named(tiny, tmp_path):
     converted(tiny, folder)
     (folder / "model.xml").write_text("<no graph")
     with pytest.raises(ModelError, match=f"converted model in {folder} does not load"):
-        ConvertedEmbedder(folder, tiny.identity).encode_passages(["text"])
+        OpenVinoEncoder(folder, tiny.identity).encode_passages(["text"])
     (folder / MANIFEST).write_text(json.dumps({"layout": 99}))
     with pytest.raises(ModelError, match="layout 99"):
-        ConvertedEmbedder(folder, tiny.identity)
+        OpenVinoEncoder(folder, tiny.identity)
     (folder / MANIFEST).write_text("{")
     with pytest.raises(ModelError, match="cannot be read"):
-        ConvertedEmbedder(folder, tiny.identity)
+        OpenVinoEncoder(folder, tiny.identity)
 
 
 def test_a_conversion_that_fails_leaves_nothing(tmp_path):
@@ -122,5 +121,5 @@ def test_those_who_convert_at_the_same_time_agree(tmp_path):
 
 
 def test_importing_the_engine_reports_to_nobody():
-    engine.openvino()
+    openvino_encoder.openvino()
     assert sys.modules.get("openvino_telemetry") is None

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from acronis_pipeline import embedding
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import Embedder, Windows
-from acronis_pipeline.encoders import running
-from acronis_pipeline.errors import DatasetError, ModelError, OutputError
-from acronis_pipeline.evaluate.arms import base_arm, require_model, tuned_arm
-from acronis_pipeline.evaluate.champion import Contender
-from acronis_pipeline.evaluate.servable import model_of
-from acronis_pipeline.finetune import ModelRecord, model_named, records
-from acronis_pipeline.model_export import Exported, export, exporting, restore, serve
+from acronis_pipeline import encoders
+from acronis_pipeline.champion import Contender, ServedModel
+from acronis_pipeline.champion.serving import model_of
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.errors import DatasetError, ModelError, OutputError
+from acronis_pipeline.encoders import TorchEncoder, Windows, running
+from acronis_pipeline.export import Exported, export, exporting, restore, serve
+from acronis_pipeline.models import records
+from acronis_pipeline.models.indexed import indexed_base, indexed_model, require_model
+from acronis_pipeline.models.records import ModelRecord, model_named
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.encoders.conftest import TEXTS
@@ -57,11 +57,11 @@ def run_readme(folder: Path, texts: list[str]) -> list[np.ndarray]:
 
 @pytest.mark.parametrize(("name", "layout"), [("tiny", "onnx"), ("adapted", "onnx"), ("adapted", "openvino")])
 def test_readme_runs_with_plain_tools_and_gives_the_same_vectors(name, layout, request, dataset, tmp_path):
-    embedder = request.getfixturevalue(name)
-    done = export(embedder, dataset, tmp_path / "out", layout)
+    encoder = request.getfixturevalue(name)
+    done = export(encoder, dataset, tmp_path / "out", layout)
     queries, passages = run_readme(done.folder, TEXTS)
-    assert np.allclose(queries, embedder.encode_queries(TEXTS), atol=5e-6)
-    assert np.allclose(passages, embedder.encode_passages(TEXTS), atol=5e-6)
+    assert np.allclose(queries, encoder.encode_queries(TEXTS), atol=5e-6)
+    assert np.allclose(passages, encoder.encode_passages(TEXTS), atol=5e-6)
 
 
 def test_figures_are_those_of_both_on_the_same_questions(tiny, dataset, tmp_path):
@@ -91,12 +91,12 @@ def test_int8_is_near_and_another_model(int8, tiny, settings):
     assert (runs.encode_passages(texts) * tiny.encode_passages(texts)).sum(axis=1).min() > 0.9
     assert int8.identity.precision == "int8"
     assert int8.identity.model_id != tiny.identity.model_id
-    assert embedding.describe(int8.folder, base="", max_seq_length=1) == int8.identity
+    assert encoders.describe(int8.folder, base="", max_seq_length=1) == int8.identity
     assert b'"i8"' in (int8.folder / "model.xml").read_bytes()
 
 
 def test_readme_tells_how_a_passage_gets_several_vectors(tiny, dataset, tmp_path):
-    windowed = Embedder(tiny.model, replace(tiny.identity, windows=Windows(8, 4, 0.25)))
+    windowed = TorchEncoder(tiny.model, replace(tiny.identity, windows=Windows(8, 4, 0.25)))
     told = (export(windowed, dataset, tmp_path / "out", "openvino").folder / "README.md").read_text()
     assert "windows of 8 tokens, each sharing 4 with the next" in told
     assert "0.25 times the whole passage's plus 0.75 times the window's" in told
@@ -142,13 +142,13 @@ def trained(tiny, tiny_folder, tmp_path) -> tuple[Store, ModelRecord]:
 def test_a_recipe_runs_on_its_export_until_it_is_restored(trained, int8, settings):
     store, record = trained
     serve(store, record, int8)
-    arm = tuned_arm(require_model(store, "full"), settings)
-    assert arm.embedder.identity == int8.identity
-    assert int8.identity.model_id in arm.table
-    assert arm.embedder.encode_queries(["Falcon"]).shape == (1, 32)
-    assert base_arm(require_model(store, "full"), settings).embedder.identity == record.identity
+    indexed = indexed_model(require_model(store, "full"), settings)
+    assert indexed.encoder.identity == int8.identity
+    assert int8.identity.model_id in indexed.table
+    assert indexed.encoder.encode_queries(["Falcon"]).shape == (1, 32)
+    assert indexed_base(require_model(store, "full"), settings).encoder.identity == record.identity
     assert restore(store, "full").folder == record.folder
-    assert tuned_arm(require_model(store, "full"), settings).embedder.identity == record.identity
+    assert indexed_model(require_model(store, "full"), settings).encoder.identity == record.identity
     with pytest.raises(ModelError, match="nothing to restore"):
         restore(store, "full")
 
@@ -156,12 +156,12 @@ def test_a_recipe_runs_on_its_export_until_it_is_restored(trained, int8, setting
 def test_an_export_stays_in_openvino_where_bfloat16_is_torchs(trained, int8, settings):
     store, record = trained
     asked = settings.model_copy(update={"precision": "bfloat16", "backend": "torch"})
-    in_torch = tuned_arm(record, asked).embedder.identity
+    in_torch = indexed_model(record, asked).encoder.identity
     assert in_torch.precision == "bfloat16 in torch"
     serve(store, record, replace(int8, identity=record.identity))
     taken = require_model(store, "full")
-    assert tuned_arm(taken, asked).embedder.identity == record.identity
-    assert base_arm(taken, asked).embedder.identity == in_torch
+    assert indexed_model(taken, asked).encoder.identity == record.identity
+    assert indexed_base(taken, asked).encoder.identity == in_torch
     named = model_named(store, "full", in_torch.model_id)
     assert named
     assert named.folder == record.folder
@@ -186,10 +186,10 @@ def test_an_export_with_the_same_vectors_is_the_same_model_to_the_registry(train
 
 def test_a_champion_on_bfloat16_finds_its_model(trained, settings):
     store, record = trained
-    reduced = tuned_arm(record, settings.model_copy(update={"precision": "bfloat16"})).embedder.identity
+    reduced = indexed_model(record, settings.model_copy(update={"precision": "bfloat16"})).encoder.identity
     assert reduced.model_id != record.identity.model_id
     found = model_named(store, "full", reduced.model_id)
     assert found
     assert found.identity_named(reduced.model_id) == reduced
     contender = Contender("full", System("fine_tuned", "dense", "table"), reduced.model_id, "report")
-    assert model_of(store, contender) == (str(record.folder), reduced)
+    assert model_of(store, contender) == ServedModel(str(record.folder), reduced)

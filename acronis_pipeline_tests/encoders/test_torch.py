@@ -9,17 +9,17 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding
 from transformers import AutoTokenizer
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding.routes import route_of
+from acronis_pipeline import encoders
+from acronis_pipeline.encoders.tokens import route_of
 from acronis_pipeline_tests.encoders.conftest import TEXTS
 from acronis_pipeline_tests.finetune.tiny_models import write_decoder
 
 pytestmark = pytest.mark.model
 
 
-def plain(embedder: embedding.Embedder, side: str, texts: list[str]) -> np.ndarray:
+def plain(encoder: encoders.Encoder, side: str, texts: list[str]) -> np.ndarray:
     """What sentence-transformers itself makes of the texts."""
-    encode = embedder.model.encode_query if side == "query" else embedder.model.encode_document
+    encode = encoder.model.encode_query if side == "query" else encoder.model.encode_document
     return encode(texts, batch_size=5, normalize_embeddings=True, show_progress_bar=False)
 
 
@@ -32,9 +32,9 @@ def decoder(folder: Path) -> SentenceTransformer:
     )
 
 
-def assert_same_as_plain(embedder: embedding.Embedder, texts: list[str]) -> None:
-    assert np.allclose(embedder.encode_queries(texts), plain(embedder, "query", texts), atol=2e-6)
-    assert np.allclose(embedder.encode_passages(texts), plain(embedder, "document", texts), atol=2e-6)
+def assert_same_as_plain(encoder: encoders.Encoder, texts: list[str]) -> None:
+    assert np.allclose(encoder.encode_queries(texts), plain(encoder, "query", texts), atol=2e-6)
+    assert np.allclose(encoder.encode_passages(texts), plain(encoder, "document", texts), atol=2e-6)
 
 
 def test_vectors_are_those_of_sentence_transformers_with_prompts(tiny):
@@ -47,50 +47,52 @@ def test_vectors_of_a_router_are_those_of_its_sides(adapted):
 
 
 def test_packaged_base_gives_the_vectors_that_it_gives_anyone():
-    base = embedding.load_base(embedding.PACKAGED_BASE, max_seq_length=64, device="cpu")
+    base = encoders.load_base(encoders.PACKAGED_BASE, max_seq_length=64, device="cpu")
     assert_same_as_plain(base, TEXTS)
 
 
 def test_truncated_dimensions_are_truncated_before_normalising(tiny_folder):
     model = SentenceTransformer(str(tiny_folder), device="cpu", truncate_dim=8)
-    short = embedding.Embedder(model, embedding.ModelIdentity("short", "q", "d", 8, 64))
+    short = encoders.TorchEncoder(model, encoders.ModelIdentity("short", "q", "d", 8, 64))
     assert_same_as_plain(short, TEXTS[:5])
 
 
 def test_a_changed_length_limit_is_followed(tiny_folder):
     model = SentenceTransformer(str(tiny_folder), device="cpu")
-    embedder = embedding.Embedder(model, embedding.ModelIdentity("tiny", "q", "d", 32, 64))
-    before = embedder.encode_passages(["word " * 60])
+    encoder = encoders.TorchEncoder(model, encoders.ModelIdentity("tiny", "q", "d", 32, 64))
+    before = encoder.encode_passages(["word " * 60])
     model.max_seq_length = 8
-    assert_same_as_plain(embedder, ["word " * 60])
-    assert not np.allclose(before, embedder.encode_passages(["word " * 60]))
+    assert_same_as_plain(encoder, ["word " * 60])
+    assert not np.allclose(before, encoder.encode_passages(["word " * 60]))
 
 
 def test_a_pooling_that_leaves_prompts_out_does_so(tiny_folder):
     model = SentenceTransformer(str(tiny_folder), device="cpu", prompts={"query": "query: "})
-    embedder = embedding.Embedder(model, embedding.ModelIdentity("tiny", "q", "d", 32, 64))
-    with_prompt = embedder.encode_queries(TEXTS)
+    encoder = encoders.TorchEncoder(model, encoders.ModelIdentity("tiny", "q", "d", 32, 64))
+    with_prompt = encoder.encode_queries(TEXTS)
     model.set_pooling_include_prompt(False)
-    embedder = embedding.Embedder(model, embedding.ModelIdentity("tiny", "q", "d", 32, 64))
-    assert_same_as_plain(embedder, TEXTS)
-    assert not np.allclose(with_prompt, embedder.encode_queries(TEXTS), atol=1e-3)
+    encoder = encoders.TorchEncoder(model, encoders.ModelIdentity("tiny", "q", "d", 32, 64))
+    assert_same_as_plain(encoder, TEXTS)
+    assert not np.allclose(with_prompt, encoder.encode_queries(TEXTS), atol=1e-3)
 
 
 def test_a_decoder_is_padded_on_its_left_and_takes_the_last_token(tmp_path):
     model = decoder(tmp_path)
-    embedder = embedding.Embedder(model, embedding.ModelIdentity("tiny", "q", "d", model.get_embedding_dimension(), 64))
+    encoder = encoders.TorchEncoder(
+        model, encoders.ModelIdentity("tiny", "q", "d", model.get_embedding_dimension(), 64)
+    )
     route = route_of(model, "query")
     assert route
     assert route.padding.left
-    assert_same_as_plain(embedder, TEXTS)
+    assert_same_as_plain(encoder, TEXTS)
 
 
 def test_a_model_without_such_a_tokenizer_tokenises_itself():
-    tokenizer = AutoTokenizer.from_pretrained(embedding.find_base(embedding.PACKAGED_BASE)).backend_tokenizer
+    tokenizer = AutoTokenizer.from_pretrained(encoders.find_base(encoders.PACKAGED_BASE)).backend_tokenizer
     model = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=8)], device="cpu")
-    embedder = embedding.Embedder(model, embedding.ModelIdentity("static", "q", "d", 8, 64))
+    encoder = encoders.TorchEncoder(model, encoders.ModelIdentity("static", "q", "d", 8, 64))
     assert route_of(model, "query") is None
-    assert_same_as_plain(embedder, ["a backup", "a restore point"])
+    assert_same_as_plain(encoder, ["a backup", "a restore point"])
 
 
 def test_no_texts_are_no_vectors(tiny):

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from acronis_pipeline.core.settings import EmbeddingEndpoint
 from acronis_pipeline.sample_site.server import LoopbackServer
-from acronis_pipeline.settings import EmbeddingEndpoint
-from acronis_pipeline_tests.index.corpora import WordEmbedder
+from acronis_pipeline_tests.index.corpora import WordEncoder
 
 KEY = "sk-very-secret"
 
@@ -33,7 +33,7 @@ class Script:
         return [text for request in self.requests for text in request["input"]]
 
     def answer(self, texts: Sequence[str]) -> dict[str, Any]:
-        vectors = np.resize(WordEmbedder().encode_passages(texts), (len(texts), self.dimension)) * 3.0
+        vectors = np.resize(WordEncoder().encode_passages(texts), (len(texts), self.dimension)) * 3.0
         data = [{"object": "embedding", "index": i, "embedding": v.tolist()} for i, v in enumerate(vectors)]
         return {"object": "list", "model": "m", "data": data[::-1], "usage": {"prompt_tokens": 1, "total_tokens": 1}}
 

@@ -4,26 +4,34 @@ from dataclasses import replace
 import pytest
 
 from acronis_pipeline import index
-from acronis_pipeline.dataset import Question
-from acronis_pipeline.errors import DatasetError, IdentityMismatchError
-from acronis_pipeline.evaluate import Arena, Arm, Evaluation, Report, evaluate, evaluate_alone, plots, table
+from acronis_pipeline.core.dataset import Question
+from acronis_pipeline.core.errors import DatasetError, IdentityMismatchError
+from acronis_pipeline.core.settings import RetrievalSettings
+from acronis_pipeline.evaluate import Evaluation, EvaluationSetup, Report, evaluate, evaluate_alone
 from acronis_pipeline.evaluate.metrics import METRICS
+from acronis_pipeline.index import IndexedModel
+from acronis_pipeline.reporting import plots, view
 from acronis_pipeline.retrieve import Retriever
-from acronis_pipeline.settings import RetrievalSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build, question
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import chunk, write_chunks
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Arm, Arm]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, IndexedModel, IndexedModel]:
     return build(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(scope="module")
-def done(world: tuple[Store, Arm, Arm]) -> Evaluation:
+def done(world: tuple[Store, IndexedModel, IndexedModel]) -> Evaluation:
     store, base, tuned = world
-    return evaluate(store, "words", Arena(DATASET.test, base, tuned), Arena(DATASET.validation, base, tuned), GOLD)
+    return evaluate(
+        store,
+        "words",
+        EvaluationSetup(DATASET.test, base, tuned),
+        EvaluationSetup(DATASET.validation, base, tuned),
+        GOLD,
+    )
 
 
 def test_every_system_is_scored_on_both_sets_with_all_metrics(done: Evaluation) -> None:
@@ -68,10 +76,10 @@ def test_every_question_of_every_system_has_a_result(done: Evaluation) -> None:
     assert score.metrics["ndcg_at_10"].mean == pytest.approx(sum(tuned) / len(tuned))
 
 
-def test_results_are_what_retrieve_shows(world: tuple[Store, Arm, Arm], done: Evaluation) -> None:
+def test_results_are_what_retrieve_shows(world: tuple[Store, IndexedModel, IndexedModel], done: Evaluation) -> None:
     store, _, tuned = world
     hybrid = next(system for system in done.report.systems if system.name == "hybrid")
-    retriever = Retriever(store, hybrid, tuned.embedder)
+    retriever = Retriever(store, hybrid, tuned.encoder)
     rows = [row for row in done.results.to_pylist() if row["system"] == "hybrid"]
     for row in rows[::7]:
         assert [hit.chunk_id for hit in retriever.retrieve(row["query"], 10)] == row["retrieved"]
@@ -84,7 +92,9 @@ class ByLength:
         return [float(len(passage)) for passage in passages]
 
 
-def test_a_reranker_runs_where_models_run(world: tuple[Store, Arm, Arm], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reranker_runs_where_models_run(
+    world: tuple[Store, IndexedModel, IndexedModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
     store, base, tuned = world
     loaded: set[tuple[str, str | None]] = set()
 
@@ -92,10 +102,9 @@ def test_a_reranker_runs_where_models_run(world: tuple[Store, Arm, Arm], monkeyp
         loaded.add((name, device))
         return ByLength()
 
-    for module in ("batch", "retriever"):
-        monkeypatch.setattr(f"acronis_pipeline.retrieve.{module}.reranker", load)
+    monkeypatch.setattr("acronis_pipeline.retrieve.retriever.reranker", load)
     test, validation = (
-        Arena(questions, base, tuned, device="cuda:1") for questions in (DATASET.test, DATASET.validation)
+        EvaluationSetup(questions, base, tuned, device="cuda:1") for questions in (DATASET.test, DATASET.validation)
     )
     retrieval = RetrievalSettings.model_validate({"reranker": "some/cross-encoder"})
     report = evaluate(store, "words", test, validation, GOLD, retrieval=retrieval).report
@@ -109,72 +118,78 @@ def test_report_survives_json(done: Evaluation) -> None:
 
 
 def test_small_samples_are_said_so(done: Evaluation) -> None:
-    assert any("25 synthetic questions" in note for note in done.report.notes)
+    assert any("25 synthetic questions" in note for note in done.report.caveats)
 
 
-def test_saturated_base_is_reported_as_no_headroom(world: tuple[Store, Arm, Arm]) -> None:
+def test_saturated_base_is_reported_as_no_headroom(world: tuple[Store, IndexedModel, IndexedModel]) -> None:
     store, base, _ = world
     easy = tuple(replace(question(n), query=f"topic{n}") for n in range(20))
-    report = evaluate(store, "words", Arena(easy, base), Arena((), base)).report
-    assert report.notes[0].startswith("No headroom")
-    assert any(note.startswith("No validation questions") for note in report.notes)
+    report = evaluate(store, "words", EvaluationSetup(easy, base), EvaluationSetup((), base)).report
+    assert report.caveats[0].startswith("No headroom")
+    assert any(note.startswith("No validation questions") for note in report.caveats)
     assert [system.name for system in report.systems] == ["bm25", "base", "hybrid_base"]
 
 
-def test_questions_whose_passage_left_the_index_count_as_missed(world: tuple[Store, Arm, Arm]) -> None:
+def test_questions_whose_passage_left_the_index_count_as_missed(
+    world: tuple[Store, IndexedModel, IndexedModel],
+) -> None:
     store, base, _ = world
     questions = (*DATASET.test[:5], Question("gone", "where is it", ("vanished",), "page"))
-    report = evaluate(store, "words", Arena(questions, base), Arena((), base)).report
-    assert any("1 test question without a gold passage" in note for note in report.notes)
+    report = evaluate(store, "words", EvaluationSetup(questions, base), EvaluationSetup((), base)).report
+    assert any("1 test question without a gold passage" in note for note in report.caveats)
     assert report.scores[0].n == 6
 
 
-def test_set_of_which_every_system_misses_every_question_is_noted(world: tuple[Store, Arm, Arm]) -> None:
+def test_set_of_which_every_system_misses_every_question_is_noted(
+    world: tuple[Store, IndexedModel, IndexedModel],
+) -> None:
     store, base, _ = world
     missed = (Question("gone", "where is it", ("vanished",), "page"),)
-    found = evaluate(store, "words", Arena(missed, base), Arena((), base)).report.notes
+    found = evaluate(store, "words", EvaluationSetup(missed, base), EvaluationSetup((), base)).report.caveats
     assert any(note.startswith("Every system misses every one of 1 synthetic question.") for note in found)
     assert any(note.startswith("Small sample: 1 synthetic question about 1 page;") for note in found)
-    found = evaluate(store, "words", Arena(DATASET.test, base), Arena((), base)).report.notes
+    found = evaluate(store, "words", EvaluationSetup(DATASET.test, base), EvaluationSetup((), base)).report.caveats
     assert not any("misses every" in note for note in found)
 
 
-def test_reigning_system_is_asked_alone_as_it_was_in_the_comparison(world, done: Evaluation) -> None:
+def test_champion_is_asked_alone_as_it_was_in_the_comparison(world, done: Evaluation) -> None:
     store, _, tuned = world
     hybrid = next(system for system in done.report.systems if system.name == "hybrid")
-    alone = evaluate_alone(store, "words", hybrid, Arena(DATASET.test, tuned), GOLD)
+    alone = evaluate_alone(store, "words", hybrid, EvaluationSetup(DATASET.test, tuned), GOLD)
     assert alone.report.questions_id == done.report.questions_id
     together = [row for row in done.results.to_pylist() if row["system"] == "hybrid"]
     assert [row["ndcg_at_10"] for row in alone.results.to_pylist()] == [row["ndcg_at_10"] for row in together]
 
 
-def test_nothing_to_ask_is_an_error_with_a_remedy(world: tuple[Store, Arm, Arm]) -> None:
+def test_nothing_to_ask_is_an_error_with_a_remedy(world: tuple[Store, IndexedModel, IndexedModel]) -> None:
     store, base, _ = world
     with pytest.raises(DatasetError, match="expected_urls"):
-        evaluate(store, "words", Arena((), base), Arena((), base), GOLD[-2:])
+        evaluate(store, "words", EvaluationSetup((), base), EvaluationSetup((), base), GOLD[-2:])
 
 
-def test_model_that_did_not_make_the_vectors_is_refused(world: tuple[Store, Arm, Arm]) -> None:
+def test_model_that_did_not_make_the_vectors_is_refused(world: tuple[Store, IndexedModel, IndexedModel]) -> None:
     store, base, tuned = world
-    swapped = Arm(base.table, tuned.embedder)
+    swapped = IndexedModel(base.table, tuned.encoder)
     with pytest.raises(IdentityMismatchError, match="tuned"):
-        evaluate(store, "words", Arena(DATASET.test, swapped), Arena((), base))
+        evaluate(store, "words", EvaluationSetup(DATASET.test, swapped), EvaluationSetup((), base))
 
 
 def test_tables_with_different_passages_are_not_compared(tmp_path) -> None:
     store, base, tuned = build(tmp_path)
     write_chunks(store, [*CHUNKS, chunk("new", "A new page")])
-    index.refresh(store, base.table, WordEmbedder, base.embedder.identity)
+    index.refresh(store, base)
     with pytest.raises(IdentityMismatchError, match="refresh both"):
-        evaluate(store, "words", Arena(DATASET.test, base, tuned), Arena(DATASET.validation, base, tuned))
+        evaluate(
+            store, "words", EvaluationSetup(DATASET.test, base, tuned), EvaluationSetup(DATASET.validation, base, tuned)
+        )
 
 
 def test_table_shows_sets_apart_and_shared_systems_once(done: Evaluation) -> None:
     other = replace(done.report, recipe="second")
-    rows = table.rows([done.report, other])
+    rows = view.table_rows([done.report, other])
     assert [row["question_set"] for row in rows] == ["synthetic"] * 7 + ["human"] * 7
     assert [row["recipe"] for row in rows[:3]] == ["-", "-", "words"]
-    text, markdown = table.as_text([done.report]), table.as_markdown([done.report])
+    text, markdown = view.table_as_text([done.report]), view.table_as_markdown([done.report])
     for shown in (text, markdown):
         assert all(word in shown for word in ("nDCG@10", "hit@3", "fine_tuned", "human", "counted apart: Where is"))
     assert len({len(line) for line in text.splitlines()[1:2]}) == 1

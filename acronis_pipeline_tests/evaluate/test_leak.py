@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from acronis_pipeline import evaluate as evaluation
-from acronis_pipeline.dataset import Passage, Question, RetrievalDataset
-from acronis_pipeline.errors import LeakError
+from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
+from acronis_pipeline.core.errors import LeakError
 from acronis_pipeline.evaluate import leak
-from acronis_pipeline.finetune import training_corpora
-from acronis_pipeline.finetune.training_corpora import Seen
-from acronis_pipeline.gold import GoldQuestion
+from acronis_pipeline.models import training_corpora
+from acronis_pipeline.models.training_corpora import Seen
+from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.evaluate.worlds import DATASET, GOLD, build
 

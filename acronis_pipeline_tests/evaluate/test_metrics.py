@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ir_measures import AP, RR, P, R, Success, nDCG
 
-from acronis_pipeline import schemas
 from acronis_pipeline.evaluate.metrics import (
     METRICS,
     all_metrics,
@@ -16,6 +15,7 @@ from acronis_pipeline.evaluate.metrics import (
     precision_at,
     recall_at,
 )
+from acronis_pipeline.store import tables
 
 UNITS = [f"u{n}" for n in range(25)]
 rankings = st.permutations(UNITS).flatmap(lambda units: st.integers(0, 25).map(lambda n: units[:n]))
@@ -69,7 +69,7 @@ def test_question_without_a_relevant_unit_scores_zero() -> None:
 
 def test_every_metric_has_an_oracle_and_a_column() -> None:
     assert set(METRICS) == set(ORACLE)
-    assert set(METRICS) <= set(schemas.QUESTION_RESULTS.names)
+    assert set(METRICS) <= set(tables.QUESTION_RESULTS.schema.names)
 
 
 def test_precision_counts_ranks_that_hold_nothing() -> None:

@@ -5,15 +5,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from acronis_pipeline.dataset import Question, RetrievalDataset, singletons
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import DatasetError
-from acronis_pipeline.evaluate import Report, checks, nano_beir, probe
-from acronis_pipeline.evaluate.notes import notes
-from acronis_pipeline.settings import EvaluationSettings
+from acronis_pipeline.core.dataset import Question, RetrievalDataset, singletons
+from acronis_pipeline.core.errors import DatasetError
+from acronis_pipeline.core.settings import EvaluationSettings
+from acronis_pipeline.encoders import TorchEncoder
+from acronis_pipeline.evaluate import Report, checks, forgetting
+from acronis_pipeline.evaluate.caveats import caveats_of
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.bench.test_bench import TESTED_ON, write_dataset
-from acronis_pipeline_tests.index.corpora import WordEmbedder
+from acronis_pipeline_tests.evaluate.test_bench import TESTED_ON, write_dataset
+from acronis_pipeline_tests.index.corpora import WordEncoder
 
 N_TOPICS = 24
 CONFUSED = {f"word{n}": "word0" for n in range(N_TOPICS)}
@@ -34,7 +34,7 @@ def settings(**values: object) -> EvaluationSettings:
 
 
 def test_packaged_probe_asks_every_passage_in_groups_that_share_a_topic() -> None:
-    general = probe.general()
+    general = forgetting.general()
     asked = {chunk_id for question in general.test for chunk_id in question.chunk_ids}
     assert asked == {passage.chunk_id for passage in general.passages}
     assert len({passage.text for passage in general.passages}) == len(general.passages) >= 120
@@ -43,35 +43,35 @@ def test_packaged_probe_asks_every_passage_in_groups_that_share_a_topic() -> Non
 
 
 def test_model_that_changed_nothing_is_not_flagged(store: Store) -> None:
-    found = probe.compare(store, "small", PROBE, WordEmbedder(), WordEmbedder("tuned"), 0.0)
+    found = forgetting.compare(store, "small", PROBE, WordEncoder(), WordEncoder("tuned"), 0.0)
     assert found.base == found.fine_tuned
     assert found.difference.mean == 0.0
     assert not found.flagged
 
 
 def test_model_that_forgot_is_flagged_and_one_that_learned_is_not(store: Store) -> None:
-    sound, broken = WordEmbedder(), WordEmbedder("broken", CONFUSED)
-    worse = probe.compare(store, "small", PROBE, sound, broken, 0.03)
+    sound, broken = WordEncoder(), WordEncoder("broken", CONFUSED)
+    worse = forgetting.compare(store, "small", PROBE, sound, broken, 0.03)
     assert worse.n == N_TOPICS
     assert worse.base.mean > 0.9 > worse.fine_tuned.mean
     assert worse.difference.high < 0
     assert worse.flagged
     report = Report("id", "words", "2026-11-21T00:00:00+00:00", "questions", (), forgetting=(worse,), n_validation=9)
-    assert any(note.startswith("The fine-tuned model forgot: on 24 questions") for note in notes(report, ()))
-    assert not probe.compare(store, "small", PROBE, broken, sound, 0.03).flagged
+    assert any(note.startswith("The fine-tuned model forgot: on 24 questions") for note in caveats_of(report, ()))
+    assert not forgetting.compare(store, "small", PROBE, broken, sound, 0.03).flagged
 
 
 def test_loss_within_tolerance_or_by_chance_is_not_flagged(store: Store) -> None:
-    sound, broken = WordEmbedder(), WordEmbedder("broken", CONFUSED)
-    assert not probe.compare(store, "small", PROBE, sound, broken, 1.0).flagged
-    slightly = WordEmbedder("slightly", {"word3": "word4"})
-    assert not probe.compare(store, "small", PROBE, sound, slightly, 0.0).flagged
+    sound, broken = WordEncoder(), WordEncoder("broken", CONFUSED)
+    assert not forgetting.compare(store, "small", PROBE, sound, broken, 1.0).flagged
+    slightly = WordEncoder("slightly", {"word3": "word4"})
+    assert not forgetting.compare(store, "small", PROBE, sound, slightly, 0.0).flagged
 
 
 def test_second_look_encodes_nothing(store: Store) -> None:
-    probe.compare(store, "small", PROBE, WordEmbedder(), WordEmbedder("tuned"), 0.0)
-    unable = Embedder(None, WordEmbedder().identity)  # would fail on any text
-    assert probe.compare(store, "small", PROBE, unable, unable, 0.0).n == N_TOPICS
+    forgetting.compare(store, "small", PROBE, WordEncoder(), WordEncoder("tuned"), 0.0)
+    unable = TorchEncoder(None, WordEncoder().identity)  # would fail on any text
+    assert forgetting.compare(store, "small", PROBE, unable, unable, 0.0).n == N_TOPICS
 
 
 def test_copies_of_the_right_passage_are_right(store: Store) -> None:
@@ -79,8 +79,10 @@ def test_copies_of_the_right_passage_are_right(store: Store) -> None:
         PROBE,
         passages=singletons([*((p.chunk_id, p.text) for p in PROBE.passages), ("copy", "A passage on word1 and more")]),
     )
-    again = probe.compare(store, "small", doubled, WordEmbedder(), WordEmbedder("tuned"), 0.0)
-    assert again.base.mean == probe.compare(store, "small", PROBE, WordEmbedder(), WordEmbedder("tuned"), 0.0).base.mean
+    again = forgetting.compare(store, "small", doubled, WordEncoder(), WordEncoder("tuned"), 0.0)
+    assert (
+        again.base.mean == forgetting.compare(store, "small", PROBE, WordEncoder(), WordEncoder("tuned"), 0.0).base.mean
+    )
 
 
 def test_any_labelled_file_is_a_probe(tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_nano_beir_that_cannot_be_reached_is_a_remark_and_no_error(monkeypatch, 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     found = checks.read(settings(nano_beir=("NanoMSMARCO",)))
     assert found.probes == {}
-    assert found.remarks == (
+    assert found.caveats == (
         "Not checked for forgetting on NanoMSMARCO: the hub did not give zeta-alpha-ai/NanoMSMARCO (ConnectionError).",
     )
 
@@ -119,12 +121,12 @@ def test_nano_beir_is_read_as_the_hub_lays_it_out(tmp_path: Path) -> None:
     for part, columns in tables.items():
         (tmp_path / part).mkdir()
         pq.write_table(pa.table(columns), tmp_path / part / "train-00000-of-00001.parquet")
-    dataset = nano_beir.read(tmp_path)
+    dataset = forgetting.read_nano_beir(tmp_path)
     assert [(passage.chunk_id, passage.text) for passage in dataset.passages] == [
         ("a", "Otters swim"),
         ("b", "Herons wade"),
     ]
     assert [(question.query, question.chunk_ids) for question in dataset.test] == [("who swims", ("a",))]
     pq.write_table(pa.table({"id": ["q"]}), tmp_path / "qrels" / "train-00000-of-00001.parquet")
-    with pytest.raises(nano_beir.UnreachableError, match="no qrels with columns query-id and corpus-id"):
-        nano_beir.read(tmp_path)
+    with pytest.raises(forgetting.UnreachableError, match="no qrels with columns query-id and corpus-id"):
+        forgetting.read_nano_beir(tmp_path)

@@ -1,25 +1,22 @@
 from dataclasses import replace
 
-import pyarrow as pa
-
-from acronis_pipeline import schemas
-from acronis_pipeline.dataset import Question
+from acronis_pipeline.core.dataset import Question
 from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, from_gold, from_pairs, ranked_units
-from acronis_pipeline.gold import GoldQuestion
+from acronis_pipeline.pairs.gold import GoldQuestion
+from acronis_pipeline.store import tables
 from acronis_pipeline_tests.index.corpora import chunk
 
 TRIAL, TRIAL_PRO, PRICES = ("https://docs.test/" + page for page in ("trial/", "pro/trial/", "prices/"))
 CORPUS = Corpus(
-    pa.Table.from_pylist(
+    tables.CHUNKS.rows(
         [
             chunk("trial-1", "The trial lasts thirty days.", url=TRIAL, cluster="trial"),
             chunk("trial-2", "No card is needed to start.", url=TRIAL, anchor="start"),
             chunk("pro-1", "The trial lasts  thirty days!", url=TRIAL_PRO, cluster="trial"),
             chunk("prices-1", "Prices are per workload.", url=PRICES),
             chunk("prices-2", "Discounts for partners.", url=PRICES),
-        ],
-        schema=schemas.CHUNKS,
+        ]
     )
 )
 

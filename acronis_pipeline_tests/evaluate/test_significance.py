@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from acronis_pipeline.evaluate.decision import decide
+from acronis_pipeline.champion import decide
 from acronis_pipeline.evaluate.significance import mean_interval, mean_intervals, paired_difference
-from acronis_pipeline_tests.evaluate.simulated_reports import OPPONENT, Scenario, simulate
+from acronis_pipeline_tests.champion.simulated_reports import OPPONENT, Scenario, simulate
 
 
 def simulated_differences(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from acronis_pipeline.evaluate.report import SystemScore
-from acronis_pipeline.evaluate.slices import OTHER, left_out, slice_scores
+from acronis_pipeline.evaluate.scoring import OTHER, left_out, slice_scores
 from acronis_pipeline.retrieve import System
 
 

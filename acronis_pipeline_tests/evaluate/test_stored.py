@@ -1,15 +1,15 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pyarrow as pa
 import pytest
 
 from acronis_pipeline import evaluate as evaluation
-from acronis_pipeline import index, schemas
+from acronis_pipeline import index
+from acronis_pipeline.champion import Contender, promote, reports_in_use
 from acronis_pipeline.evaluate import stored
-from acronis_pipeline.evaluate.champion import Contender, crown
-from acronis_pipeline.gold import GoldQuestion
+from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.retrieve import System
+from acronis_pipeline.store import tables
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build
 from acronis_pipeline_tests.index.corpora import chunk, write_chunks
 
@@ -45,8 +45,8 @@ def test_new_passage_makes_a_new_report(world) -> None:
     store, base, tuned = world
     first = refresh(world)
     write_chunks(store, [*CHUNKS, chunk("new", "A new page")])
-    index.refresh(store, base.table, lambda: base.embedder, base.embedder.identity)
-    index.refresh(store, tuned.table, lambda: tuned.embedder, tuned.embedder.identity)
+    index.refresh(store, base)
+    index.refresh(store, tuned)
     assert refresh(world).report.questions_id != first.report.questions_id
 
 
@@ -101,12 +101,14 @@ def test_reports_beyond_the_newest_go_with_their_results_unless_a_promotion_rest
     ids = [refresh(world, dataset=replace(DATASET, test=DATASET.test[:n])).report.report_id for n in n_asked]
     # All within a second, which is as fine as reports tell the time.
     for hour, report_id in enumerate(ids):
-        row = store.read("reports", schemas.REPORTS, where=f"report_id = '{report_id}'").to_pylist()[0]
+        row = store.read(tables.REPORTS, where=f"report_id = '{report_id}'").to_pylist()[0]
         moment = datetime(2026, 11, 21, hour, tzinfo=UTC)
-        store.upsert("reports", schemas.REPORTS, pa.Table.from_pylist([row | {"created_at": moment}], schemas.REPORTS))
-    crown(store, Contender("words", System("bm25", "bm25", "t"), None, ids[0]), move="first", reason="", previous=None)
+        store.upsert(tables.REPORTS, tables.REPORTS.rows([row | {"created_at": moment}]))
+    promote(
+        store, Contender("words", System("bm25", "bm25", "t"), None, ids[0]), move="first", reason="", previous=None
+    )
     assert stored.prune(store, "another", keep=1) == 0
-    assert stored.prune(store, "words", keep=2) == 1
+    assert stored.prune(store, "words", reports_in_use(store), keep=2) == 1
     left = {stored_report.report.report_id for stored_report in evaluation.stored_reports(store)}
     assert left == {ids[0], ids[2], ids[3]}
     assert evaluation.question_results(store, [ids[1]]).num_rows == 0

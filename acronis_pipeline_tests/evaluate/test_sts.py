@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from acronis_pipeline.errors import DatasetError
-from acronis_pipeline.evaluate import sts
-from acronis_pipeline_tests.index.corpora import WordEmbedder
+from acronis_pipeline.core.errors import DatasetError
+from acronis_pipeline.evaluate import checks
+from acronis_pipeline_tests.index.corpora import WordEncoder
 
 ROWS = [
     (
@@ -23,22 +23,22 @@ ROWS = [
 
 def write(path: Path, rows: list = ROWS) -> Path:
     if path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(dict(zip(sts.COLUMNS, row, strict=True))) + "\n" for row in rows))
+        path.write_text("".join(json.dumps(dict(zip(checks.STS_COLUMNS, row, strict=True))) + "\n" for row in rows))
         return path
     comma = "\t" if path.suffix == ".tsv" else ","
-    path.write_text("\n".join(comma.join(map(str, row)) for row in (sts.COLUMNS, *rows)) + "\n")
+    path.write_text("\n".join(comma.join(map(str, row)) for row in (checks.STS_COLUMNS, *rows)) + "\n")
     return path
 
 
 @pytest.mark.parametrize("name", ["pairs.csv", "pairs.tsv", "pairs.jsonl"])
 def test_same_pairs_are_read_from_every_format(tmp_path: Path, name: str) -> None:
-    pairs = sts.read(write(tmp_path / name))
+    pairs = checks.read_labelled_pairs(write(tmp_path / name))
     assert [(pair.text1, pair.text2, pair.score) for pair in pairs] == [(a, b, float(score)) for a, b, score in ROWS]
 
 
 def test_cosines_that_agree_with_people_correlate(tmp_path: Path) -> None:
-    pairs = sts.read(write(tmp_path / "pairs.csv"))
-    found = sts.correlation("pairs.csv", "base", WordEmbedder(), pairs)
+    pairs = checks.read_labelled_pairs(write(tmp_path / "pairs.csv"))
+    found = checks.correlation("pairs.csv", "base", WordEncoder(), pairs)
     assert found.n == len(ROWS)
     assert 0.5 < found.spearman.low <= found.spearman.mean <= found.spearman.high <= 1.0
 
@@ -47,7 +47,7 @@ def test_cosines_that_agree_with_people_correlate(tmp_path: Path) -> None:
 @given(st.lists(st.tuples(st.floats(-1, 1), st.integers(0, 5)), min_size=10, max_size=40))
 def test_correlation_is_scipys_where_that_is_defined(values: list[tuple[float, int]]) -> None:
     cosines, scores = (list(side) for side in zip(*values, strict=True))
-    found = sts.spearman(cosines, scores)
+    found = checks.spearman(cosines, scores)
     if len(set(cosines)) > 1 and len(set(scores)) > 1:
         assert found.mean == pytest.approx(spearmanr(cosines, scores).statistic)
     assert np.isfinite([found.mean, found.low, found.high]).all()
@@ -69,9 +69,9 @@ def test_correlation_is_scipys_where_that_is_defined(values: list[tuple[float, i
 def test_malformed_file_is_named_with_its_line(tmp_path: Path, name: str, content: str, problem: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(DatasetError, match=problem):
-        sts.read(tmp_path / name)
+        checks.read_labelled_pairs(tmp_path / name)
 
 
 def test_missing_file_is_named_with_the_setting(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"gone\.csv: no such file.*evaluation\.sts_file"):
-        sts.read(tmp_path / "gone.csv")
+        checks.read_labelled_pairs(tmp_path / "gone.csv")

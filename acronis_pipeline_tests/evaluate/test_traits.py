@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.evaluate.traits import lexical_overlap, n_words, sections, stems
+from acronis_pipeline.evaluate.questions import lexical_overlap, n_words, sections, stems
 
 PATHS = st.lists(st.sampled_from(["docs", "en", "backup", "plans", "a", "b"]), max_size=5)
 

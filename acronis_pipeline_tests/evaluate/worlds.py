@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from acronis_pipeline import index
-from acronis_pipeline.dataset import Passage, Question, RetrievalDataset
-from acronis_pipeline.evaluate import Arm
-from acronis_pipeline.gold import GoldQuestion
+from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
+from acronis_pipeline.index import IndexedModel
+from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 N_PAGES = 40
 SYNONYMS = {f"question{n}": f"topic{n}" for n in range(N_PAGES)}
@@ -35,15 +35,15 @@ GOLD = (
 )
 
 
-def build(folder: Path) -> tuple[Store, Arm, Arm]:
+def build(folder: Path) -> tuple[Store, IndexedModel, IndexedModel]:
     """A store with the chunks indexed for the untouched and the tuned model."""
     store = Store(str(folder / "lancedb"))
     write_chunks(store, CHUNKS)
-    return store, arm(store, WordEmbedder()), arm(store, WordEmbedder("tuned", SYNONYMS))
+    return store, indexed(store, WordEncoder()), indexed(store, WordEncoder("tuned", SYNONYMS))
 
 
-def arm(store: Store, embedder: WordEmbedder) -> Arm:
+def indexed(store: Store, encoder: WordEncoder) -> IndexedModel:
     """The chunks, indexed for a model."""
-    table = index.table_name("words", embedder.identity.model_id)
-    index.refresh(store, table, lambda: embedder, embedder.identity)
-    return Arm(table, embedder)
+    table = index.table_name("words", encoder.identity.model_id)
+    index.refresh(store, index.IndexedModel(table, encoder))
+    return IndexedModel(table, encoder)

@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline import embedding
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.finetune import ModelResult, Recipe, refresh
+from acronis_pipeline import encoders
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.encoders import TorchEncoder
+from acronis_pipeline.finetune import Recipe
 from acronis_pipeline.finetune.recipe import parse_recipe
+from acronis_pipeline.models.records import ModelResult, refresh
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world
@@ -33,8 +34,8 @@ class Trained:
 
 @pytest.fixture(scope="session")
 @needs("model")
-def base() -> Embedder:
-    return embedding.load_base(embedding.PACKAGED_BASE, max_seq_length=64)
+def base() -> TorchEncoder:
+    return encoders.load_base(encoders.PACKAGED_BASE, max_seq_length=64)
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from acronis_pipeline import embedding
+from acronis_pipeline import encoders
 from acronis_pipeline.finetune.examples import prepare
 from acronis_pipeline.finetune.method import Task
 from acronis_pipeline.finetune.recipe import Recipe, parse_recipe
@@ -23,10 +24,7 @@ def recipe_of(method: str, model: Path, **parameters: Any) -> Recipe:
 
 def task_of(model: Path, store: Store, **changes: Any) -> Task:
     """The codename world for a model folder."""
-
-    def load() -> embedding.Embedder:
-        return embedding.load_base(str(model), max_seq_length=32, device="cpu")
-
+    load = partial(encoders.load_base, str(model), max_seq_length=32, device="cpu")
     examples, base = prepare(codename_world()), load()
     task = Task(
         examples=examples,

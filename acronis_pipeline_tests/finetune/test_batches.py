@@ -1,8 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.finetune.batches import PassageBatches
-from acronis_pipeline.finetune.examples import Questions
+from acronis_pipeline.finetune.examples import PassageBatches, Questions
 
 origins = st.lists(st.integers(0, 12), min_size=2, max_size=60).filter(lambda rows: len(set(rows)) > 1)
 

@@ -5,9 +5,9 @@ from itertools import pairwise
 import pytest
 import torch
 
-from acronis_pipeline.finetune.contrast import info_nce
-from acronis_pipeline.finetune.interpolate import between, choose_share
-from acronis_pipeline.finetune.schedule import Schedule
+from acronis_pipeline.finetune.encoder_training import between, choose_share
+from acronis_pipeline.finetune.losses import info_nce
+from acronis_pipeline.finetune.parameters import Schedule
 
 pytestmark = pytest.mark.model
 
@@ -27,7 +27,7 @@ def test_a_second_answer_is_not_pushed_away() -> None:
 
 
 def test_rate_rises_over_the_warm_up_and_falls_to_the_end() -> None:
-    schedule = Schedule(steps=100, learning_rate=1.0, warmup=0.1, weight_decay=0, evaluations=4)
+    schedule = Schedule(steps=100, learning_rate=1.0, warmup=0.1, evaluations=4)
     rates = [schedule.rate_at(step) for step in range(100)]
     assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert all(earlier > later for earlier, later in pairwise(rates[10:]))
@@ -36,11 +36,11 @@ def test_rate_rises_over_the_warm_up_and_falls_to_the_end() -> None:
 
 
 def test_without_warm_up_it_starts_at_the_full_rate() -> None:
-    assert Schedule(steps=3, learning_rate=0.5, warmup=0, weight_decay=0, evaluations=9).rate_at(0) == 0.5
+    assert Schedule(steps=3, learning_rate=0.5, warmup=0, evaluations=9).rate_at(0) == 0.5
 
 
 def test_more_evaluations_than_steps_look_after_every_step() -> None:
-    assert Schedule(steps=3, learning_rate=1, warmup=0, weight_decay=0, evaluations=9).looks == {1, 2, 3}
+    assert Schedule(steps=3, learning_rate=1, warmup=0, evaluations=9).looks == {1, 2, 3}
 
 
 def test_half_way_between_two_models() -> None:

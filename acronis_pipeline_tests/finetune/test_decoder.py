@@ -7,11 +7,12 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.embedding.decoder import is_decoder, is_language_model
-from acronis_pipeline.errors import RecipeError
-from acronis_pipeline.finetune import TrainedModel, decoder, train
+from acronis_pipeline import encoders
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.encoders import TorchEncoder
+from acronis_pipeline.encoders.folder import is_decoder, is_language_model
+from acronis_pipeline.finetune import TrainedModel, train
+from acronis_pipeline.finetune.methods import decoder
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.tiny_models import write_decoder, write_encoder
@@ -30,8 +31,8 @@ def mistral(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def base(mistral: Path) -> Embedder:
-    return embedding.load_base(str(mistral), max_seq_length=64, query_prompt=PROMPT)
+def base(mistral: Path) -> TorchEncoder:
+    return encoders.load_base(str(mistral), max_seq_length=64, query_prompt=PROMPT)
 
 
 def recipe_text(base_model: Path, parameters: str = "", *, prompts: str = f"query_prompt: {PROMPT!r}") -> str:
@@ -50,14 +51,14 @@ def trained(mistral: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedM
     return fit(tmp_path_factory.mktemp("decoder"), recipe_text(mistral, parameters))
 
 
-def test_a_language_model_is_described_without_being_loaded(mistral: Path, base: Embedder) -> None:
+def test_a_language_model_is_described_without_being_loaded(mistral: Path, base: TorchEncoder) -> None:
     assert is_language_model(mistral)
-    identity = embedding.describe(mistral, base=str(mistral), max_seq_length=64, query_prompt=PROMPT)
+    identity = encoders.describe(mistral, base=str(mistral), max_seq_length=64, query_prompt=PROMPT)
     assert (identity.dimension, identity.max_seq_length) == (64, 64)
     assert identity == base.identity
 
 
-def test_every_text_ends_with_the_end_of_text_token_even_a_cut_one(base: Embedder) -> None:
+def test_every_text_ends_with_the_end_of_text_token_even_a_cut_one(base: TorchEncoder) -> None:
     tokenizer = base.model.tokenizer
     features = base.model.preprocess(TEXTS)
     lengths = features["attention_mask"].sum(dim=1)
@@ -67,7 +68,7 @@ def test_every_text_ends_with_the_end_of_text_token_even_a_cut_one(base: Embedde
     assert set(features["input_ids"][:, 0].tolist()) == {tokenizer.bos_token_id}
 
 
-def test_a_vector_is_that_of_the_last_token(base: Embedder) -> None:
+def test_a_vector_is_that_of_the_last_token(base: TorchEncoder) -> None:
     ids = base.model.tokenizer(TEXTS[0], return_tensors="pt")
     with torch.no_grad():
         hidden = base.model[0].model(**ids).last_hidden_state[0, -1]
@@ -76,21 +77,21 @@ def test_a_vector_is_that_of_the_last_token(base: Embedder) -> None:
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_padding_on_either_side_changes_nothing(mistral: Path, base: Embedder, side: str) -> None:
-    padded = embedding.load(mistral, base.identity)
+def test_padding_on_either_side_changes_nothing(mistral: Path, base: TorchEncoder, side: str) -> None:
+    padded = encoders.load(mistral, base.identity)
     padded.model.tokenizer.padding_side = side
     together = padded.model.encode(TEXTS, normalize_embeddings=True)
     alone = np.stack([padded.model.encode(text, normalize_embeddings=True) for text in TEXTS])
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-def test_instruction_stands_before_questions_only(base: Embedder) -> None:
+def test_instruction_stands_before_questions_only(base: TorchEncoder) -> None:
     np.testing.assert_allclose(base.encode_queries(["Falcon"]), base.encode_passages([PROMPT + "Falcon"]), atol=1e-6)
     assert not np.allclose(base.encode_queries(["Falcon"]), base.encode_passages(["Falcon"]), atol=1e-3)
 
 
-def test_a_chat_model_reads_plain_texts(tmp_path: Path, base: Embedder) -> None:
-    chat = embedding.load_base(str(write_decoder(tmp_path, chat_template=CHAT)), max_seq_length=64, query_prompt=PROMPT)
+def test_a_chat_model_reads_plain_texts(tmp_path: Path, base: TorchEncoder) -> None:
+    chat = encoders.load_base(str(write_decoder(tmp_path, chat_template=CHAT)), max_seq_length=64, query_prompt=PROMPT)
     assert np.array_equal(chat.encode_queries(TEXTS), base.encode_queries(TEXTS))
 
 
@@ -102,7 +103,7 @@ def test_it_learns_names_that_the_base_cannot_know(trained: TrainedModel) -> Non
 
 @pytest.mark.parametrize("side", ["encode_query", "encode_document"])
 def test_plain_sentence_transformer_gives_the_published_vectors(trained: TrainedModel, side: str) -> None:
-    ours = embedding.load(trained.folder, trained.identity)
+    ours = encoders.load(trained.folder, trained.identity)
     vectors = ours.encode_queries(TEXTS) if side == "encode_query" else ours.encode_passages(TEXTS)
     plain = SentenceTransformer(str(trained.folder))
     np.testing.assert_allclose(getattr(plain, side)(TEXTS), vectors, atol=1e-5)
@@ -110,7 +111,7 @@ def test_plain_sentence_transformer_gives_the_published_vectors(trained: Trained
     assert plain.tokenizer("Falcon")["input_ids"][-1] == plain.tokenizer.eos_token_id
 
 
-def test_nothing_of_the_adapters_is_left_in_the_published_folder(trained: TrainedModel, base: Embedder) -> None:
+def test_nothing_of_the_adapters_is_left_in_the_published_folder(trained: TrainedModel, base: TorchEncoder) -> None:
     assert not list(trained.folder.rglob("adapter*"))
     plain = SentenceTransformer(str(trained.folder))
     assert plain.state_dict().keys() == base.model.state_dict().keys()
@@ -149,13 +150,13 @@ def test_base_that_is_no_language_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_four_bits_without_a_gpu_are_refused_before_training(mistral: Path) -> None:
-    identity = embedding.describe(mistral, base=str(mistral), max_seq_length=64, query_prompt=PROMPT)
+    identity = encoders.describe(mistral, base=str(mistral), max_seq_length=64, query_prompt=PROMPT)
     with pytest.raises(RecipeError, match=r"parameters\.quantize = 4bit needs a GPU, found cpu"):
         decoder.check(identity, decoder.Parameters.model_validate({"quantize": "4bit"}), "cpu")
 
 
 def test_four_bits_without_bitsandbytes_are_refused(mistral: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    identity = embedding.describe(mistral, base=str(mistral), max_seq_length=64, query_prompt=PROMPT)
+    identity = encoders.describe(mistral, base=str(mistral), max_seq_length=64, query_prompt=PROMPT)
     monkeypatch.setattr(decoder.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RecipeError, match=r"parameters\.quantize = 4bit needs bitsandbytes"):
         decoder.check(identity, decoder.Parameters.model_validate({"quantize": "4bit"}), "cuda:0")

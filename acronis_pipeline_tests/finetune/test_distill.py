@@ -8,16 +8,15 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from acronis_pipeline import cross_encoder, schemas
-from acronis_pipeline.embedding import PassageVectors
-from acronis_pipeline.errors import RecipeError
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.encoders import PassageVectors, cross_encoder
 from acronis_pipeline.finetune import TrainedModel, train
-from acronis_pipeline.finetune.distill import lists, listwise_kl
 from acronis_pipeline.finetune.examples import Questions
+from acronis_pipeline.finetune.losses import listwise_kl
+from acronis_pipeline.finetune.methods.distill import lists, teacher_scores
 from acronis_pipeline.finetune.recipe import parse_recipe
-from acronis_pipeline.finetune.records import training_key
-from acronis_pipeline.finetune.teacher_scores import TABLE, teacher_scores
-from acronis_pipeline.store import Store
+from acronis_pipeline.models.records import training_key
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 from acronis_pipeline_tests.retrieve.cross_encoders import write_cross_encoder
 
@@ -95,7 +94,7 @@ def test_it_learns_from_the_hybrid_teacher_and_its_share_of_labels(tiny: Path, s
     model = distilled(tiny, store, tmp_path, "teacher: hybrid, contrastive: 0.5, negatives: 2")
     assert model.chosen.startswith("epoch")
     assert model.validation["best"]["ndcg_at_10"] > model.validation["base"]["ndcg_at_10"] + 0.1
-    assert not store.exists(TABLE)
+    assert not store.exists(tables.TEACHER_SCORES)
     assert SentenceTransformer(str(model.folder)).encode(TEXTS).shape == (30, 32)
 
 
@@ -105,15 +104,15 @@ def test_a_cross_encoder_is_asked_once_for_every_pair(
     parameters = f"teacher: {teacher}, negatives: 3, depth: 6"
     first = distilled(tiny, store, tmp_path, parameters)
     # 24 training questions, each with its answer and three others
-    assert store.count(TABLE) == 24 * 4
+    assert store.count(tables.TEACHER_SCORES) == 24 * 4
     monkeypatch.setattr(cross_encoder, "load", lambda *_, **__: pytest.fail("the teacher was loaded again"))
     again = distilled(tiny, store, tmp_path / "again", parameters)
-    assert store.count(TABLE) == 24 * 4
+    assert store.count(tables.TEACHER_SCORES) == 24 * 4
     assert again.identity == first.identity
 
 
 def test_a_kill_costs_no_more_than_the_last_slice(teacher: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from acronis_pipeline.finetune import teacher_scores as module
+    from acronis_pipeline.finetune.methods import distill as module
 
     monkeypatch.setattr(module, "_SLICE", 2)
     scored, score = [], module._score
@@ -127,29 +126,29 @@ def test_a_kill_costs_no_more_than_the_last_slice(teacher: Path, store: Store, m
     monkeypatch.setattr(module, "_score", interrupted)
     with pytest.raises(KeyboardInterrupt):
         teacher_scores(store, str(teacher), PAIRS)
-    assert store.count(TABLE) == 4
+    assert store.count(tables.TEACHER_SCORES) == 4
     monkeypatch.setattr(module, "_score", score)
     found = teacher_scores(store, str(teacher), PAIRS)
     expected = cross_encoder.load(str(teacher), role="teacher", otherwise="").predict(
         PAIRS, activation_fn=torch.nn.Identity()
     )
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert store.count(TABLE) == 5
+    assert store.count(tables.TEACHER_SCORES) == 5
 
 
 def test_scores_of_two_teachers_stay_apart(teacher: Path, store: Store, tmp_path: Path) -> None:
     other = write_cross_encoder(tmp_path / "other", positions=32)
     one, two = teacher_scores(store, str(teacher), PAIRS), teacher_scores(store, str(other), PAIRS)
-    assert store.count(TABLE) == 10
+    assert store.count(tables.TEACHER_SCORES) == 10
     assert not np.allclose(one, two)
-    rows = store.read(TABLE, schemas.TEACHER_SCORES).to_pylist()
+    rows = store.read(tables.TEACHER_SCORES).to_pylist()
     assert len({row["teacher"] for row in rows}) == 2
 
 
 def test_same_pair_twice_is_scored_once_and_answered_twice(teacher: Path, store: Store) -> None:
     found = teacher_scores(store, str(teacher), [PAIRS[0], PAIRS[1], PAIRS[0]])
     assert found[0] == found[2] != found[1]
-    assert store.count(TABLE) == 2
+    assert store.count(tables.TEACHER_SCORES) == 2
 
 
 def test_unreachable_teacher_is_refused_before_anything_is_embedded(tiny: Path, store: Store, tmp_path: Path) -> None:

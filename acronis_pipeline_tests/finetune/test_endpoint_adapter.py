@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acronis_pipeline import embedding, index
-from acronis_pipeline.endpoint_embedding import EndpointEmbedder
-from acronis_pipeline.errors import ModelError, RecipeError
-from acronis_pipeline.evaluate import Arena, Arm, evaluate, servable
-from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
-from acronis_pipeline.evaluate.champion import Contender
-from acronis_pipeline.finetune import ModelRecord, Recipe, find, refresh
+from acronis_pipeline import encoders, index
+from acronis_pipeline.champion import Contender
+from acronis_pipeline.champion.serving import model_of, problem
+from acronis_pipeline.core.errors import ModelError, RecipeError
+from acronis_pipeline.core.settings import EmbeddingEndpoint, ModelSettings
+from acronis_pipeline.encoders.endpoint import EndpointEncoder
+from acronis_pipeline.evaluate import EvaluationSetup, evaluate
+from acronis_pipeline.finetune import Recipe
 from acronis_pipeline.finetune.recipe import parse_recipe
+from acronis_pipeline.index import IndexedModel
+from acronis_pipeline.models.indexed import indexed_base, indexed_model
+from acronis_pipeline.models.records import ModelRecord, find, refresh
 from acronis_pipeline.retrieve import Retriever, System
-from acronis_pipeline.settings import EmbeddingEndpoint, ModelSettings
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker, log_model, prune_models
 from acronis_pipeline_tests.evaluate.fake_embeddings import KEY, Script, serving
@@ -45,13 +48,13 @@ class Site:
     def settings(self) -> ModelSettings:
         return ModelSettings.model_validate({"endpoints": (self.endpoint,)})
 
-    def arms(self) -> tuple[Arm, Arm]:
+    def indexed_models(self) -> tuple[IndexedModel, IndexedModel]:
         """Base and tuned model, indexed."""
-        arms = base_arm(self.record, self.settings), tuned_arm(self.record, self.settings)
-        for arm in arms:
+        indexed_models = indexed_base(self.record, self.settings), indexed_model(self.record, self.settings)
+        for indexed in indexed_models:
             rows = index.passage_rows(DATASET.passages)
-            index.refresh_from(self.store, arm.table, rows, lambda arm=arm: arm.embedder, arm.embedder.identity)
-        return arms
+            index.refresh_from(self.store, indexed, rows)
+        return indexed_models
 
 
 def recipe(text: str = RECIPE) -> Recipe:
@@ -80,28 +83,28 @@ def test_every_passage_and_question_is_asked_for_once_in_training(site: Site) ->
 
 
 def test_passage_vectors_are_bit_for_bit_what_they_were(site: Site) -> None:
-    base, tuned = site.arms()
-    assert tuned.embedder.encode_passages(TEXTS).tobytes() == base.embedder.encode_passages(TEXTS).tobytes()
-    assert not np.allclose(tuned.embedder.encode_queries(["Falcon"]), base.embedder.encode_queries(["Falcon"]))
+    base, tuned = site.indexed_models()
+    assert tuned.encoder.encode_passages(TEXTS).tobytes() == base.encoder.encode_passages(TEXTS).tobytes()
+    assert not np.allclose(tuned.encoder.encode_queries(["Falcon"]), base.encoder.encode_queries(["Falcon"]))
 
 
 def test_an_index_of_the_tuned_model_asks_for_no_passage(site: Site) -> None:
     before = len(site.script.requests)
-    base, tuned = site.arms()
+    base, tuned = site.indexed_models()
     assert len(site.script.requests) == before
-    assert tuned.embedder.identity.document_fingerprint == base.embedder.identity.document_fingerprint
+    assert tuned.encoder.identity.document_fingerprint == base.encoder.identity.document_fingerprint
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "auto"])
 def test_precision_of_this_machine_is_no_matter_of_the_endpoint(site: Site, precision: str) -> None:
     settings = site.settings.model_copy(update={"precision": precision})
-    for arm in (base_arm, tuned_arm):
-        assert arm(site.record, settings).table == arm(site.record, site.settings).table
+    for indexed in (indexed_base, indexed_model):
+        assert indexed(site.record, settings).table == indexed(site.record, site.settings).table
 
 
 def test_questions_by_codename_find_the_product(site: Site) -> None:
-    _, tuned = site.arms()
-    retriever = Retriever(site.store, System("fine_tuned", "dense", tuned.table), tuned.embedder)
+    _, tuned = site.indexed_models()
+    retriever = Retriever(site.store, System("fine_tuned", "dense", tuned.table), tuned.encoder)
     held_out = DATASET.validation
     found = [retriever.retrieve(question.query, 5) for question in held_out]
     right = [q.chunk_ids[0] in {hit.chunk_id for hit in hits} for q, hits in zip(held_out, found, strict=True)]
@@ -109,9 +112,9 @@ def test_questions_by_codename_find_the_product(site: Site) -> None:
 
 
 def test_it_is_evaluated_beside_its_base(site: Site) -> None:
-    base, tuned = site.arms()
-    arena = Arena(DATASET.validation, base, tuned)
-    report = evaluate(site.store, "remote", arena, arena).report
+    base, tuned = site.indexed_models()
+    setup = EvaluationSetup(DATASET.validation, base, tuned)
+    report = evaluate(site.store, "remote", setup, setup).report
     tuned_score, base_score = report.score("fine_tuned"), report.score("base")
     assert tuned_score
     assert base_score
@@ -120,21 +123,21 @@ def test_it_is_evaluated_beside_its_base(site: Site) -> None:
 
 @pytest.mark.parametrize("name", ["fine_tuned", "base"])
 def test_either_side_can_be_champion(site: Site, name: str) -> None:
-    arm = site.arms()[0 if name == "base" else 1]
-    system = System(name, "dense", arm.table)
-    contender = Contender("remote", system, arm.embedder.identity.model_id, "report")
-    folder, identity = servable.model_of(site.store, contender)
-    assert identity
-    assert identity == arm.embedder.identity
-    assert servable.problem(site.store, system, folder, identity) is None
-    loaded = embedding.load(Path(folder or ""), identity, endpoints=(site.endpoint,))
-    np.testing.assert_array_equal(loaded.encode_queries(["Falcon"]), arm.embedder.encode_queries(["Falcon"]))
+    indexed = site.indexed_models()[0 if name == "base" else 1]
+    system = System(name, "dense", indexed.table)
+    contender = Contender("remote", system, indexed.encoder.identity.model_id, "report")
+    served = model_of(site.store, contender)
+    assert served
+    assert served.identity == indexed.encoder.identity
+    assert problem(site.store, system, served) is None
+    loaded = encoders.load(Path(served.folder), served.identity, endpoints=(site.endpoint,))
+    np.testing.assert_array_equal(loaded.encode_queries(["Falcon"]), indexed.encoder.encode_queries(["Falcon"]))
 
 
 def test_a_published_folder_needs_no_settings_but_a_key(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "another key")
-    loaded = embedding.load(site.record.folder, site.record.identity)
-    assert isinstance(loaded, EndpointEmbedder)
+    loaded = encoders.load(site.record.folder, site.record.identity)
+    assert isinstance(loaded, EndpointEncoder)
     loaded.encode_queries(["Falcon"])
     assert site.script.headers[-1]["authorization"] == "Bearer another key"
 
@@ -169,7 +172,7 @@ def test_prompts_of_the_recipe_go_before_those_of_the_endpoint(tmp_path: Path) -
         made = refresh(
             store, recipe(text), DATASET, tmp_path / "models", running=ModelSettings(endpoints=(prompted,))
         ).record
-        embedding.load(made.folder, made.identity, endpoints=(prompted,)).encode_queries(["last"])
+        encoders.load(made.folder, made.identity, endpoints=(prompted,)).encode_queries(["last"])
     assert script.texts[-1] == "ask: last"
     assert sum(text.startswith("d: ") for text in script.texts) == len(TEXTS)
 
@@ -177,7 +180,7 @@ def test_prompts_of_the_recipe_go_before_those_of_the_endpoint(tmp_path: Path) -
 def test_a_damaged_folder_is_a_clear_error(site: Site, tmp_path: Path) -> None:
     (tmp_path / "endpoint.json").write_text('{"model": "m", "base_url"', "utf-8")
     with pytest.raises(ModelError, match=r"does not load .*; train it again"):
-        embedding.load(tmp_path, site.record.identity)
+        encoders.load(tmp_path, site.record.identity)
 
 
 @dataclass

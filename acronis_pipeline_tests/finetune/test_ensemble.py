@@ -10,12 +10,13 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import RecipeError
-from acronis_pipeline.finetune import TrainedModel, ensemble, train
-from acronis_pipeline.finetune.feasibility import require_feasible
+from acronis_pipeline import encoders
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.encoders import TorchEncoder
+from acronis_pipeline.finetune import TrainedModel, train
+from acronis_pipeline.finetune.base_model import require_feasible
 from acronis_pipeline.finetune.fusion import Fusion
+from acronis_pipeline.finetune.methods import ensemble
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
@@ -63,7 +64,7 @@ def test_it_learns_names_that_the_base_cannot_know(trained: TrainedModel) -> Non
 
 @pytest.mark.parametrize("side", ["encode_query", "encode_document"])
 def test_plain_sentence_transformer_gives_the_published_vectors(trained: TrainedModel, side: str) -> None:
-    ours = embedding.load(trained.folder, trained.identity)
+    ours = encoders.load(trained.folder, trained.identity)
     mine = ours.encode_queries(TEXTS) if side == "encode_query" else ours.encode_passages(TEXTS)
     plain = getattr(SentenceTransformer(str(trained.folder)), side)(TEXTS, normalize_embeddings=True)
     np.testing.assert_allclose(plain, mine, atol=1e-6)
@@ -77,11 +78,11 @@ def test_the_second_half_is_the_untouched_base(trained: TrainedModel, tiny: Path
 
 
 def test_scores_are_the_weighted_mean_of_two_cosines(tiny: Path) -> None:
-    base = embedding.load_base(str(tiny), max_seq_length=64)
-    fusion = Fusion(embedding.load_base(str(tiny), max_seq_length=64), base)
-    before = fusion.embedder.encode_passages(TEXTS)
+    base = encoders.load_base(str(tiny), max_seq_length=64)
+    fusion = Fusion(encoders.load_base(str(tiny), max_seq_length=64), base)
+    before = fusion.encoder.encode_passages(TEXTS)
     fusion.scale(fusion.factor(0.7, before))
-    after = fusion.embedder.encode_passages(TEXTS)
+    after = fusion.encoder.encode_passages(TEXTS)
     np.testing.assert_allclose(np.linalg.norm(after[:, : base.identity.dimension], axis=1) ** 2, 0.7, atol=1e-5)
     np.testing.assert_allclose(after @ after.T, base.encode_passages(TEXTS) @ base.encode_passages(TEXTS).T, atol=1e-5)
     np.testing.assert_allclose(fusion.scaled(before, fusion.factor(0.7, before)), after, atol=1e-6)
@@ -89,7 +90,7 @@ def test_scores_are_the_weighted_mean_of_two_cosines(tiny: Path) -> None:
 
 def test_a_second_encoder_may_pool_by_its_first_token(tiny: Path, first_token: Path, tmp_path: Path) -> None:
     fusion = Fusion(
-        embedding.load_base(str(tiny), max_seq_length=64), embedding.load_base(str(first_token), max_seq_length=64)
+        encoders.load_base(str(tiny), max_seq_length=64), encoders.load_base(str(first_token), max_seq_length=64)
     )
     fusion.model.save_pretrained(str(tmp_path))
     joined, second = vectors(tmp_path), vectors(first_token)
@@ -131,8 +132,8 @@ def test_a_second_encoder_that_cannot_be_used_is_refused_before_training(
     assert not (tmp_path / "models").exists()
 
 
-def test_a_second_encoder_with_fewer_positions_than_the_base_reads_is_refused(base: Embedder) -> None:
-    parameters = ensemble.Parameters.model_validate({"second": embedding.PACKAGED_BASE})
+def test_a_second_encoder_with_fewer_positions_than_the_base_reads_is_refused(base: TorchEncoder) -> None:
+    parameters = ensemble.Parameters.model_validate({"second": encoders.PACKAGED_BASE})
     with pytest.raises(RecipeError, match=r"parameters\.second .* reads 512 tokens, the base 1024; lower"):
         ensemble.check(replace(base.identity, max_seq_length=1024), parameters, "cpu")
 

@@ -1,7 +1,7 @@
 import pytest
 
-from acronis_pipeline.dataset import Passage, Question, RetrievalDataset
-from acronis_pipeline.errors import DatasetError, EmptyCorpusError
+from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
+from acronis_pipeline.core.errors import DatasetError, EmptyCorpusError
 from acronis_pipeline.finetune.examples import digest_of, prepare
 
 

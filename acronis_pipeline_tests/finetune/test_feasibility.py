@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from acronis_pipeline import embedding
+from acronis_pipeline import encoders
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.core.settings import ModelSettings
 from acronis_pipeline.encoders import running
-from acronis_pipeline.errors import RecipeError
-from acronis_pipeline.finetune import refresh, train
+from acronis_pipeline.finetune import train
 from acronis_pipeline.finetune.base_model import describe_base
 from acronis_pipeline.finetune.recipe import parse_recipe
-from acronis_pipeline.settings import ModelSettings
+from acronis_pipeline.models.records import refresh
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.contrastive_tasks import recipe_of
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
@@ -55,7 +56,7 @@ def test_published_vectors_are_cut_where_the_recipe_says_so(model: Path, tmp_pat
     vectors = plain.encode_document(TEXTS)
     assert trained.identity.dimension == vectors.shape[1] == 8
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    assert embedding.load(trained.folder, trained.identity).encode_queries(TEXTS[:1]).shape == (1, 8)
+    assert encoders.load(trained.folder, trained.identity).encode_queries(TEXTS[:1]).shape == (1, 8)
     looks = [entry for entry in trained.history if "ndcg_at_10" in entry]
     assert all("ndcg_at_10_of_8" in look for look in looks)
 
@@ -68,10 +69,10 @@ def test_training_stops_when_nothing_gets_better(model: Path, tmp_path: Path) ->
 
 
 def test_a_published_base_is_run_as_it_was_trained(model: Path, tmp_path: Path) -> None:
-    identity = embedding.describe(model, base="small", query_prompt="ask ")
+    identity = encoders.describe(model, base="small", query_prompt="ask ")
     folder = tmp_path / "published"
     shutil.copytree(model, folder)
-    (folder / embedding.IDENTITY_FILE).write_text(identity.to_json())
+    (folder / encoders.IDENTITY_FILE).write_text(identity.to_json())
     same = parse_recipe("again", f"method: full\nbase_model: {folder}\nquery_prompt: 'ask '", where="again.yaml")
     assert describe_base(same) == replace(identity, base=str(folder))
     for other, key in (
@@ -93,7 +94,7 @@ def test_a_model_made_from_a_published_one_finds_it_again_as_its_base(model: Pat
     assert second.base_folder() == first.folder
     base = running(second.base_folder(), second.base_identity, ModelSettings.model_validate({"backend": "torch"}))
     assert np.array_equal(
-        base.encode_passages(TEXTS), embedding.load(first.folder, first.identity).encode_passages(TEXTS)
+        base.encode_passages(TEXTS), encoders.load(first.folder, first.identity).encode_passages(TEXTS)
     )
 
 

@@ -9,12 +9,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.finetune.contrast import contrastive_loss, lay_out
+from acronis_pipeline.encoders import TorchEncoder
+from acronis_pipeline.finetune.contrast import lay_out
 from acronis_pipeline.finetune.contrastive_training import turn_dropout_off
-from acronis_pipeline.finetune.encoding import encoder_of, mini_batches
-from acronis_pipeline.finetune.gradient_step import add_gradients
-from acronis_pipeline.finetune.matryoshka import at_every_dimension, cut_to
+from acronis_pipeline.finetune.gradient_step import add_gradients, cut_to, encoder_of, mini_batches
+from acronis_pipeline.finetune.losses import at_every_dimension, contrastive_loss
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.contrastive_tasks import task_of
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
@@ -81,7 +80,7 @@ def test_matryoshka_is_the_mean_over_the_whole_and_the_beginnings() -> None:
     assert at_every_dimension(length, ())(left, right, None) == 16  # pyright: ignore[reportArgumentType]
 
 
-def test_cut_model_gives_the_beginning_of_the_vectors(base: Embedder) -> None:
+def test_cut_model_gives_the_beginning_of_the_vectors(base: TorchEncoder) -> None:
     cut = cut_to(base.model, 100)
     begin = base.encode_passages(TEXTS)[:, :100]
     expected = begin / np.linalg.norm(begin, axis=1, keepdims=True)

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from acronis_pipeline.dataset import Passage, Question, RetrievalDataset
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.finetune.contrast import contrastive_loss, lay_out
+from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
+from acronis_pipeline.encoders import TorchEncoder
+from acronis_pipeline.finetune.contrast import lay_out
 from acronis_pipeline.finetune.examples import Questions, digest_of, prepare
+from acronis_pipeline.finetune.losses import contrastive_loss
 
 pytestmark = pytest.mark.model
 
@@ -18,7 +19,7 @@ def questions(*negatives: tuple[str, ...]) -> Questions:
     return Questions(("how to restore", "price"), ANSWERS, (0, 1), ("question",) * 2, negatives)
 
 
-def test_a_wrong_passage_counts_against_its_own_question_only(base: Embedder) -> None:
+def test_a_wrong_passage_counts_against_its_own_question_only(base: TorchEncoder) -> None:
     def loss(asked: Questions, batch: list[int]) -> float:
         contrast = lay_out(asked, PASSAGES, batch)
         queries, passages = base.encode_queries(contrast.queries), base.encode_passages(contrast.passages)

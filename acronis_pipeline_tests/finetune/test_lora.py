@@ -7,8 +7,8 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
-from acronis_pipeline import embedding
-from acronis_pipeline.errors import RecipeError
+from acronis_pipeline import encoders
+from acronis_pipeline.core.errors import RecipeError
 from acronis_pipeline.finetune import TrainedModel, train
 from acronis_pipeline.finetune.low_rank import add_adapters, linear_maps, merge_adapters
 from acronis_pipeline.store import Store
@@ -54,32 +54,32 @@ def test_only_maps_within_layers_are_changed(trained: TrainedModel, model: Path)
 
 
 def test_merging_changes_no_vector(model: Path) -> None:
-    embedder = embedding.load_base(str(model), max_seq_length=32)
-    transformer = embedder.model[0].model
-    base = embedder.encode_passages(TEXTS)
+    encoder = encoders.load_base(str(model), max_seq_length=32)
+    transformer = encoder.model[0].model
+    base = encoder.encode_passages(TEXTS)
     add_adapters(transformer, rank=4, alpha=8, seed=1)
-    assert np.array_equal(embedder.encode_passages(TEXTS), base)
+    assert np.array_equal(encoder.encode_passages(TEXTS), base)
     for parameter in transformer.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.3)
-    adapted = embedder.encode_passages(TEXTS)
+    adapted = encoder.encode_passages(TEXTS)
     merge_adapters(transformer)
     assert np.abs(adapted - base).max() > 0.01
-    assert np.abs(embedder.encode_passages(TEXTS) - adapted).max() < 1e-5
+    assert np.abs(encoder.encode_passages(TEXTS) - adapted).max() < 1e-5
 
 
 def test_adapters_leave_gpus_of_other_processes_alone(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: pytest.fail(f"{device} was opened"))
     add_adapters(
-        embedding.load_base(str(model), max_seq_length=32, device="cpu").model[0].model, rank=4, alpha=8, seed=1
+        encoders.load_base(str(model), max_seq_length=32, device="cpu").model[0].model, rank=4, alpha=8, seed=1
     )
 
 
 def test_maps_are_found_in_encoders_and_decoders(model: Path, tmp_path: Path) -> None:
     from transformers import AutoModel
 
-    encoder = AutoModel.from_pretrained(embedding.find_base(embedding.PACKAGED_BASE))
+    encoder = AutoModel.from_pretrained(encoders.find_base(encoders.PACKAGED_BASE))
     assert len(linear_maps(encoder)) == 6 * 6
     assert not any("pooler" in name for name in linear_maps(encoder))
     decoder = AutoModel.from_pretrained(write_decoder(tmp_path))
@@ -93,7 +93,7 @@ def test_static_embeddings_are_refused_before_training(tmp_path: Path) -> None:
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(embedding.find_base(embedding.PACKAGED_BASE) / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(encoders.find_base(encoders.PACKAGED_BASE) / "tokenizer.json"))
     static = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=16)], device="cpu")
     static.save_pretrained(str(tmp_path / "static"), create_model_card=False)
     recipe = recipe_of("lora", tmp_path / "static")

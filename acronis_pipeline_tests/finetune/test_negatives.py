@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from acronis_pipeline.embedding import PassageVectors
-from acronis_pipeline.errors import RecipeError
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.encoders import PassageVectors
 from acronis_pipeline.finetune.examples import Examples, Questions
 from acronis_pipeline.finetune.negatives import HardNegatives, mine
 

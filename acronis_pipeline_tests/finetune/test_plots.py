@@ -1,6 +1,6 @@
 """The picture of a training in the metadata of its materialization."""
 
-from acronis_pipeline.finetune.plots import _curve, learning_curves
+from acronis_pipeline.reporting.plots import _curve, learning_curves
 
 HISTORY = [
     {"step": 0, "epoch": 0.0, "ndcg_at_10": 0.5, "hit_rate_at_5": 0.6},

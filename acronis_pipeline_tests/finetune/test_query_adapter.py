@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.embedding import PassageVectors
-from acronis_pipeline.finetune import query_adapter
+from acronis_pipeline.encoders import PassageVectors
 from acronis_pipeline.finetune.examples import Questions
-from acronis_pipeline.finetune.validation_pool import answers_and_others
+from acronis_pipeline.finetune.methods import query_adapter
+from acronis_pipeline.finetune.validation import answers_and_others
 
 pytestmark = pytest.mark.model
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.errors import RecipeError
+from acronis_pipeline.core.errors import RecipeError
 from acronis_pipeline.finetune import load_recipe, recipe_names
 from acronis_pipeline.finetune.recipe import parse_recipe
 

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from acronis_pipeline.core.errors import DatasetError, IdentityMismatchError
+from acronis_pipeline.core.settings import ModelSettings
 from acronis_pipeline.encoders import running
-from acronis_pipeline.errors import DatasetError, IdentityMismatchError
-from acronis_pipeline.finetune import annotate, current_model, refresh
-from acronis_pipeline.finetune.publish import staged
 from acronis_pipeline.finetune.recipe import parse_recipe
-from acronis_pipeline.finetune.records import TABLE, training_key
-from acronis_pipeline.settings import ModelSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.finetune.training import staged
+from acronis_pipeline.models.records import annotate, current_model, refresh, training_key
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.finetune.conftest import ADAPTER, Trained
 
 pytestmark = pytest.mark.model
@@ -29,11 +28,11 @@ def workspace(trained: Trained, tmp_path: Path) -> Trained:
 
 
 def test_same_recipe_and_data_are_not_trained_again(workspace: Trained) -> None:
-    version = workspace.store.version(TABLE)
+    version = workspace.store.version(tables.MODELS)
     again = refresh(workspace.store, workspace.recipe, workspace.dataset, workspace.models_dir)
     assert again.reused
     assert again.record == workspace.result.record
-    assert workspace.store.version(TABLE) == version
+    assert workspace.store.version(tables.MODELS) == version
     assert not workspace.models_dir.exists()
 
 
@@ -131,7 +130,7 @@ def test_model_killed_half_way_has_no_final_name(tmp_path: Path) -> None:
     code = f"""
 import os
 from pathlib import Path
-from acronis_pipeline.finetune.publish import staged
+from acronis_pipeline.finetune.training import staged
 with staged(Path({str(tmp_path / "model")!r})) as partial:
     (partial / "half").write_text("half")
     os._exit(9)

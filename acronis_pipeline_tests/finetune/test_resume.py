@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from acronis_pipeline.finetune import checkpoints, is_unfinished, refresh, training_key
+from acronis_pipeline.finetune import contrastive_training
 from acronis_pipeline.finetune.method import Fitted
-from acronis_pipeline.finetune.methods import METHODS
+from acronis_pipeline.finetune.methods import method_named
+from acronis_pipeline.models.records import is_unfinished, refresh, training_key
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.contrastive_tasks import recipe_of, task_of
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
@@ -40,7 +41,7 @@ def fit(model: Path, method: str, work: Path | None, *, dies_at: float = float("
 
     recipe = recipe_of(method, model)
     task = task_of(model, Store(str(model.parent / "lancedb")), work=work, report=report)
-    return METHODS[method].fit(task, recipe.parameters), steps
+    return method_named(method).fit(task, recipe.parameters), steps
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
@@ -61,7 +62,7 @@ def test_a_checkpoint_of_another_version_is_left_alone(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "_VERSION", 1)
+        patch.setattr(contrastive_training, "_VERSION", 1)
         with pytest.raises(PowerError):
             fit(model, "full", tmp_path, dies_at=8)
     _, steps = fit(model, "full", tmp_path)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline import encoders
+from acronis_pipeline.encoders import TorchEncoder
+from acronis_pipeline.encoders.vector_cache import embed_passages
 from acronis_pipeline.finetune import TrainedModel, train
 from acronis_pipeline.finetune.recipe import parse_recipe
-from acronis_pipeline.store import Store
-from acronis_pipeline.vectors import embed_passages, table_name
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.finetune.conftest import Trained
 from acronis_pipeline_tests.finetune.worlds import CODENAMES, codename_world, passages, solved_world
 
@@ -46,7 +46,7 @@ def test_adapter_learns_names_that_the_base_cannot_know(trained: Trained) -> Non
     assert validation["best"]["ndcg_at_10"] > validation["base"]["ndcg_at_10"] + 0.1
 
 
-def test_adapter_leaves_passage_vectors_bit_for_bit_as_they_were(trained: Trained, base: Embedder) -> None:
+def test_adapter_leaves_passage_vectors_bit_for_bit_as_they_were(trained: Trained, base: TorchEncoder) -> None:
     record = trained.result.record
     plain = SentenceTransformer(str(record.folder))
     adapted = plain.encode_document(TEXTS, normalize_embeddings=True)
@@ -59,7 +59,7 @@ def test_adapter_shares_the_document_side_of_its_base(trained: Trained) -> None:
     assert record.identity.document_fingerprint == record.base_identity.document_fingerprint
     assert record.identity.query_fingerprint != record.base_identity.query_fingerprint
     assert [name for name in trained.store.names() if name.startswith("vectors_")] == [
-        table_name(record.base_identity.document_fingerprint)
+        tables.vectors_name(record.base_identity.document_fingerprint)
     ]
 
 
@@ -84,7 +84,7 @@ def test_history_tells_loss_rate_and_validation(full: TrainedModel) -> None:
 
 @pytest.mark.parametrize("side", ["encode_query", "encode_document"])
 def test_plain_sentence_transformer_gives_the_published_vectors(full: TrainedModel, side: str) -> None:
-    ours = embedding.load(full.folder, full.identity)
+    ours = encoders.load(full.folder, full.identity)
     encode = ours.encode_queries if side == "encode_query" else ours.encode_passages
     plain = SentenceTransformer(str(full.folder))
     assert plain.max_seq_length == 64
@@ -92,7 +92,7 @@ def test_plain_sentence_transformer_gives_the_published_vectors(full: TrainedMod
 
 
 def test_published_folder_says_who_it_is(full: TrainedModel) -> None:
-    assert embedding.describe(full.folder, base="", max_seq_length=1) == full.identity
+    assert encoders.describe(full.folder, base="", max_seq_length=1) == full.identity
 
 
 def test_length_limit_and_prompts_travel_with_the_model(tmp_path: Path) -> None:
@@ -103,12 +103,12 @@ def test_length_limit_and_prompts_travel_with_the_model(tmp_path: Path) -> None:
     assert plain.prompts["query"] == "query: "
     assert plain.max_seq_length == 16
     assert np.array_equal(plain.encode_document([long]), plain.encode_document([long + long]))
-    ours = embedding.load(model.folder, model.identity)
+    ours = encoders.load(model.folder, model.identity)
     assert np.array_equal(plain.encode_query(["Falcon"], normalize_embeddings=True), ours.encode_queries(["Falcon"]))
 
 
 @pytest.mark.parametrize("method", ["query_adapter", "full"])
-def test_base_is_published_when_training_can_only_hurt(tmp_path: Path, method: str, base: Embedder) -> None:
+def test_base_is_published_when_training_can_only_hurt(tmp_path: Path, method: str, base: TorchEncoder) -> None:
     parameters = "epochs: 1, interpolation: []" if method == "full" else "max_steps: 20"
     text = f"method: {method}\nmax_seq_length: 64\nparameters: {{{parameters}}}"
     store = Store(str(tmp_path / "lancedb"))
@@ -123,8 +123,8 @@ def test_vectors_of_the_published_model_are_ready_for_the_index(
     trained: Trained, caplog: pytest.LogCaptureFixture
 ) -> None:
     record = trained.result.record
-    caplog.set_level("INFO", "acronis_pipeline.vectors")
-    embed_passages(trained.store, embedding.load(record.folder, record.identity), TEXTS)
+    caplog.set_level("INFO", "acronis_pipeline.encoders.vector_cache")
+    embed_passages(trained.store, encoders.load(record.folder, record.identity), TEXTS)
     assert "embedded" not in caplog.text
 
 
@@ -133,7 +133,7 @@ def test_same_seed_gives_the_same_model(trained: Trained, tmp_path: Path) -> Non
     assert again.identity == trained.result.record.identity
 
 
-def test_codenames_are_new_to_the_base(base: Embedder) -> None:
+def test_codenames_are_new_to_the_base(base: TorchEncoder) -> None:
     """What makes this world worth training in."""
     scores = base.encode_queries(list(CODENAMES.values())) @ base.encode_passages(list(CODENAMES)).T
     assert (scores.argmax(axis=1) == np.arange(len(CODENAMES))).mean() < 0.7

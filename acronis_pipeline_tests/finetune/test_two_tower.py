@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import RecipeError
+from acronis_pipeline import encoders
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.finetune import TrainedModel, train
 from acronis_pipeline.finetune.recipe import parse_recipe
 from acronis_pipeline.store import Store
@@ -47,7 +47,7 @@ def test_questions_and_passages_take_towers_of_their_own(trained: TrainedModel, 
 
 @pytest.mark.parametrize("side", ["encode_query", "encode_document"])
 def test_plain_sentence_transformer_gives_the_published_vectors(trained: TrainedModel, side: str) -> None:
-    ours = embedding.load(trained.folder, trained.identity)
+    ours = encoders.load(trained.folder, trained.identity)
     vectors = ours.encode_queries(TEXTS) if side == "encode_query" else ours.encode_passages(TEXTS)
     plain = getattr(SentenceTransformer(str(trained.folder)), side)(TEXTS, normalize_embeddings=True)
     np.testing.assert_allclose(plain, vectors, atol=1e-6)
@@ -56,10 +56,10 @@ def test_plain_sentence_transformer_gives_the_published_vectors(trained: Trained
 def test_both_sides_have_vectors_of_their_own(trained: TrainedModel) -> None:
     assert trained.identity.document_fingerprint != trained.base_identity.document_fingerprint
     assert trained.identity.query_fingerprint != trained.base_identity.query_fingerprint
-    assert embedding.describe(trained.folder, base="", max_seq_length=1) == trained.identity
+    assert encoders.describe(trained.folder, base="", max_seq_length=1) == trained.identity
 
 
-def test_base_is_published_when_training_can_only_hurt(tmp_path: Path, base: Embedder) -> None:
+def test_base_is_published_when_training_can_only_hurt(tmp_path: Path, base: TorchEncoder) -> None:
     text = "method: two_tower\nmax_seq_length: 64\nparameters: {epochs: 1, interpolation: []}"
     store = Store(str(tmp_path / "lancedb"))
     model = train(parse_recipe("two", text, where="two.yaml"), solved_world(), store, tmp_path / "models" / "one")
@@ -70,7 +70,7 @@ def test_base_is_published_when_training_can_only_hurt(tmp_path: Path, base: Emb
 def test_passage_tower_that_goes_back_to_the_base_needs_no_new_vectors(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from acronis_pipeline.finetune import two_tower
+    from acronis_pipeline.finetune.methods import two_tower
 
     monkeypatch.setattr(two_tower, "_choose", lambda *_: (1.0, 0.0))
     model = fit(tiny, tmp_path, "epochs: 8, batch_size: 8, learning_rate: 0.005, evaluations: 2")
@@ -83,7 +83,7 @@ def test_passage_tower_that_goes_back_to_the_base_needs_no_new_vectors(
 def test_every_share_of_one_tower_is_tried_with_every_share_of_the_other(
     tiny: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "acronis_pipeline.finetune.two_tower")
+    caplog.set_level("INFO", "acronis_pipeline.finetune.methods.two_tower")
     model = fit(tiny, tmp_path, "epochs: 8, batch_size: 8, learning_rate: 0.005, evaluations: 1, interpolation: [0.5]")
     tried = [record.message for record in caplog.records if "of the passage tower" in record.message]
     assert len(tried) == 8

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding import Windows
-from acronis_pipeline.errors import RecipeError
-from acronis_pipeline.finetune import distill, train
-from acronis_pipeline.finetune.closest_windows import shown_of
-from acronis_pipeline.finetune.contrast import OUTSIDE, Contrast, lay_out
+from acronis_pipeline import encoders
+from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.encoders import Windows
+from acronis_pipeline.finetune import train
+from acronis_pipeline.finetune.contrast import OUTSIDE, Contrast, lay_out, shown_of
 from acronis_pipeline.finetune.examples import Questions
+from acronis_pipeline.finetune.methods import distill
 from acronis_pipeline.finetune.recipe import Recipe, parse_recipe
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.contrastive_tasks import QUICK, task_of
@@ -49,10 +49,10 @@ def test_every_method_learns_from_windows_and_publishes_a_plain_model(
     assert made.identity.windows == made.base_identity.windows == recipe.cutting
     assert made.chosen != "step 0"
     assert made.validation["best"]["ndcg_at_10"] > made.validation["base"]["ndcg_at_10"]
-    described = embedding.describe(tmp_path / "model", base="any", max_seq_length=1)
+    described = encoders.describe(tmp_path / "model", base="any", max_seq_length=1)
     assert described == made.identity  # a folder says how its passages are cut
     text = codename_world().passages[0].text
-    loaded = embedding.load(tmp_path / "model", made.identity, device="cpu")
+    loaded = encoders.load(tmp_path / "model", made.identity, device="cpu")
     assert np.allclose(
         SentenceTransformer(str(tmp_path / "model"), device="cpu").encode_document([text], normalize_embeddings=True),
         loaded.encode_passages([text]),
@@ -64,10 +64,10 @@ def test_every_method_learns_from_windows_and_publishes_a_plain_model(
 
 
 def test_a_passage_stands_before_a_question_by_its_closest_window(tiny: Path, tmp_path: Path) -> None:
-    identity = embedding.describe(tiny, base=str(tiny), max_seq_length=32, windows=recipe_of("full", str(tiny)).cutting)
+    identity = encoders.describe(tiny, base=str(tiny), max_seq_length=32, windows=recipe_of("full", str(tiny)).cutting)
 
-    def load() -> embedding.Embedder:
-        return embedding.load(tiny, identity, device="cpu")
+    def load() -> encoders.TorchEncoder:
+        return encoders.load(tiny, identity, device="cpu")
 
     base = load()
     plain = task_of(tiny, Store(str(tmp_path)))
@@ -85,8 +85,8 @@ def test_a_passage_stands_before_a_question_by_its_closest_window(tiny: Path, tm
 
 def test_a_teacher_judges_the_windows_that_are_shown_not_their_passages(tiny: Path, tmp_path: Path) -> None:
     cutting = Windows(tokens=8, overlap=2, whole_share=0.5)
-    identity = embedding.describe(tiny, base=str(tiny), max_seq_length=32, windows=cutting)
-    base = embedding.load(tiny, identity, device="cpu")
+    identity = encoders.describe(tiny, base=str(tiny), max_seq_length=32, windows=cutting)
+    base = encoders.load(tiny, identity, device="cpu")
     plain = task_of(tiny, Store(str(tmp_path)))
     vectors = base.encode_windows(plain.examples.passages)
     task = task_of(tiny, Store(str(tmp_path)), base=base, passage_vectors=vectors)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from acronis_pipeline.embedding import PACKAGED_BASE, find_base
+from acronis_pipeline.encoders import PACKAGED_BASE, find_base
 from acronis_pipeline_tests.finetune.worlds import CODENAMES, passages
 
 _TEXTS = [passage.text for passage in passages()] + list(CODENAMES.values())

@@ -1,6 +1,6 @@
 """Small worlds to train in: products and topics, where questions name products in ways that the base may not know."""
 
-from acronis_pipeline.dataset import Passage, Question, RetrievalDataset
+from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
 
 CODENAMES = {
     "Acronis Cyber Backup": "Falcon",

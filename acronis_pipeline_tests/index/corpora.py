@@ -5,17 +5,15 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-import pyarrow as pa
 
-from acronis_pipeline import schemas
-from acronis_pipeline.embedding import Embedder, ModelIdentity, Windows
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.store import Store
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.encoders import Encoder, ModelIdentity, Windows
+from acronis_pipeline.store import Store, tables
 
 DIMENSION = 64
 
 
-class WordEmbedder(Embedder):
+class WordEncoder(Encoder):
     """Sums a fixed random vector for every word, so texts that share words are close; counts what it encodes.
 
     Parameters
@@ -26,7 +24,7 @@ class WordEmbedder(Embedder):
 
     def __init__(self, name: str = "words", synonyms: dict[str, str] | None = None) -> None:
         document = digest("word embedder")
-        self.identity = ModelIdentity(name, digest(name), document, DIMENSION, 256)
+        super().__init__(ModelIdentity(name, digest(name), document, DIMENSION, 256))
         self.synonyms = synonyms or {}
         self.n_encoded_passages = 0
 
@@ -43,8 +41,8 @@ class WordEmbedder(Embedder):
         return (sums / np.linalg.norm(sums, axis=1, keepdims=True)).astype(np.float32)
 
 
-class WindowedWordEmbedder(WordEmbedder):
-    """A `WordEmbedder` whose passages have a vector of each six words, three of them shared with the next window."""
+class WindowedWordEncoder(WordEncoder):
+    """A `WordEncoder` whose passages have a vector of each six words, three of them shared with the next window."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +62,7 @@ def words(text: str) -> list[str]:
 
 
 def identity_of_another_model() -> ModelIdentity:
-    return replace(WordEmbedder().identity, base="another", document_fingerprint=digest("another"))
+    return replace(WordEncoder().identity, base="another", document_fingerprint=digest("another"))
 
 
 def chunk(
@@ -89,7 +87,7 @@ def chunk(
 
 def write_chunks(store: Store, chunks: Sequence[dict]) -> None:
     """Make the chunks table hold exactly these rows."""
-    store.sync("chunks", schemas.CHUNKS, pa.Table.from_pylist(list(chunks), schema=schemas.CHUNKS))
+    store.sync(tables.CHUNKS, tables.CHUNKS.rows(list(chunks)))
 
 
 @cache

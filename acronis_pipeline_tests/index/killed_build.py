@@ -11,17 +11,17 @@ import numpy as np
 import pyarrow as pa
 
 from acronis_pipeline import index
-from acronis_pipeline.dataset import singletons
-from acronis_pipeline.index import excerpts, passage_rows
-from acronis_pipeline.settings import IndexSettings
-from acronis_pipeline.store import Store
-from acronis_pipeline_tests.index.corpora import WordEmbedder
+from acronis_pipeline.core.dataset import singletons
+from acronis_pipeline.core.settings import IndexSettings
+from acronis_pipeline.index import passage_rows
+from acronis_pipeline.store import Store, tables
+from acronis_pipeline_tests.index.corpora import WordEncoder
 
 SETTINGS = IndexSettings(ann_min_rows=256, vectors="int4", recall=0.98, keep_models=3)
 """An approximate index on the smallest table that can have one, so that its build is killed too."""
 
 
-class SlowEmbedder(WordEmbedder):
+class SlowEncoder(WordEncoder):
     """Takes a millisecond for a passage, so that kills meet the embedding as well as the writing."""
 
     def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
@@ -97,9 +97,9 @@ def complete(uri: str, table: str, n: int, round_: int) -> bool:
     """The next build, here; whether it came to its end and the table holds what it should, in every index."""
     store = Store(uri)
     refresh(store, table, n, round_)
-    tables = [store.open(name) for name in (table, excerpts.table_name(table))]
-    indexed = all(part.num_unindexed_rows == 0 for opened in tables for part in opened.list_indices())
-    excerpted = {row["chunk_id"]: row["text"] for row in tables[1].search().limit(2 * n).to_list()}
+    opened = [store.open(name) for name in (table, tables.excerpts(table))]
+    indexed = all(part.num_unindexed_rows == 0 for one in opened for part in one.list_indices())
+    excerpted = {row["chunk_id"]: row["text"] for row in opened[1].search().limit(2 * n).to_list()}
     content = index.read_content(store, table)
     words_in_step = excerpted == dict(zip(content["chunk_id"].to_pylist(), content["passage"].to_pylist(), strict=True))
     return index.is_finished(store, table) and indexed and words_in_step and same(content, corpus(n, round_))
@@ -107,8 +107,8 @@ def complete(uri: str, table: str, n: int, round_: int) -> bool:
 
 def refresh(store: Store, table: str, n: int, round_: int) -> None:
     """What is killed."""
-    embedder = SlowEmbedder()
-    index.refresh_from(store, table, corpus(n, round_), lambda: embedder, embedder.identity, SETTINGS)
+    encoder = SlowEncoder()
+    index.refresh_from(store, index.IndexedModel(table, encoder), corpus(n, round_), SETTINGS)
 
 
 def moments(count: int, span_s: float, seed: int) -> list[float]:

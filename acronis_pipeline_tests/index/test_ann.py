@@ -7,28 +7,29 @@ import pyarrow as pa
 import pytest
 
 from acronis_pipeline import index
-from acronis_pipeline.dataset import singletons
-from acronis_pipeline.embedding import Embedder, ModelIdentity, Windows
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.index import ann, passage_rows
-from acronis_pipeline.index.ann import vector_index
-from acronis_pipeline.index.search_options import EXACT, SearchOptions, write_search_options
-from acronis_pipeline.settings import IndexSettings
+from acronis_pipeline.core.dataset import singletons
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.settings import IndexSettings
+from acronis_pipeline.encoders import Encoder, ModelIdentity, Windows
+from acronis_pipeline.index import lance_indexes, passage_rows
+from acronis_pipeline.index.lance_indexes import EXACT, SearchOptions, vector_index, write_search_options
 from acronis_pipeline.store import Store
 
 TABLE = "passages_spread"
 APPROXIMATE = IndexSettings(ann_min_rows=500, vectors="int4", recall=0.98, keep_models=3)
 
 
-class SpreadEmbedder(Embedder):
+class SpreadEncoder(Encoder):
     """A vector of its own for every text, seeded by the text."""
 
     def __init__(self) -> None:
-        self.identity = ModelIdentity("spread", digest("spread"), digest("spread"), 32, 256)
+        super().__init__(ModelIdentity("spread", digest("spread"), digest("spread"), 32, 256))
 
     def encode_passages(self, passages: Any) -> np.ndarray:
         vectors = np.array([np.random.default_rng(int(digest(text)[:8], 16)).normal(size=32) for text in passages])
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+    encode_queries = encode_passages
 
 
 def rows(n: int, first: int = 0) -> pa.Table:
@@ -36,8 +37,8 @@ def rows(n: int, first: int = 0) -> pa.Table:
 
 
 def refresh(store: Store, content: pa.Table, settings: IndexSettings = APPROXIMATE) -> index.IndexResult:
-    embedder = SpreadEmbedder()
-    return index.refresh_from(store, TABLE, content, lambda: embedder, embedder.identity, settings)
+    encoder = SpreadEncoder()
+    return index.refresh_from(store, index.IndexedModel(TABLE, encoder), content, settings)
 
 
 @pytest.fixture
@@ -49,13 +50,13 @@ def store(tmp_path: Path) -> Store:
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Rows of the table at each build of a vector index."""
     counted: list[int] = []
-    build = ann._config
+    build = lance_indexes._vector_config
 
     def counting(settings: IndexSettings) -> Any:
         counted.append(1)
         return build(settings)
 
-    monkeypatch.setattr(ann, "_config", counting)
+    monkeypatch.setattr(lance_indexes, "_vector_config", counting)
     return counted
 
 
@@ -68,18 +69,18 @@ def test_small_tables_are_searched_exactly(store: Store) -> None:
 @pytest.mark.parametrize("kind", ["float32", "int8", "int4", "binary"])
 def test_large_tables_get_an_index_that_finds_what_exact_search_finds(store: Store, kind: Any) -> None:
     result = refresh(store, rows(600), replace_kind(kind))
-    assert result.search.index_type == ann._INDEX_TYPES[kind]
+    assert result.search.index_type == lance_indexes._INDEX_TYPES[kind]
     assert result.search.recall_at_10 >= 0.98
     assert index.search_options(store.open(TABLE)) == result.search
     table = store.open(TABLE)
-    query = SpreadEmbedder().encode_passages(["Passage 77"])[0]
+    query = SpreadEncoder().encode_passages(["Passage 77"])[0]
     search = table.search(query, vector_column_name="vector").distance_type("cosine")
     found = result.search.apply(search, 3).select(["chunk_id", "_distance"]).to_arrow()
     assert found.column("chunk_id").to_pylist()[0] == "c77"
     assert found.num_rows == 3
 
 
-class TwoWindows(SpreadEmbedder):
+class TwoWindows(SpreadEncoder):
     """A vector for the whole of a text and one for its last word."""
 
     def __init__(self) -> None:
@@ -93,14 +94,12 @@ class TwoWindows(SpreadEmbedder):
 
 @pytest.mark.parametrize("kind", ["float32", "int8", "int4"])  # one bit a number finds too little among 32
 def test_windows_are_indexed_from_a_tenth_of_the_passages_on(store: Store, kind: Any) -> None:
-    embedder, settings = TwoWindows(), replace_kind(kind).model_copy(update={"ann_min_rows": 6000})
-    few, enough = (
-        index.refresh_from(store, TABLE, rows(n), lambda: embedder, embedder.identity, settings) for n in (599, 600)
-    )
+    encoder, settings = TwoWindows(), replace_kind(kind).model_copy(update={"ann_min_rows": 6000})
+    few, enough = (index.refresh_from(store, index.IndexedModel(TABLE, encoder), rows(n), settings) for n in (599, 600))
     assert few.search == EXACT
-    assert enough.search.index_type == ann._INDEX_TYPES[kind]
+    assert enough.search.index_type == lance_indexes._INDEX_TYPES[kind]
     assert enough.search.recall_at_10 >= 0.98
-    table, query = store.open(TABLE), embedder.encode_windows(["Passage 77"]).of(0)[1]
+    table, query = store.open(TABLE), encoder.encode_windows(["Passage 77"]).of(0)[1]
     search = table.search(query, vector_column_name="vector").distance_type("cosine")
     found = enough.search.apply(search, 3).select(["chunk_id", "_distance"]).to_arrow()
     assert found.column("chunk_id").to_pylist()[0] == "c77"
@@ -120,7 +119,7 @@ def test_unchanged_passages_keep_the_version_and_measure_nothing(
     store: Store, trainings: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = refresh(store, rows(600))
-    monkeypatch.setattr(ann, "recall", lambda *_: pytest.fail("recall was measured"))
+    monkeypatch.setattr(lance_indexes, "recall", lambda *_: pytest.fail("recall was measured"))
     second = refresh(store, rows(600))
     assert (second.version, second.search, len(trainings)) == (first.version, first.search, 1)
 
@@ -141,7 +140,7 @@ def test_an_index_that_was_not_measured_is_built_again_and_searched_exactly_unti
     store: Store, monkeypatch: pytest.MonkeyPatch, trainings: list[int]
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(ann, "_good_enough", interrupt)
+        patch.setattr(lance_indexes, "_good_enough", interrupt)
         with pytest.raises(KeyboardInterrupt):
             refresh(store, rows(600))
     assert index.search_options(store.open(TABLE)) == EXACT
@@ -150,13 +149,13 @@ def test_an_index_that_was_not_measured_is_built_again_and_searched_exactly_unti
 
 def test_search_gets_harder_until_recall_is_good_enough(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = iter([0.90, 0.97, 0.985])
-    monkeypatch.setattr(ann, "recall", lambda *_: next(measured))
+    monkeypatch.setattr(lance_indexes, "recall", lambda *_: next(measured))
     search = refresh(store, rows(600)).search
     assert (search.nprobes, search.n_refined, search.recall_at_10) == (40, 200, 0.985)
 
 
 def test_recall_that_stays_low_is_noted_for_the_check(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ann, "recall", lambda *_: 0.7)
+    monkeypatch.setattr(lance_indexes, "recall", lambda *_: 0.7)
     refresh(store, rows(600))
     assert index.search_options(store.open(TABLE)).recall_at_10 < index.MIN_RECALL
 

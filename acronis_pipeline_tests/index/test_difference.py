@@ -2,8 +2,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.index.difference import difference
-from acronis_pipeline.index.rows import CONTENT
+from acronis_pipeline.index.table import difference
+from acronis_pipeline.store import tables
 
 TEXT = st.one_of(st.none(), st.sampled_from(["", "a", "b", "a\x1fb"]))
 ROW = st.fixed_dictionaries(
@@ -18,8 +18,7 @@ ROWS = st.dictionaries(st.sampled_from("abcdef"), ROW)
 
 
 def table(rows: dict[str, dict]) -> pa.Table:
-    complete = [dict.fromkeys(CONTENT.names) | row | {"chunk_id": chunk_id} for chunk_id, row in rows.items()]
-    return pa.Table.from_pylist(complete, schema=CONTENT)
+    return tables.CONTENT.rows(row | {"chunk_id": chunk_id} for chunk_id, row in rows.items())
 
 
 @given(ROWS, ROWS)

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline import index, schemas
+from acronis_pipeline import index
 from acronis_pipeline.index import excerpts
-from acronis_pipeline.retrieve import Retriever, System, lexical, open_checked
-from acronis_pipeline.store import Store
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline.retrieve import Retriever, System, open_checked, search
+from acronis_pipeline.store import Store, tables
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 TABLE = "passages_words"
-EXCERPTS = excerpts.table_name(TABLE)
+EXCERPTS = tables.excerpts(TABLE)
 LONG = " ".join(f"word{n}" for n in range(230))
 FILLER = " ".join(f"filler{n}" for n in range(60))
 TOGETHER = f"{FILLER} quarterly licence audit {FILLER} {FILLER} {FILLER}"
@@ -28,13 +28,13 @@ def store(tmp_path: Path) -> Store:
 
 def refresh(store: Store, *chunks: dict) -> index.IndexResult:
     write_chunks(store, chunks)
-    embedder = WordEmbedder()
-    return index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    encoder = WordEncoder()
+    return index.refresh(store, index.IndexedModel(TABLE, encoder))
 
 
 def texts(store: Store) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for row in sorted(store.read(EXCERPTS, schemas.EXCERPTS).to_pylist(), key=lambda row: row["excerpt_id"]):
+    for row in sorted(store.read(EXCERPTS).to_pylist(), key=lambda row: row["excerpt_id"]):
         found.setdefault(row["chunk_id"], []).append(row["text"])
     return found
 
@@ -71,7 +71,7 @@ def test_nothing_changed_writes_nothing(store: Store) -> None:
 def test_excerpts_that_a_kill_left_ahead_of_their_passages_go_back_with_them(store: Store) -> None:
     refresh(store, chunk("c1", "As it was"))
     write_chunks(store, [chunk("c1", "As it is to be")])
-    excerpts.bring_in_step(store, TABLE, store.read("chunks", schemas.CHUNKS))
+    excerpts.bring_in_step(store, TABLE, store.read(tables.CHUNKS))
     assert not refresh(store, chunk("c1", "As it was")).changed
     assert texts(store) == {"c1": ["As it was"]}
 
@@ -80,17 +80,17 @@ def test_a_table_of_before_there_were_excerpts_is_not_searched_and_gets_them_at_
     refresh(store, chunk("long", LONG), chunk("short", "A short passage"))
     store.drop(EXCERPTS)
     with pytest.raises(Exception, match="build the index again"):
-        open_checked(store, SYSTEM, WordEmbedder())
+        open_checked(store, SYSTEM, WordEncoder())
     assert not refresh(store, chunk("long", LONG), chunk("short", "A short passage")).changed
     assert len(texts(store)["long"]) == 4
-    assert open_checked(store, SYSTEM, WordEmbedder())
+    assert open_checked(store, SYSTEM, WordEncoder())
 
 
 def test_words_that_stand_together_tell_more_than_the_same_words_scattered(store: Store) -> None:
     refresh(store, chunk("scattered", SCATTERED), chunk("together", TOGETHER), chunk("other", LONG))
-    tables, query = open_checked(store, SYSTEM, WordEmbedder()), "quarterly licence audit"
-    whole = lexical.search(tables.passages, query, 10).ranking
-    both = lexical.with_best_excerpts(tables.excerpts, query, whole)
+    opened, query = open_checked(store, SYSTEM, WordEncoder()), "quarterly licence audit"
+    whole = search.by_words(opened.passages, query, 10).ranking
+    both = search.with_best_excerpts(opened.excerpts, query, whole)
     assert {chunk_id for chunk_id, _ in whole} == {"scattered", "together"}
     assert abs(whole[0][1] - whole[1][1]) < 0.2
     assert [chunk_id for chunk_id, _ in both] == ["together", "scattered"]
@@ -99,18 +99,18 @@ def test_words_that_stand_together_tell_more_than_the_same_words_scattered(store
 
 def test_a_filter_narrows_excerpts_too(store: Store) -> None:
     refresh(store, chunk("scattered", SCATTERED), *(chunk(f"c{n}", TOGETHER) for n in range(5)))
-    tables = open_checked(store, SYSTEM, WordEmbedder())
-    (only,) = lexical.with_best_excerpts(tables.excerpts, "quarterly licence audit", [("c3", 1.0)])
+    opened = open_checked(store, SYSTEM, WordEncoder())
+    (only,) = search.with_best_excerpts(opened.excerpts, "quarterly licence audit", [("c3", 1.0)])
     assert only[0] == "c3"
     assert only[1] > 1.0
 
 
 def test_a_question_without_words_is_answered_by_vectors_alone(store: Store) -> None:
     refresh(store, chunk("long", LONG), chunk("short", "A short passage"))
-    assert len(Retriever(store, SYSTEM, WordEmbedder()).retrieve("???", 2)) == 2
+    assert len(Retriever(store, SYSTEM, WordEncoder()).retrieve("???", 2)) == 2
 
 
 def test_excerpts_are_dropped_with_their_passages(store: Store) -> None:
     refresh(store, chunk("long", LONG))
     index.prune(store, [])
-    assert EXCERPTS not in store.names()
+    assert EXCERPTS.name not in store.names()

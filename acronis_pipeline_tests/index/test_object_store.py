@@ -8,12 +8,11 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from acronis_pipeline import index
-from acronis_pipeline.evaluate import pointer
-from acronis_pipeline.evaluate.champion import Contender, crown, reigning
+from acronis_pipeline.champion import Contender, current_champion, pointer, promote
+from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.retrieve import Retriever, System
-from acronis_pipeline.settings import Settings, load_settings
-from acronis_pipeline.store import Store, open_store
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline.store import Store, open_store, tables
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 pytestmark = pytest.mark.server
 
@@ -50,8 +49,8 @@ def settings(server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
 
 
 def refresh(store: Store) -> index.IndexResult:
-    embedder = WordEmbedder()
-    return index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    encoder = WordEncoder()
+    return index.refresh(store, index.IndexedModel(TABLE, encoder))
 
 
 def test_an_index_is_built_refreshed_and_searched_on_an_object_store(settings: Settings) -> None:
@@ -62,7 +61,7 @@ def test_an_index_is_built_refreshed_and_searched_on_an_object_store(settings: S
     second = refresh(store)
     assert (first.added, second.added, second.removed, second.embedded) == (20, 1, 1, 1)
     assert second.n_unindexed == 0
-    hits = Retriever(open_store(settings), System("base", "dense", TABLE), WordEmbedder()).retrieve("retention", 1)
+    hits = Retriever(open_store(settings), System("base", "dense", TABLE), WordEncoder()).retrieve("retention", 1)
     assert [hit.chunk_id for hit in hits] == ["new"]
 
 
@@ -81,15 +80,15 @@ def test_tags_and_old_versions_work_on_an_object_store(settings: Settings) -> No
     assert next(gone.table for gone in index.prune(store, set())) == TABLE
 
 
-def test_the_champion_is_crowned_and_found_on_an_object_store(settings: Settings) -> None:
+def test_the_champion_is_promoted_and_found_on_an_object_store(settings: Settings) -> None:
     store = open_store(settings)
     write_chunks(store, CORPUS)
     refresh(store)
     contender = Contender("query_adapter", System("bm25", "bm25", TABLE), None, "report")
-    crowned = crown(store, contender, move="first", reason="the best", previous=None)
-    pointer.mark(store, crowned)
+    promoted = promote(store, contender, move="first", reason="the best", previous=None)
+    pointer.mark(store, promoted)
     reader = open_store(settings)
-    assert reigning(reader) == crowned
+    assert current_champion(reader) == promoted
     assert reader.tags(TABLE) == {pointer.TAG: reader.version(TABLE)}
 
 
@@ -97,7 +96,7 @@ def test_two_writers_of_one_new_key_leave_one_row_on_an_object_store(settings: S
     """Commits are conditional PUTs: the second writer sees the first one's version and merges into it."""
     one, other = open_store(settings), open_store(settings)
     write_chunks(one, CORPUS[:1])
-    handles = [store.open("chunks") for store in (one, other)]
+    handles = [store.open(tables.CHUNKS) for store in (one, other)]
     new = one.read("chunks", handles[0].schema).set_column(0, handles[0].schema.field("chunk_id"), [["twice"]])
     for handle in handles:
         handle.merge_insert("chunk_id").when_matched_update_all().when_not_matched_insert_all().execute(new)

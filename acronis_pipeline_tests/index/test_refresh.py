@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline import index, schemas
-from acronis_pipeline.dataset import singletons
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.errors import EmptyCorpusError, IdentityMismatchError
-from acronis_pipeline.store import Store
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, identity_of_another_model, write_chunks
+from acronis_pipeline import index
+from acronis_pipeline.core.dataset import singletons
+from acronis_pipeline.core.errors import EmptyCorpusError, IdentityMismatchError
+from acronis_pipeline.encoders import DeferredEncoder, Encoder
+from acronis_pipeline.store import Store, tables
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, identity_of_another_model, write_chunks
 
 CORPUS = [chunk(f"c{n}", f"Passage number{n} about restoring backups") for n in range(30)]
 TABLE = "passages_words"
@@ -18,12 +18,12 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "lancedb"))
 
 
-def refresh(store: Store, embedder: Embedder | None = None) -> index.IndexResult:
-    embedder = embedder or WordEmbedder()
-    return index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+def refresh(store: Store, encoder: Encoder | None = None) -> index.IndexResult:
+    encoder = encoder or WordEncoder()
+    return index.refresh(store, index.IndexedModel(TABLE, encoder))
 
 
-def no_model() -> Embedder:
+def no_model() -> Encoder:
     raise AssertionError("the model was loaded although nothing had to be embedded")
 
 
@@ -38,7 +38,7 @@ def test_first_refresh_indexes_every_chunk(store: Store) -> None:
 def test_unchanged_chunks_keep_the_version_and_load_no_model(store: Store) -> None:
     write_chunks(store, CORPUS)
     first = refresh(store)
-    second = index.refresh(store, TABLE, no_model, WordEmbedder().identity)
+    second = index.refresh(store, index.IndexedModel(TABLE, DeferredEncoder(WordEncoder().identity, no_model)))
     assert not second.changed
     assert (second.version, second.data_version) == (first.version, first.data_version)
 
@@ -47,9 +47,9 @@ def test_only_changed_passages_are_embedded_and_gone_ones_leave(store: Store) ->
     write_chunks(store, CORPUS)
     before = refresh(store)
     write_chunks(store, [*CORPUS[1:], chunk("new", "A passage that is new")])
-    embedder = WordEmbedder()
-    after = refresh(store, embedder)
-    assert (after.added, after.updated, after.removed, embedder.n_encoded_passages) == (1, 0, 1, 1)
+    encoder = WordEncoder()
+    after = refresh(store, encoder)
+    assert (after.added, after.updated, after.removed, encoder.n_encoded_passages) == (1, 0, 1, 1)
     assert after.data_version != before.data_version
 
 
@@ -57,16 +57,16 @@ def test_new_title_of_a_known_passage_is_written_without_embedding(store: Store)
     write_chunks(store, CORPUS)
     refresh(store)
     write_chunks(store, [CORPUS[0] | {"title": "Renamed"}, *CORPUS[1:]])
-    result = index.refresh(store, TABLE, no_model, WordEmbedder().identity)
+    result = index.refresh(store, index.IndexedModel(TABLE, DeferredEncoder(WordEncoder().identity, no_model)))
     assert result.updated == 1
-    assert store.read(TABLE, index.read_content(store, TABLE).schema, where="title = 'Renamed'").num_rows == 1
+    assert store.read(tables.CONTENT.named(TABLE), where="title = 'Renamed'").num_rows == 1
 
 
 def test_second_model_with_the_same_document_encoder_embeds_nothing(store: Store) -> None:
     write_chunks(store, CORPUS)
     refresh(store)
-    adapted = WordEmbedder("adapted")
-    result = index.refresh(store, "passages_adapted", no_model, adapted.identity)
+    adapted = WordEncoder("adapted")
+    result = index.refresh(store, index.IndexedModel("passages_adapted", DeferredEncoder(adapted.identity, no_model)))
     assert (result.added, result.embedded) == (30, 0)
     assert index.read_identity(store, "passages_adapted") == adapted.identity
 
@@ -78,7 +78,7 @@ def test_identity_survives_upserts_and_index_maintenance(store: Store) -> None:
         write_chunks(store, [*CORPUS[n:], chunk(f"new{n}", f"Another passage {n}")])
         refresh(store)
     store.open(TABLE).optimize()
-    assert index.read_identity(store, TABLE) == WordEmbedder().identity
+    assert index.read_identity(store, TABLE) == WordEncoder().identity
 
 
 def test_every_row_is_in_every_index_after_each_refresh(store: Store) -> None:
@@ -100,7 +100,7 @@ def test_build_interrupted_before_its_indexes_is_completed_by_the_next(
         with pytest.raises(KeyboardInterrupt):
             refresh(store)
     assert not index.is_finished(store, TABLE)
-    result = index.refresh(store, TABLE, no_model, WordEmbedder().identity)
+    result = index.refresh(store, index.IndexedModel(TABLE, DeferredEncoder(WordEncoder().identity, no_model)))
     assert not result.changed
     assert index.is_finished(store, TABLE)
 
@@ -138,17 +138,19 @@ def test_table_of_another_model_is_refused(store: Store) -> None:
     write_chunks(store, CORPUS)
     refresh(store)
     with pytest.raises(IdentityMismatchError, match="another"):
-        index.refresh(store, TABLE, no_model, identity_of_another_model())
+        index.refresh(store, index.IndexedModel(TABLE, DeferredEncoder(identity_of_another_model(), no_model)))
 
 
 def test_loading_another_model_than_described_is_refused(store: Store) -> None:
     write_chunks(store, CORPUS)
     with pytest.raises(IdentityMismatchError, match="train it again"):
-        index.refresh(store, TABLE, lambda: WordEmbedder("other"), WordEmbedder().identity)
+        index.refresh(
+            store, index.IndexedModel(TABLE, DeferredEncoder(WordEncoder().identity, lambda: WordEncoder("other")))
+        )
 
 
 def test_table_without_identity_is_named(store: Store) -> None:
-    store.create("stray", schemas.passages(4))
+    store.create(tables.passages("stray", 4))
     with pytest.raises(IdentityMismatchError, match="stray"):
         index.read_identity(store, "stray")
     with pytest.raises(IdentityMismatchError, match="does not exist"):
@@ -157,7 +159,7 @@ def test_table_without_identity_is_named(store: Store) -> None:
 
 def test_corpus_of_a_file_is_indexed_without_a_chunks_table(store: Store) -> None:
     passages = singletons([("a", "First passage"), ("b", "Second passage"), ("copy", "First passage")])
-    embedder = WordEmbedder()
-    index.refresh_from(store, TABLE, index.passage_rows(passages), lambda: embedder, embedder.identity)
+    encoder = WordEncoder()
+    index.refresh_from(store, index.IndexedModel(TABLE, encoder), index.passage_rows(passages))
     content = index.read_content(store, TABLE).to_pylist()
     assert {row["chunk_id"]: row["cluster_id"] for row in content} == {"a": "a", "b": "b", "copy": "a"}

@@ -3,10 +3,10 @@
 import pytest
 
 from acronis_pipeline import index
-from acronis_pipeline.index.text_language import full_text_options, main_language
+from acronis_pipeline.index.lance_indexes import full_text_options, main_language
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 TABLE = "passages_words"
 
@@ -33,8 +33,8 @@ def test_main_language_is_the_most_frequent_one_that_is_known(tags: list[str | N
 def test_question_finds_the_passage_in_its_language(tmp_path, language: str, passage: str, question: str) -> None:
     store = Store(str(tmp_path))
     write_chunks(store, [chunk("right", passage) | {"language": language}])
-    embedder = WordEmbedder()
-    index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    encoder = WordEncoder()
+    index.refresh(store, index.IndexedModel(TABLE, encoder))
     assert Retriever(store, System("bm25", "bm25", TABLE), None).retrieve(question, 1)
 
 

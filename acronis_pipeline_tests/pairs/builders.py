@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
-
-from acronis_pipeline import schemas
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.pairs.generator import Chunk
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 
 
 def chunk(
@@ -45,7 +42,7 @@ def write_chunks(store: Store, chunks: Sequence[Chunk]) -> None:
         }
         for c in chunks
     ]
-    store.sync("chunks", schemas.CHUNKS, pa.Table.from_pylist(rows, schema=schemas.CHUNKS))
+    store.sync(tables.CHUNKS, tables.CHUNKS.rows(rows))
 
 
 _THINGS = (

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.pairs.blocks import parse
+from acronis_pipeline.pairs.sentences import parse
 
 
 def test_markup_is_removed_and_code_spans_and_quotes_are_remembered():

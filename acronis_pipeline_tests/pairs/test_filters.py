@@ -1,6 +1,9 @@
 from collections.abc import Sequence
+from typing import Any
 
+from acronis_pipeline.core.settings import PairSettings
 from acronis_pipeline.pairs import filters
+from acronis_pipeline.pairs.filters import Case, Site
 from acronis_pipeline.pairs.generator import Candidate, Chunk
 from acronis_pipeline_tests.pairs.builders import chunk
 
@@ -13,10 +16,17 @@ def judge(
     candidates: Sequence[Candidate],
     chunks: Sequence[Chunk],
     splits: dict[str, str] | None = None,
-    benched: frozenset[str] = frozenset(),
-) -> list[filters.Verdict]:
-    splits = splits or {one.url: "train" for one in chunks}
-    return filters.judge(candidates, {one.chunk_id: one for one in chunks}, splits, benched, max_copy_rate=0.9)
+    held_out: frozenset[str] = frozenset(),
+    **options: Any,
+) -> list[Case]:
+    site = Site(
+        {one.chunk_id: one for one in chunks},
+        splits or {one.url: "train" for one in chunks},
+        PairSettings(**options),
+        held_out,
+        queries=tuple(candidate.query for candidate in candidates),
+    )
+    return filters.judged(candidates, site)
 
 
 def pages(n: int, cluster_id: str | None = None) -> list[Chunk]:
@@ -25,8 +35,8 @@ def pages(n: int, cluster_id: str | None = None) -> list[Chunk]:
     ]
 
 
-def reasons(verdicts: Sequence[filters.Verdict]) -> list[str | None]:
-    return [verdict.reason for verdict in verdicts]
+def reasons(cases: Sequence[Case]) -> list[str | None]:
+    return [case.reason for case in cases]
 
 
 def test_queries_must_have_a_sensible_length_and_mean_something():
@@ -83,7 +93,7 @@ def test_a_cluster_or_a_question_in_two_splits_is_used_in_neither():
     assert sorted(map(str, found)) == sorted([filters.CROSSES_SPLITS, filters.MERGED])
 
 
-def test_pages_on_the_bench_neither_ask_nor_answer():
+def test_held_out_pages_neither_ask_nor_answer():
     chunks = pages(2, cluster_id="same")
     splits = {chunks[0].url: "train", chunks[1].url: "test"}
     verdicts = judge(
@@ -92,7 +102,7 @@ def test_pages_on_the_bench_neither_ask_nor_answer():
         splits,
         frozenset({chunks[0].url}),
     )
-    assert reasons(verdicts) == [filters.BENCHED, None]
+    assert reasons(verdicts) == [filters.HELD_OUT, None]
     assert verdicts[1].chunk_ids == (chunks[1].chunk_id,)
 
 
@@ -128,9 +138,8 @@ def test_questions_that_differ_in_form_and_order_only_are_one():
 
 def test_how_many_passages_may_answer_one_question_is_a_setting():
     chunks = pages(3)
-    by_id, splits = {one.chunk_id: one for one in chunks}, {one.url: "train" for one in chunks}
     asked = [ask("how do I restore a mailbox", one) for one in chunks]
-    strict = filters.judge(asked, by_id, splits, frozenset(), 0.9, max_answering_clusters=2)
+    strict = judge(asked, chunks, max_answering_clusters=2)
     assert set(reasons(strict)) == {filters.AMBIGUOUS}
 
 

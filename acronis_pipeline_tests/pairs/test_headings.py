@@ -1,6 +1,6 @@
 import pytest
 
-from acronis_pipeline.pairs import headings
+from acronis_pipeline.pairs.generators import headings
 
 
 @pytest.mark.parametrize(

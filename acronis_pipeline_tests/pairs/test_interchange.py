@@ -8,9 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from acronis_pipeline.errors import DatasetError, OutputError
-from acronis_pipeline.pairs import beir, llama_index
-from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery
+from acronis_pipeline.core.errors import DatasetError, OutputError
+from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery, write_beir, write_llama_index
 from acronis_pipeline.pairs.labelled_datasets import read
 
 _texts = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1).filter(str.strip)
@@ -35,7 +34,7 @@ _quick = settings(max_examples=40, suppress_health_check=[HealthCheck.function_s
 @given(data=labelled(grades=(1, 2)))
 def test_a_llama_index_round_trip_loses_nothing(data: LabelledData, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("set")
-    llama_index.write_folder(data, folder)
+    write_llama_index(data, folder)
     assert read(folder) == data
 
 
@@ -43,7 +42,7 @@ def test_a_llama_index_round_trip_loses_nothing(data: LabelledData, tmp_path_fac
 @given(data=labelled(grades=(1, 2), titles=st.sampled_from(["", "Guide > Restore"])))
 def test_a_beir_round_trip_loses_nothing(data: LabelledData, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("set")
-    beir.write_folder(data, folder)
+    write_beir(data, folder)
     assert read(folder) == data
 
 
@@ -58,7 +57,7 @@ def test_what_llama_index_writes_is_read(tmp_path: Path):
 def folder(tmp_path: Path) -> Path:
     """A good BEIR folder."""
     data = LabelledData({"q": LabelledQuery("how long?", {"c": 1}, "test")}, {"c": LabelledPassage("nightly")})
-    beir.write_folder(data, tmp_path)
+    write_beir(data, tmp_path)
     return tmp_path
 
 
@@ -114,4 +113,4 @@ def test_a_query_in_two_files_of_a_folder_is_refused(tmp_path: Path):
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file/set"):
-        beir.write_folder(LabelledData({}, {}), tmp_path / "file" / "set")
+        write_beir(LabelledData({}, {}), tmp_path / "file" / "set")

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.errors import DatasetError
-from acronis_pipeline.pairs import beir
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.errors import DatasetError
+from acronis_pipeline.pairs import labelled
 from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery
 from acronis_pipeline.pairs.labelled_datasets import load, read
 
@@ -58,7 +58,7 @@ def test_a_folder_that_names_its_splits_is_taken_at_its_word(tmp_path: Path):
         },
         {"c1": LabelledPassage("nightly", "Schedules"), "c2": LabelledPassage("a mile")},
     )
-    beir.write_folder(data, tmp_path / "set")
+    labelled.write_beir(data, tmp_path / "set")
     train, test = load(tmp_path / "set", tmp_path / "set")
     asked = [[question.query for question in part] for part in (train.train, train.validation, train.test, test.test)]
     assert asked == [["how long?"], ["how far?"], [], ["how often?"]]

@@ -1,9 +1,7 @@
-import pyarrow as pa
-
-from acronis_pipeline import pairs, schemas
-from acronis_pipeline.pairs import link_texts
-from acronis_pipeline.settings import LlmSettings, PairSettings
-from acronis_pipeline.store import Store, quoted
+from acronis_pipeline import pairs
+from acronis_pipeline.core.settings import LlmSettings, PairSettings
+from acronis_pipeline.pairs.generators import link_texts
+from acronis_pipeline.store import Store, quoted, tables
 from acronis_pipeline_tests.pairs.builders import site, write_chunks
 
 OPTIONS = PairSettings()  # pyright: ignore[reportCallIssue]
@@ -18,7 +16,7 @@ def link(
 
 
 def write_links(store: Store, *links: dict[str, object]) -> None:
-    store.sync("anchor_texts", schemas.ANCHOR_TEXTS, pa.Table.from_pylist(list(links), schema=schemas.ANCHOR_TEXTS))
+    store.sync(tables.ANCHOR_TEXTS, tables.ANCHOR_TEXTS.rows(list(links)))
 
 
 def test_a_links_text_asks_for_the_section_it_leads_to_or_for_the_pages_beginning(store: Store):
@@ -57,5 +55,5 @@ def test_a_new_link_becomes_a_pair_and_asks_nothing_else_anew(store: Store):
     second = pairs.refresh(store, OPTIONS, NO_LLM)
     assert (second.added, second.removed) == (1, 0)
     assert second.n_kept + second.n_rejected == first.n_kept + first.n_rejected + 1
-    (row,) = store.read("pairs", schemas.PAIRS, where=f"style = {quoted('link')}").to_pylist()
+    (row,) = store.read(tables.PAIRS, where=f"style = {quoted('link')}").to_pylist()
     assert (row["query"], row["chunk_ids"][0]) == ("what becomes of outdated copies", chunks[0].chunk_id)

@@ -1,4 +1,4 @@
-from acronis_pipeline.pairs.query_language import is_foreign
+from acronis_pipeline.pairs.filters import is_foreign
 
 PASSAGE = "The retention rule deletes outdated backups after thirty days."
 

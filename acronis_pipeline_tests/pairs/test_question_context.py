@@ -1,6 +1,6 @@
 import pytest
 
-from acronis_pipeline.pairs.question_context import in_context
+from acronis_pipeline.pairs.generators.headings import in_context
 
 
 def asked(question: str, context: str, *particular: str) -> str | None:

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from acronis_pipeline import gold, pairs, schemas
-from acronis_pipeline.errors import EmptyCorpusError
-from acronis_pipeline.pairs import filters, splits
-from acronis_pipeline.settings import LlmSettings, PairSettings
-from acronis_pipeline.store import Store, quoted
+from acronis_pipeline import pairs
+from acronis_pipeline.core.errors import EmptyCorpusError
+from acronis_pipeline.core.settings import LlmSettings, PairSettings
+from acronis_pipeline.pairs import filters, gold, splits
+from acronis_pipeline.store import Store, quoted, tables
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
 
 OPTIONS = PairSettings()  # pyright: ignore[reportCallIssue]
@@ -21,8 +21,8 @@ def test_a_first_refresh_keeps_pairs_in_every_split_without_a_leak(store: Store)
     assert result.added == result.n_kept + result.n_rejected
     assert result.by_generator == {"structural": result.n_kept}
     assert splits.leaks(store) == []
-    assert store.count("pairs", "status = 'rejected' AND reject_reason IS NULL") == 0
-    assert store.count("pairs", "status = 'kept' AND reject_reason IS NOT NULL") == 0
+    assert store.count(tables.PAIRS, "status = 'rejected' AND reject_reason IS NULL") == 0
+    assert store.count(tables.PAIRS, "status = 'kept' AND reject_reason IS NOT NULL") == 0
     assert {example.style for example in result.examples} <= set(result.by_style)
 
 
@@ -34,7 +34,7 @@ def test_a_gold_question_is_never_a_pair(store: Store):
     assert [leak for leak in splits.leaks(store) if "gold question" in leak]
     pairs.refresh(store, OPTIONS, NO_LLM)
     assert splits.leaks(store) == []
-    rejected = store.read("pairs", schemas.PAIRS, where=f"query = {quoted(asked)}").to_pylist()
+    rejected = store.read(tables.PAIRS, where=f"query = {quoted(asked)}").to_pylist()
     assert {row["reject_reason"] for row in rejected} == {filters.ASKED_BY_PEOPLE}
 
 
@@ -50,11 +50,11 @@ def test_only_changed_pages_change_their_pairs(store: Store):
     before = site(20)
     write_chunks(store, before)
     first = pairs.refresh(store, OPTIONS, NO_LLM)
-    ids_before = set(store.read("pairs", schemas.PAIRS).column("pair_id").to_pylist())
+    ids_before = set(store.read(tables.PAIRS).column("pair_id").to_pylist())
     new = chunk("You can pause the ransomware monitor by opening its menu.", url=before[4].url, title="About monitors")
     write_chunks(store, [*before[:4], new, *before[5:]])
     second = pairs.refresh(store, OPTIONS, NO_LLM)
-    rows = store.read("pairs", schemas.PAIRS).to_pylist()
+    rows = store.read(tables.PAIRS).to_pylist()
     assert second.data_version != first.data_version
     assert {row["chunk_ids"][0] for row in rows if row["pair_id"] not in ids_before} == {new.chunk_id}
     assert before[4].chunk_id not in {chunk_id for row in rows for chunk_id in row["chunk_ids"]}
@@ -65,15 +65,15 @@ def test_a_page_that_becomes_a_near_duplicate_of_a_test_page_is_no_longer_traine
     chunks = site(20)
     write_chunks(store, chunks)
     pairs.refresh(store, OPTIONS, NO_LLM)
-    split_of = {row["url"]: row["split"] for row in store.read("page_splits", schemas.PAGE_SPLITS).to_pylist()}
+    split_of = {row["url"]: row["split"] for row in store.read(tables.PAGE_SPLITS).to_pylist()}
     train = next(url for url, split in split_of.items() if split == "train")
     test = next(url for url, split in split_of.items() if split == "test")
     cluster_of = {part: c.cluster_id for c in chunks if c.url == test for part in [c.ordinal]}
     write_chunks(store, [replace(c, cluster_id=cluster_of[c.ordinal]) if c.url == train else c for c in chunks])
     pairs.refresh(store, OPTIONS, NO_LLM)
     assert splits.leaks(store) == []
-    assert store.count("pairs", f"url = '{train}' AND status = 'kept'") == 0
-    assert store.count("pairs", f"url = '{test}' AND status = 'kept'") > 0
+    assert store.count(tables.PAIRS, f"url = '{train}' AND status = 'kept'") == 0
+    assert store.count(tables.PAIRS, f"url = '{test}' AND status = 'kept'") > 0
 
 
 def test_changed_options_judge_known_candidates_again_without_asking_again(store: Store):
@@ -90,7 +90,7 @@ def test_no_chunks_is_an_error_that_leaves_the_pairs_alone(store: Store):
     write_chunks(store, [chunk("See.", title="Overview")])
     with pytest.raises(EmptyCorpusError, match="was kept"):
         pairs.refresh(store, OPTIONS, NO_LLM)
-    assert not store.exists("pairs")
+    assert not store.exists(tables.PAIRS)
 
 
 def test_the_dataset_holds_all_passages_and_the_kept_pairs(store: Store):

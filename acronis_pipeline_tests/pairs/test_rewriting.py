@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.pairs.phrases import names_in
-from acronis_pipeline.pairs.rewriting import questions
+from acronis_pipeline.pairs.english import names_in
+from acronis_pipeline.pairs.generators.rewriting import questions
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline import pairs, schemas
+from acronis_pipeline import pairs
+from acronis_pipeline.core.settings import LlmSettings, PairSettings
 from acronis_pipeline.pairs.round_trip import LOST, ranks
-from acronis_pipeline.settings import LlmSettings, PairSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.pairs.builders import site, write_chunks
 
 
@@ -48,5 +48,5 @@ def test_a_query_that_the_base_loses_is_rejected_and_every_judged_one_has_its_ra
     lost = result.reject_reasons[LOST]
     assert 0 < lost < all_kept
     assert result.n_kept == all_kept - lost
-    rows = store.read("pairs", schemas.PAIRS).to_pylist()
+    rows = store.read(tables.PAIRS).to_pylist()
     assert all("round_trip_rank" in row["scores"] for row in rows if row["reject_reason"] in {None, LOST})

@@ -1,13 +1,11 @@
 from collections import Counter
 
-import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline import schemas
+from acronis_pipeline.core.settings import PairSettings
 from acronis_pipeline.pairs import splits
-from acronis_pipeline.settings import PairSettings
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.pairs.builders import site, write_chunks
 
 OPTIONS = PairSettings()  # pyright: ignore[reportCallIssue]
@@ -59,16 +57,16 @@ def test_half_of_a_site_from_one_template_does_not_swallow_the_test_split():
 
 def test_of_a_group_in_two_splits_only_the_guarded_pages_stay_in_use():
     groups = {"a": "g", "b": "g", "c": "c"}
-    assert splits.benched(groups, {"a": "train", "b": "test", "c": "train"}) == {"a"}
+    assert splits.held_out(groups, {"a": "train", "b": "test", "c": "train"}) == {"a"}
 
 
 def test_splits_are_remembered_for_pages_that_go_away_and_come_back(store: Store):
     first = splits.refresh(store, alone(30), OPTIONS)
     without = {url: group for url, group in alone(30).items() if not url.endswith("/3")}
     splits.refresh(store, without, OPTIONS)
-    version = store.version("page_splits")
+    version = store.version(tables.PAGE_SPLITS)
     assert splits.refresh(store, alone(30), OPTIONS) == first
-    assert store.version("page_splits") == version
+    assert store.version(tables.PAGE_SPLITS) == version
 
 
 def test_leaks_are_named(store: Store):
@@ -80,7 +78,7 @@ def test_leaks_are_named(store: Store):
         | {"copy_rate": 0.0, "scores": "{}"}
         for n, (one, split) in enumerate([(chunks[0], "train"), (chunks[1], "validation"), (chunks[2], "validation")])
     ]
-    store.sync("pairs", schemas.PAIRS, pa.Table.from_pylist(rows, schema=schemas.PAIRS))
+    store.sync(tables.PAIRS, tables.PAIRS.rows(rows))
     found = splits.leaks(store)
     assert "page 'https://docs.example/0' stands in train and validation" in found
     assert "question 'how do i restore' stands in train and validation" in found

@@ -1,8 +1,7 @@
 import pytest
 
 from acronis_pipeline.pairs.generator import Candidate
-from acronis_pipeline.pairs.site_words import SiteWords
-from acronis_pipeline.pairs.standalone import is_anchored, leans_on_its_passage
+from acronis_pipeline.pairs.site_words import SiteWords, is_anchored, leans_on_its_passage
 from acronis_pipeline_tests.pairs.builders import chunk
 
 PASSAGE = chunk("Velero backs up cluster resources.", title="About Velero")

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.core.errors import SettingsError
+from acronis_pipeline.core.settings import PairSettings, load_settings
 from acronis_pipeline.pairs.generator import Chunk
-from acronis_pipeline.pairs.structural import Offer, StructuralGenerator, choose
-from acronis_pipeline.pairs.thinning import condensed
-from acronis_pipeline.pairs.words import normalise
-from acronis_pipeline.settings import PairSettings, load_settings
+from acronis_pipeline.pairs.generators.structural import Offer, StructuralGenerator, choose
+from acronis_pipeline.pairs.words import condensed, normalise
 from acronis_pipeline_tests.pairs.builders import chunk, site
 
 STYLES: dict[str, float] = {**PairSettings().styles}  # pyright: ignore

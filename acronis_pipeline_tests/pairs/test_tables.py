@@ -1,5 +1,5 @@
-from acronis_pipeline.pairs.blocks import parse
-from acronis_pipeline.pairs.tables import error_queries, table_queries, term_queries
+from acronis_pipeline.pairs.generators.tables import error_queries, table_queries, term_queries
+from acronis_pipeline.pairs.sentences import parse
 
 
 def queries(markdown: str, context: str = "Agents") -> list[tuple[str, str]]:

@@ -5,20 +5,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
-
-from acronis_pipeline import schemas
-from acronis_pipeline.embedding import ModelIdentity
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.encoders import ModelIdentity
 from acronis_pipeline.evaluate import Report
 from acronis_pipeline.evaluate.metrics import all_metrics
 from acronis_pipeline.evaluate.report import Correlation, Forgetting, Latency, SliceScore
-from acronis_pipeline.evaluate.scoring import Row, as_table, compare, summarize
+from acronis_pipeline.evaluate.scoring import ResultRow, as_table, compare, summarize
 from acronis_pipeline.evaluate.significance import Difference, Interval
-from acronis_pipeline.evaluate.stored import REPORTS_TABLE, RESULTS_TABLE
-from acronis_pipeline.finetune import ModelRecord
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.store import Store
+from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.index.corpora import chunk, write_chunks
 
 SYSTEMS = {
@@ -45,7 +41,7 @@ def keep(
     store: Store, recipe: str, asked: Mapping[str, Ranks], *, minute: int = 0, questions_id: str = "all"
 ) -> Report:
     """Store a report of systems by name; questions whose id begins with `h` are people's."""
-    if not store.exists("chunks"):
+    if not store.exists(tables.CHUNKS):
         write_chunks(store, [chunk("c0", "How backups work")])
     rows = {
         (name, question_set): [
@@ -58,12 +54,12 @@ def keep(
     report = _report(recipe, rows, _START + timedelta(minutes=minute), questions_id)
     report_id = report.report_id
     everything = [row for part in rows.values() for row in part]
-    store.upsert(RESULTS_TABLE, schemas.QUESTION_RESULTS, as_table(report_id, recipe, everything))
+    store.upsert(tables.QUESTION_RESULTS, as_table(report_id, recipe, everything))
     stored = {
         "report_id": report_id, "recipe": recipe, "report_key": report_id, "report": report.to_json(),
         "created_at": datetime.fromisoformat(report.created_at), "mlflow_run_id": None,
     }  # fmt: skip
-    store.upsert(REPORTS_TABLE, schemas.REPORTS, pa.Table.from_pylist([stored], schema=schemas.REPORTS))
+    store.upsert(tables.REPORTS, tables.REPORTS.rows([stored]))
     return report
 
 
@@ -72,7 +68,9 @@ def model_record(recipe: str, mlflow_run_id: str | None = None) -> ModelRecord:
     return ModelRecord("record", recipe, "key", Path("model"), MODEL, MODEL, {}, _START, mlflow_run_id)
 
 
-def _report(recipe: str, rows: Mapping[tuple[str, str], list[Row]], created_at: datetime, questions_id: str) -> Report:
+def _report(
+    recipe: str, rows: Mapping[tuple[str, str], list[ResultRow]], created_at: datetime, questions_id: str
+) -> Report:
     scores = [
         replace(
             summarize(SYSTEMS[name], MODEL.model_id if name in TUNED else None, question_set, part),
@@ -104,7 +102,7 @@ def _report(recipe: str, rows: Mapping[tuple[str, str], list[Row]], created_at: 
     )
 
 
-def _row(system: str, question_set: str, question_id: str, rank: int | None) -> Row:
+def _row(system: str, question_set: str, question_id: str, rank: int | None) -> ResultRow:
     ranked = [f"wrong{place}" for place in range(1, 21)]
     if rank:
         ranked[rank - 1] = "right"

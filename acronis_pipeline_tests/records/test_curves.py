@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from acronis_pipeline.errors import ModelError
-from acronis_pipeline.finetune import ModelRecord, Report
-from acronis_pipeline.records import curves as curves_module
-from acronis_pipeline.records import ensure_registered, record_training, training
-from acronis_pipeline.records.curves import Curves
+from acronis_pipeline.core.errors import ModelError
+from acronis_pipeline.finetune import OnEntry
+from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.store import Store
-from acronis_pipeline.tracking import Point, Run, RunSummary, Tracker
+from acronis_pipeline.tracking import Point, Run, RunSummary, Tracker, ensure_registered, record_training, training
+from acronis_pipeline.tracking import training as curves_module
+from acronis_pipeline.tracking.training import Curves
 from acronis_pipeline_tests.records.test_training import DATASET, METRICS, RECIPE, trained
 
 HISTORY = METRICS["history"]
@@ -24,7 +24,7 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "log_model", lambda tracker, run, folder, tags: "1")
 
 
-def train(tracker: Tracker, store: Store, body: Callable[[Report], ModelRecord], *, key: str, goes_on: bool = False):
+def train(tracker: Tracker, store: Store, body: Callable[[OnEntry], ModelRecord], *, key: str, goes_on: bool = False):
     return record_training(
         tracker,
         store,
@@ -63,7 +63,7 @@ def killed(tracker: Tracker, key: str, entries: Iterable[dict[str, float]]) -> s
 def test_curves_data_and_parameters_are_there_for_others_while_training_is_under_way(tracker, store, monkeypatch):
     monkeypatch.setattr(curves_module, "_FREE_S", float("inf"))  # a busy machine may take seconds for the first
 
-    def body(report: Report) -> ModelRecord:
+    def body(report: OnEntry) -> ModelRecord:
         for number, entry in enumerate(TRAINED):
             report(entry)
             (run,) = runs(tracker, "live")
@@ -84,7 +84,7 @@ def test_curves_data_and_parameters_are_there_for_others_while_training_is_under
 def test_a_training_that_goes_on_after_a_kill_continues_its_run_and_writes_no_point_twice(tracker, store):
     run_id = killed(tracker, "again", TRAINED[:2])
 
-    def body(report: Report) -> ModelRecord:
+    def body(report: OnEntry) -> ModelRecord:
         (run,) = runs(tracker, "again")
         assert run.status == "RUNNING"
         for entry in HISTORY:  # from the checkpoint at step 0
@@ -107,7 +107,7 @@ def test_a_training_that_starts_anew_gets_a_run_of_its_own(tracker, store):
 
 
 def test_what_a_checkpoint_held_of_the_history_is_in_the_run_in_the_end(tracker, store):
-    def body(report: Report) -> ModelRecord:
+    def body(report: OnEntry) -> ModelRecord:
         report(HISTORY[-1])
         return trained(store, "late")
 

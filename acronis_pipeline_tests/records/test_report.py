@@ -6,11 +6,17 @@ from dataclasses import replace
 import pytest
 
 from acronis_pipeline import evaluate
-from acronis_pipeline.evaluate.html import verdict
-from acronis_pipeline.records import DAGSTER_RUN, DAGSTER_URL, compared_with_previous, record_report
-from acronis_pipeline.schemas import METRICS
+from acronis_pipeline.reporting import verdict
 from acronis_pipeline.store import Store
-from acronis_pipeline.tracking import RunSummary, Tracker
+from acronis_pipeline.store.tables import METRICS
+from acronis_pipeline.tracking import (
+    DAGSTER_RUN,
+    DAGSTER_URL,
+    RunSummary,
+    Tracker,
+    compared_with_previous,
+    record_report,
+)
 from acronis_pipeline_tests.records.kept import keep, model_record, questions
 
 TAGS = {DAGSTER_RUN: "dagster-1", DAGSTER_URL: "http://dagster.test/runs/dagster-1", "data_version.chunks": "v1"}

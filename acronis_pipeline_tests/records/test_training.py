@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.dataset import Passage, Question, RetrievalDataset
-from acronis_pipeline.embedding import ModelIdentity
-from acronis_pipeline.finetune import ModelRecord, Report, load_recipe
-from acronis_pipeline.finetune.records import write
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.records import ensure_registered, record_training, training
+from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.encoders import ModelIdentity
+from acronis_pipeline.finetune import OnEntry, load_recipe
+from acronis_pipeline.models.records import ModelRecord, write
 from acronis_pipeline.store import Store
-from acronis_pipeline.tracking import Run, Tracker, flatten, prune_models
+from acronis_pipeline.tracking import Run, Tracker, ensure_registered, flatten, prune_models, record_training, training
 from acronis_pipeline.tracking.models import register
 from acronis_pipeline_tests.records.kept import model_record
 
@@ -94,7 +93,7 @@ def test_run_holds_flat_parameters_curves_and_the_data(tracker, store):
 
 
 def test_training_that_raises_ends_its_run_as_failed(tracker, store):
-    def diverge(report: Report) -> ModelRecord:
+    def diverge(report: OnEntry) -> ModelRecord:
         report({"step": 1, "loss": 3.5})
         raise FloatingPointError("loss is NaN")
 

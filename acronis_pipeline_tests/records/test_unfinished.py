@@ -1,6 +1,6 @@
 """MLflow runs whose step was killed."""
 
-from acronis_pipeline.records import DAGSTER_RUN, kill_runs_without_process
+from acronis_pipeline.tracking import DAGSTER_RUN, kill_runs_without_process
 
 
 def test_only_open_runs_of_ended_dagster_runs_are_killed(tracker):

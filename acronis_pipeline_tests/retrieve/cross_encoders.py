@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from acronis_pipeline.embedding import PACKAGED_BASE, find_base
+from acronis_pipeline.encoders import PACKAGED_BASE, find_base
 
 
 def write_cross_encoder(folder: Path, *, n_scores: int = 1, positions: int = 64) -> Path:

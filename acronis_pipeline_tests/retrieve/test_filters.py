@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acronis_pipeline import index
-from acronis_pipeline.crawl.judge.urls import canonical
-from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.core.errors import SettingsError
+from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.retrieve import Filters, Retriever, System
 from acronis_pipeline.store import Store
-from acronis_pipeline_tests.index.corpora import WordEmbedder, chunk, write_chunks
+from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
 TABLE = "passages_words"
 EDITIONS = {"16": ["/cyberprotect/16/", "/backup_16"], "cloud": ["/cloud/"]}
@@ -33,13 +33,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
         chunk(name, f"Install the agent {name}", url=url) | {"language": lang} for name, (url, lang) in PAGES.items()
     ]
     write_chunks(store, pages)
-    embedder = WordEmbedder()
-    index.refresh(store, TABLE, lambda: embedder, embedder.identity)
+    encoder = WordEncoder()
+    index.refresh(store, index.IndexedModel(TABLE, encoder))
     return store
 
 
 def found(store: Store, where: Filters, system: System = SYSTEMS[2]) -> set[str]:
-    return {hit.chunk_id for hit in Retriever(store, system, WordEmbedder()).retrieve("install agent", 50, where=where)}
+    return {hit.chunk_id for hit in Retriever(store, system, WordEncoder()).retrieve("install agent", 50, where=where)}
 
 
 def test_path_is_the_beginning_of_the_path_on_any_host_and_not_its_middle(store: Store) -> None:
@@ -121,9 +121,9 @@ def test_k_passages_come_where_k_match_however_badly_they_rank(tmp_path, system:
         chunk(f"far{n}", "a backup of tapes and much more beside", url=f"https://docs.test/far/{n}") for n in range(5)
     ]
     write_chunks(store, [*near, *far])
-    embedder = WordEmbedder()
-    index.refresh(store, TABLE, lambda: embedder, embedder.identity)
-    retriever = Retriever(store, system, embedder, candidates=10)
+    encoder = WordEncoder()
+    index.refresh(store, index.IndexedModel(TABLE, encoder))
+    retriever = Retriever(store, system, encoder, candidates=10)
     hits = retriever.retrieve("restore the backup", 5, where=Filters.named(["/far/"]))
     assert {hit.chunk_id for hit in hits} == {f"far{n}" for n in range(5)}
 

@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.retrieve.fusion import pool, reciprocal_rank, standard_scores
-from acronis_pipeline.retrieve.ranking import Ranking, first_of_each, ordered
+from acronis_pipeline.retrieve.ranking import (
+    Ranking,
+    candidate_pool,
+    first_of_each,
+    ordered,
+    reciprocal_rank,
+    standard_scores,
+)
 
 IDS = [f"c{n}" for n in range(12)]
 rankings = st.dictionaries(st.sampled_from(IDS), st.floats(0, 30), max_size=12).map(lambda d: ordered(d.items()))
@@ -20,13 +26,13 @@ def top(scores: dict[str, float], depth: int) -> Ranking:
 @given(cosines, rankings, st.integers(1, 12), st.floats(0, 1))
 def test_every_candidate_of_either_list_is_ranked_once(dense, lexical, depth, weight) -> None:
     near = top(dense, depth)
-    mixed = pool(near, lexical[:depth], depth, lambda ids: {i: dense[i] for i in ids}).mixed(weight)
+    mixed = candidate_pool(near, lexical[:depth], depth, lambda ids: {i: dense[i] for i in ids}).mixed(weight)
     assert sorted(i for i, _ in mixed) == sorted({i for i, _ in near} | {i for i, _ in lexical[:depth]})
 
 
 @given(cosines, rankings)
 def test_weight_one_ranks_as_dense_and_weight_zero_as_bm25(dense, lexical) -> None:
-    candidates = pool(top(dense, 12), lexical, 12, lambda ids: {})
+    candidates = candidate_pool(top(dense, 12), lexical, 12, lambda ids: {})
     by_id = dict(lexical)
     for weight, scores in ((1.0, dense), (0.0, {i: by_id.get(i, 0.0) for i in IDS})):
         ranked = [scores[i] for i, _ in candidates.mixed(weight)]
@@ -49,13 +55,13 @@ def test_equal_scores_carry_no_information() -> None:
 
 
 def test_candidate_without_a_shared_word_has_bm25_zero() -> None:
-    candidates = pool([("near", 0.9), ("both", 0.5)], [("both", 4.0)], 5, lambda ids: {})
+    candidates = candidate_pool([("near", 0.9), ("both", 0.5)], [("both", 4.0)], 5, lambda ids: {})
     assert candidates.chunk_ids == ("both", "near")
     np.testing.assert_allclose(candidates.lexical, standard_scores(np.array([4.0, 0.0])))
 
 
 def test_candidate_below_a_list_that_was_cut_has_the_lists_lowest_score() -> None:
-    candidates = pool([("near", 0.9)], [("a", 4.0), ("b", 3.0)], 2, lambda ids: {"a": 0.1, "b": 0.2})
+    candidates = candidate_pool([("near", 0.9)], [("a", 4.0), ("b", 3.0)], 2, lambda ids: {"a": 0.1, "b": 0.2})
     np.testing.assert_allclose(candidates.lexical, standard_scores(np.array([4.0, 3.0, 3.0])))
 
 
@@ -66,7 +72,7 @@ def test_candidate_only_bm25_found_gets_its_exact_cosine() -> None:
         asked.extend(ids)
         return dict.fromkeys(ids, 0.25)
 
-    candidates = pool([("near", 0.75)], [("words", 2.0)], 1, exact)
+    candidates = candidate_pool([("near", 0.75)], [("words", 2.0)], 1, exact)
     assert asked == ["words"]
     assert dict(zip(candidates.chunk_ids, candidates.dense, strict=True)) == {"near": 1.0, "words": -1.0}
 

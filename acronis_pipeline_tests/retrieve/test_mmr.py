@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.retrieve.mmr import diversified
 from acronis_pipeline.retrieve.ranking import Ranking
+from acronis_pipeline.retrieve.reorder import diversified
 
 
 @st.composite

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.errors import ModelError
+from acronis_pipeline.core.errors import ModelError
 from acronis_pipeline.retrieve import Reranker
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.retrieve.cross_encoders import write_cross_encoder

@@ -7,8 +7,7 @@ from difflib import SequenceMatcher
 import pytest
 
 from acronis_pipeline.sample_site import SiteMap, load_site
-from acronis_pipeline.sample_site.content import Page
-from acronis_pipeline.sample_site.render import questions_and_answers, render_page
+from acronis_pipeline.sample_site.content import Page, questions_and_answers, render_page
 
 PLANNED_404 = "/docs/legacy-console/"
 BASE = "http://127.0.0.1:8788/"

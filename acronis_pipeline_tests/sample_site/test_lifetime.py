@@ -13,10 +13,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from acronis_pipeline.errors import SettingsError, SiteError
+from acronis_pipeline.core.errors import SettingsError, SiteError
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.sample_site import EDITS_VARIABLE, PORT_VARIABLE, base_url, serving, write_site
 from acronis_pipeline.sample_site.server import HOST
-from acronis_pipeline.settings import SiteSettings
 
 pytestmark = pytest.mark.server
 

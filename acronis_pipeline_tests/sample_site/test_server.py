@@ -169,7 +169,7 @@ def test_client_that_hangs_up_leaves_no_traceback(
 def test_etag_is_the_same_in_another_process(server: ThreadingHTTPServer) -> None:
     program = (
         "from acronis_pipeline.sample_site import load_site;"
-        "from acronis_pipeline.sample_site.render import render_page;"
+        "from acronis_pipeline.sample_site.content import render_page;"
         "import hashlib, sys; site = load_site();"
         "html = render_page(site, site.pages['/docs/trial/'], sys.argv[1]);"
         "print(hashlib.sha256(html.encode()).hexdigest()[:32])"

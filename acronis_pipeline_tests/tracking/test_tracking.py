@@ -1,11 +1,12 @@
+import json
 import subprocess
 
 import pytest
 from dagster import DagsterExecutionInterruptedError
 
-from acronis_pipeline.errors import SettingsError
+from acronis_pipeline.core.errors import SettingsError
 from acronis_pipeline.tracking import Dataset, Tracker, flatten, metric_name, sqlite_file
-from acronis_pipeline.tracking import git as git_module
+from acronis_pipeline.tracking import run as git_module
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +106,25 @@ def test_run_names_the_commit_and_whether_the_code_was_changed_since(tracker, tm
     git_module.git_tags.cache_clear()
     assert git_module.git_tags() == clean | {"mlflow.source.git.dirty": "true"}
     git_module.git_tags.cache_clear()
+
+
+def test_experiment_opens_on_training_runs_unless_a_person_chose_otherwise(tmp_path):
+    def kind() -> str:
+        tracker = Tracker(f"sqlite:///{tmp_path / 'mlflow.db'}", "experiment", "model", "http://127.0.0.1:5000")
+        return tracker.client.get_experiment(tracker.experiment_id).tags["mlflow.experimentKind"]
+
+    assert kind() == "custom_model_development"
+    tracker = Tracker(f"sqlite:///{tmp_path / 'mlflow.db'}", "experiment", "model", "http://127.0.0.1:5000")
+    for found, expected in (
+        ("genai_development_inferred", "custom_model_development"),
+        ("no_inferred_type", "custom_model_development"),
+        ("genai_development", "genai_development"),
+    ):
+        tracker.client.set_experiment_tag(tracker.experiment_id, "mlflow.experimentKind", found)
+        assert kind() == expected
+
+
+def test_link_to_the_runs_names_a_view_with_hit_rate_and_mrr(tracker):
+    key = tracker.runs_page.partition("viewStateShareKey=")[2]
+    view = json.loads(tracker.client.get_experiment(tracker.experiment_id).tags[f"mlflow.sharedViewState.{key}"])
+    assert {"metrics.`hit_rate_at_5`", "metrics.`mrr_at_10`"} <= set(view["selectedColumns"])

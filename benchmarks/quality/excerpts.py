@@ -19,24 +19,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from acronis_pipeline import embedding, index
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import Embedder
+from acronis_pipeline import encoders, index
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.evaluate import scoring
 from acronis_pipeline.evaluate.questions import Corpus, from_pairs
-from acronis_pipeline.evaluate.scoring import Row
+from acronis_pipeline.evaluate.scoring import ResultRow
 from acronis_pipeline.finetune import load_recipe
 from acronis_pipeline.finetune.base_model import describe_base
 from acronis_pipeline.index import excerpts
 from acronis_pipeline.pairs import labelled_datasets
-from acronis_pipeline.retrieve import Batch, Ranking, System, lexical, open_checked
+from acronis_pipeline.retrieve import Batch, Ranking, System, open_checked, search
 from acronis_pipeline.store import Store
 
 _DEPTH = 200
 _SHOWN = "ndcg_at_10"
 
 
-class WithoutExcerpts(lexical.Lists):
+class WithoutExcerpts(search.WordLists):
     """Gives a hybrid plain BM25."""
 
     @property
@@ -45,11 +45,11 @@ class WithoutExcerpts(lexical.Lists):
 
 
 def ask(
-    dataset: RetrievalDataset, store: Store, table: str, base: Embedder, weight: float, words: int
+    dataset: RetrievalDataset, store: Store, table: str, base: Encoder, weight: float, words: int
 ) -> dict[str, Any]:
     """Scores and paired differences of one length of excerpts."""
     excerpts.WORDS = words
-    index.refresh_from(store, table, index.passage_rows(dataset.passages), lambda: base, base.identity)
+    index.refresh_from(store, index.IndexedModel(table, base), index.passage_rows(dataset.passages))
     hybrid, bm25 = System("hybrid", "hybrid", table, weight), System("bm25", "bm25", table)
     corpus = Corpus(index.read_content(store, table))
     questions = from_pairs(dataset.test, corpus)
@@ -57,8 +57,8 @@ def ask(
     batch = Batch(tables, queries, base, _DEPTH)
     plain = Batch(tables, queries, base, _DEPTH, WithoutExcerpts(tables, queries, _DEPTH))
 
-    def rows(system: System, rankings: Sequence[Ranking]) -> list[Row]:
-        return scoring.score_questions(system, questions, rankings, corpus.cluster_of)
+    def rows(system: System, rankings: Sequence[Ranking]) -> list[ResultRow]:
+        return scoring.score_questions(system, questions, rankings, corpus)
 
     found = {
         "bm25": rows(bm25, plain.words.of_passages),
@@ -69,7 +69,7 @@ def ask(
     }
     return {
         "words": words,
-        "excerpts_a_passage": round(store.count(excerpts.table_name(table)) / len(dataset.passages), 1),
+        "excerpts_a_passage": round(store.count(tables.excerpts(table)) / len(dataset.passages), 1),
         "scores": {name: _score(name, scored) for name, scored in found.items()},
         "gains": {
             name: asdict(scoring.compare("synthetic", found[f"{name} with excerpts"], found[name]).difference)
@@ -78,7 +78,7 @@ def ask(
     }
 
 
-def _score(name: str, rows: Sequence[Row]) -> dict[str, Any]:
+def _score(name: str, rows: Sequence[ResultRow]) -> dict[str, Any]:
     metrics = scoring.summarize(System(name, "bm25", ""), None, "synthetic", rows).metrics
     return {metric: asdict(metrics[metric]) for metric in (_SHOWN, "hit_rate_at_5")}
 
@@ -111,7 +111,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     recipe, results = load_recipe("query_adapter"), {}
-    base = embedding.load(embedding.find_base(recipe.base_model), describe_base(recipe), device="cpu")
+    base = encoders.load(encoders.find_base(recipe.base_model), describe_base(recipe), device="cpu")
     with ExitStack() as stack:
         folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         store = Store(str(folder / "lancedb"))

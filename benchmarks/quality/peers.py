@@ -25,18 +25,19 @@ from typing import Any
 import numpy as np
 
 from acronis_pipeline import index
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, ModelIdentity, find_base
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.encoders import PACKAGED_BASE, Encoder, ModelIdentity, find_base
 from acronis_pipeline.evaluate import Report
-from acronis_pipeline.evaluate.arena import Arena, Arm, Rankings, read_corpus
 from acronis_pipeline.evaluate.evaluation import questions_id
 from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.questions import EvalQuestion, from_pairs, ranked_units
-from acronis_pipeline.evaluate.scoring import Row, score_questions, summarize
-from acronis_pipeline.evaluate.weights import GRID
-from acronis_pipeline.fingerprint import digest
+from acronis_pipeline.evaluate.scoring import ResultRow, score_questions, summarize
+from acronis_pipeline.evaluate.setup import EvaluationSetup, Rankings, read_corpus
+from acronis_pipeline.evaluate.validation import GRID
+from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.retrieve import System
-from acronis_pipeline.retrieve.fusion import Pool
+from acronis_pipeline.retrieve.ranking import Pool
 from acronis_pipeline.store import Store
 
 ENGINES = ("full", "adapter")
@@ -60,14 +61,14 @@ class Files:
         return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
 
 
-class GivenVectors(Embedder):
+class GivenVectors(Encoder):
     """Hands out the vectors that a peer made."""
 
     def __init__(self, name: str, folder: Path, evaluation: Path) -> None:
         asked = json.loads(evaluation.read_text("utf-8"))
         queries, passages = (np.load(folder / f"{kind}.npy") for kind in ("queries", "passages"))
         fingerprints = [digest(name, matrix.tobytes().hex()) for matrix in (queries, passages)]
-        self.identity = ModelIdentity(name, *fingerprints, dimension=queries.shape[1], max_seq_length=0)
+        super().__init__(ModelIdentity(name, *fingerprints, dimension=queries.shape[1], max_seq_length=0))
         self._queries = dict(zip(asked["queries"].values(), queries, strict=True))
         self._passages = dict(zip(asked["corpus"].values(), passages, strict=True))
 
@@ -112,23 +113,23 @@ def trained(files: Files, folder: Path) -> dict[str, Any]:
 
 def evaluate(
     engine: str, folder: Path, files: Files, testing: RetrievalDataset, store: Store
-) -> tuple[Report, dict[str, list[Row]]]:
+) -> tuple[Report, dict[str, list[ResultRow]]]:
     """A report of an engine's systems, and the result of every question by system."""
     given = GivenVectors(f"llama_index {engine}", folder, files.evaluation)
-    arm = Arm(index.table_name(f"llama_index_{engine}", given.identity.model_id), given)
-    index.refresh_from(store, arm.table, index.passage_rows(testing.passages), lambda: given, given.identity)
-    arena = Arena(testing.test, arm)
-    corpus = read_corpus(store, arena)
+    indexed = IndexedModel(index.table_name(f"llama_index_{engine}", given.identity.model_id), given)
+    index.refresh_from(store, indexed, index.passage_rows(testing.passages))
+    setup = EvaluationSetup(testing.test, indexed)
+    corpus = read_corpus(store, setup)
     asked = from_pairs(testing.test, corpus)
-    batch = Rankings(store, arena, [question.query for question in asked], _DEPTH).batch(arm)
+    batch = Rankings(store, setup, [question.query for question in asked], _DEPTH).batch(indexed)
 
-    def ask(system: System) -> list[Row]:
-        return score_questions(system, asked, batch.rankings(system), corpus.cluster_of)
+    def ask(system: System) -> list[ResultRow]:
+        return score_questions(system, asked, batch.rankings(system), corpus)
 
-    hybrid = System("hybrid", "hybrid", arm.table, 0.5)
+    hybrid = System("hybrid", "hybrid", indexed.table, 0.5)
     best = max(GRID, key=lambda weight: _mean_ndcg(batch.pools, weight, asked, corpus.cluster_of))
     systems = [
-        System("fine_tuned", "dense", arm.table),
+        System("fine_tuned", "dense", indexed.table),
         hybrid,
         replace(hybrid, name="hybrid_best", dense_weight=best),
     ]
@@ -136,7 +137,7 @@ def evaluate(
     scores = [summarize(system, given.identity.model_id, "synthetic", rows[system.name]) for system in systems]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     name = f"llama_index {engine}"
-    report = Report(digest(name, now)[:16], name, now, questions_id(store, arena, ()), tuple(scores))
+    report = Report(digest(name, now)[:16], name, now, questions_id(store, setup, ()), tuple(scores))
     return report, rows
 
 

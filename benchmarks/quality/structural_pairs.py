@@ -22,18 +22,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from question_rows import Rows, rows_of
 
-from acronis_pipeline import evaluate, finetune, index, pairs, schemas
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.evaluate import Arena, Report, scoring, table
-from acronis_pipeline.evaluate.arms import base_arm, tuned_arm
-from acronis_pipeline.evaluate.own_words import as_customers_would
+from acronis_pipeline import evaluate, index, pairs
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.settings import Settings, load_settings
+from acronis_pipeline.evaluate import EvaluationSetup, Report, scoring
+from acronis_pipeline.evaluate.questions import as_customers_would
 from acronis_pipeline.finetune.recipe import load_recipe
+from acronis_pipeline.models import records
+from acronis_pipeline.models.indexed import indexed_base, indexed_model
 from acronis_pipeline.pairs import labelled_datasets
-from acronis_pipeline.settings import Settings, load_settings
-from acronis_pipeline.store import Store
+from acronis_pipeline.reporting import view
+from acronis_pipeline.store import Store, tables
 
 _SPAN = re.compile(r"^(.+?)[-_]\d+-\d+(?:-\d+-\d+)?$")
 _TITLE_WORDS = 16
@@ -71,9 +72,9 @@ def write_chunks(store: Store, dataset: RetrievalDataset) -> None:
             "cluster_id": passage.cluster_id,
             "language": "en",
         }
-        rows.append({**dict.fromkeys(schemas.CHUNKS.names), **values})
+        rows.append({**dict.fromkeys(tables.CHUNKS.schema.names), **values})
         seen[page] += 1
-    store.sync("chunks", schemas.CHUNKS, pa.Table.from_pylist(rows, schema=schemas.CHUNKS))
+    store.sync(tables.CHUNKS, tables.CHUNKS.rows(rows))
 
 
 def measure(path: Path, recipes: list[str], settings: Settings, folder: Path) -> tuple[dict[str, Any], list[Report]]:
@@ -87,15 +88,18 @@ def measure(path: Path, recipes: list[str], settings: Settings, folder: Path) ->
     learning = pairs.load_dataset(store)
     reports, rows_by_recipe, training = [], {}, {}
     for name in recipes:
-        model = finetune.refresh(
+        model = records.refresh(
             store, load_recipe(name, settings.recipes_dir), learning, folder / "models", running=settings.model
         ).record
-        base, tuned = base_arm(model, settings.model), tuned_arm(model, settings.model)
+        base, tuned = indexed_base(model, settings.model), indexed_model(model, settings.model)
         rows = index.passage_rows(asked.passages)
-        for arm in (base, tuned):
-            index.refresh_from(store, arm.table, rows, lambda arm=arm: arm.embedder, arm.embedder.identity)
+        for indexed in (base, tuned):
+            index.refresh_from(store, indexed, rows)
         reworded = tuple(as_customers_would(question.query) for question in learning.validation)
-        test, validation = Arena(asked.test, base, tuned), Arena(learning.validation, base, tuned, reworded)
+        test, validation = (
+            EvaluationSetup(asked.test, base, tuned),
+            EvaluationSetup(learning.validation, base, tuned, reworded),
+        )
         reports.append(evaluate.evaluate(store, name, test, validation).report)
         rows_by_recipe[name] = rows_of(reports[-1], asked, store, settings)
         training[name] = {"seconds": round(model.metrics["seconds"], 1), "chosen": model.metrics["chosen"]}
@@ -105,7 +109,7 @@ def measure(path: Path, recipes: list[str], settings: Settings, folder: Path) ->
         "pairs": {"kept": made.n_kept, "by_style": made.by_style, "by_split": made.by_split,
                   "rejected": made.reject_reasons, "seconds": round(made_s, 1)},
         "training": training,
-        "table": table.rows(reports),
+        "table": view.table_rows(reports),
         "comparisons": [
             {"recipe": report.recipe, "a": c.a, "b": c.b, "metric": c.metric, **asdict(c.difference)}
             for report in reports
@@ -151,7 +155,7 @@ def main() -> None:
         settings = load_settings(folder, pairs=arguments.pairs, recipes_dir=arguments.recipes_dir)
         for name, path in (argument.split("=", 1) for argument in arguments.datasets):
             results[name], reports = measure(Path(path), arguments.recipes.split(","), settings, folder / name)
-            print(f"\n{name}\n{table.as_text(reports)}")
+            print(f"\n{name}\n{view.table_as_text(reports)}")
             for c in results[name]["comparisons"]:
                 print(f"{c['recipe']}: {c['a']} - {c['b']} = {c['mean']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}], "
                       f"p {c['p_value']:.3f}")  # fmt: skip

@@ -28,10 +28,12 @@ from typing import Any
 import peers
 from question_rows import Rows, rows_of
 
-from acronis_pipeline.bench import BenchResult, bench
-from acronis_pipeline.evaluate import Report, scoring, table
+from acronis_pipeline.cli import views
+from acronis_pipeline.core.settings import load_settings
+from acronis_pipeline.evaluate import Report, scoring
+from acronis_pipeline.evaluate.bench import BenchResult, bench
 from acronis_pipeline.pairs import labelled_datasets
-from acronis_pipeline.settings import load_settings
+from acronis_pipeline.reporting import view
 from acronis_pipeline.store import Store
 
 _AGAINST = (("fine_tuned", "fine_tuned"), ("hybrid", "hybrid"), ("hybrid", "hybrid_best"), ("hybrid", "fine_tuned"))
@@ -79,8 +81,8 @@ class Found:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            **self.ours.as_json(),
-            "table": table.rows(self.reports),
+            **views.bench_as_json(self.ours),
+            "table": view.table_rows(self.reports),
             "peers": self.engines,
             "against_peers": list(self.comparisons()),
             "machine": {"start": self.started, "end": peers.machine()},
@@ -88,7 +90,7 @@ class Found:
 
     def as_markdown(self) -> str:
         seconds = {f"llama_index {name}": found["seconds"] for name, found in self.engines.items()}
-        lines = [table.as_markdown(self.reports), "", "| training | seconds | chosen |", "|:--|--:|:--|"]
+        lines = [view.table_as_markdown(self.reports), "", "| training | seconds | chosen |", "|:--|--:|:--|"]
         lines += [
             f"| {name} | {taken:.0f} | {self.ours.chosen.get(name, 'last step')} |"
             for name, taken in (self.ours.training_s | seconds).items()

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from acronis_pipeline import embedding
-from acronis_pipeline.dataset import RetrievalDataset, gold_clusters
-from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, PassageVectors, Windows
-from acronis_pipeline.embedding.windows import mixed
+from acronis_pipeline import encoders
+from acronis_pipeline.core.dataset import RetrievalDataset, gold_clusters
+from acronis_pipeline.encoders import PACKAGED_BASE, Encoder, PassageVectors, Windows
+from acronis_pipeline.encoders.windows import mixed
 from acronis_pipeline.evaluate.metrics import ndcg_at
 from acronis_pipeline.evaluate.significance import mean_interval, paired_difference
 from acronis_pipeline.finetune import load_recipe
@@ -36,10 +36,10 @@ _DEPTH = 50
 _log = logging.getLogger(__name__)
 
 
-def embedder_with(windows: Windows | None) -> Embedder:
-    folder = embedding.find_base(PACKAGED_BASE)
-    identity = embedding.describe(folder, base=PACKAGED_BASE, max_seq_length=512, windows=windows)
-    return embedding.load(folder, identity, device="cpu")
+def encoder_with(windows: Windows | None) -> Encoder:
+    folder = encoders.find_base(PACKAGED_BASE)
+    identity = encoders.describe(folder, base=PACKAGED_BASE, max_seq_length=512, windows=windows)
+    return encoders.load(folder, identity, device="cpu")
 
 
 def ndcg(vectors: PassageVectors, queries: np.ndarray, dataset: RetrievalDataset) -> list[float]:
@@ -55,11 +55,11 @@ def ndcg(vectors: PassageVectors, queries: np.ndarray, dataset: RetrievalDataset
 def grid(dataset: RetrievalDataset, lengths: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
     """Mean nDCG@10 of every length and share; the first row is of one vector a passage."""
     texts, queries = [passage.text for passage in dataset.passages], [question.query for question in dataset.test]
-    plain = embedder_with(None)
+    plain = encoder_with(None)
     asked, whole = plain.encode_queries(queries), plain.encode_passages(texts)
     rows = [{"ndcg_at_10": round(float(np.mean(ndcg(PassageVectors.single(whole), asked, dataset))), 4)}]
     for tokens, overlap in lengths:
-        cut = embedder_with(Windows(tokens, overlap, 0.0))
+        cut = encoder_with(Windows(tokens, overlap, 0.0))
         started = time.monotonic()
         own = cut.encode_windows(texts)
         seconds = time.monotonic() - started
@@ -80,8 +80,8 @@ def gain(dataset: RetrievalDataset, windows: Windows) -> dict[str, Any]:
     texts, queries = [passage.text for passage in dataset.passages], [question.query for question in dataset.test]
     groups = [question.group for question in dataset.test]
     values = {}
-    for name, embedder in (("one vector", embedder_with(None)), ("windows", embedder_with(windows))):
-        values[name] = ndcg(embedder.encode_windows(texts), embedder.encode_queries(queries), dataset)
+    for name, encoder in (("one vector", encoder_with(None)), ("windows", encoder_with(windows))):
+        values[name] = ndcg(encoder.encode_windows(texts), encoder.encode_queries(queries), dataset)
     found = {name: asdict(mean_interval(value, groups)) for name, value in values.items()}
     difference = asdict(paired_difference(values["windows"], values["one vector"], groups))
     return {"n_questions": len(queries), "n_passages": len(texts), **found, "difference": difference}

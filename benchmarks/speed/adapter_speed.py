@@ -21,11 +21,12 @@ from pathlib import Path
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding import PACKAGED_BASE, Embedder, PassageVectors
-from acronis_pipeline.finetune import load_recipe, query_adapter
+from acronis_pipeline import encoders
+from acronis_pipeline.encoders import PACKAGED_BASE, PassageVectors, TorchEncoder
+from acronis_pipeline.finetune import load_recipe
 from acronis_pipeline.finetune.examples import Examples, Questions
 from acronis_pipeline.finetune.method import Task
+from acronis_pipeline.finetune.methods import query_adapter
 from acronis_pipeline.store import Store
 
 _MEANINGS = 32
@@ -56,10 +57,10 @@ class Result:
     cpus: int
 
 
-class CachedEmbedder(Embedder):
+class CachedEncoder(TorchEncoder):
     """Gives questions their vectors from memory."""
 
-    def __init__(self, base: Embedder, vectors: dict[str, np.ndarray]) -> None:
+    def __init__(self, base: TorchEncoder, vectors: dict[str, np.ndarray]) -> None:
         super().__init__(base.model, base.identity)
         self._vectors = vectors
 
@@ -67,7 +68,7 @@ class CachedEmbedder(Embedder):
         return np.stack([self._vectors[query] for query in queries])
 
 
-def made_up(base: Embedder, store: Store, n_pairs: int, pairs_each: int, seed: int) -> Task:
+def made_up(base: TorchEncoder, store: Store, n_pairs: int, pairs_each: int, seed: int) -> Task:
     """A task of `n_pairs` training questions, `pairs_each` about a passage."""
     rng, dimension = np.random.default_rng(seed), base.identity.dimension
     n_passages = n_pairs // pairs_each
@@ -85,13 +86,13 @@ def made_up(base: Embedder, store: Store, n_pairs: int, pairs_each: int, seed: i
         _questions(names[:n_pairs], about[:n_pairs]),
         _questions(names[n_pairs:], about[n_pairs:]),
     )
-    cached = CachedEmbedder(base, dict(zip(names, queries, strict=True)))
+    cached = CachedEncoder(base, dict(zip(names, queries, strict=True)))
     return Task(examples, cached, PassageVectors.single(passages.astype(np.float32)), lambda: base, seed, store=store)
 
 
 def measure(n_pairs: int, pairs_each: int, seed: int) -> Result:
     """Train once, publish, compare."""
-    base = embedding.load_base(PACKAGED_BASE, max_seq_length=256, device="cpu")
+    base = encoders.load_base(PACKAGED_BASE, max_seq_length=256, device="cpu")
     before = base.encode_passages(_TEXTS)
     with tempfile.TemporaryDirectory() as folder:
         task = made_up(base, Store(f"{folder}/lancedb"), n_pairs, pairs_each, seed)
@@ -100,7 +101,7 @@ def measure(n_pairs: int, pairs_each: int, seed: int) -> Result:
         train_s, cpu_s = time.monotonic() - started, time.process_time() - cpu
         fitted.model.save_pretrained(folder, create_model_card=False)
         published = SentenceTransformer(folder, device="cpu")
-        after = Embedder(published, base.identity).encode_passages(_TEXTS)
+        after = TorchEncoder(published, base.identity).encode_passages(_TEXTS)
     looks = [entry["ndcg_at_10"] for entry in fitted.history]
     return Result(
         n_pairs=n_pairs,

@@ -31,7 +31,7 @@ def passages(folder: Path, n: int) -> list[str]:
     """About 128 tokens each, shuffled."""
     import semchunk
 
-    from acronis_pipeline.embedding import PACKAGED_BASE, TokenCounter, find_base
+    from acronis_pipeline.encoders import PACKAGED_BASE, TokenCounter, find_base
 
     chunk = semchunk.chunkerify(TokenCounter(find_base(PACKAGED_BASE)).count, _TOKENS)
     texts: list[str] = []
@@ -44,19 +44,19 @@ def passages(folder: Path, n: int) -> list[str]:
 
 
 def ways(work: Path, calibration: Path) -> tuple[dict[str, Any], Callable[[list[str]], np.ndarray]]:
-    """Embedders by name, float32 first, and plain encode."""
+    """Encoders by name, float32 first, and plain encode."""
     import torch
     from sentence_transformers import SentenceTransformer
 
-    from acronis_pipeline import embedding
+    from acronis_pipeline import encoders
+    from acronis_pipeline.core.settings import ModelSettings
     from acronis_pipeline.encoders import running
-    from acronis_pipeline.model_export import export
+    from acronis_pipeline.export import export
     from acronis_pipeline.pairs import labelled_datasets
-    from acronis_pipeline.settings import ModelSettings
 
-    folder = embedding.find_base(embedding.PACKAGED_BASE)
-    identity = embedding.describe(folder, base=embedding.PACKAGED_BASE, max_seq_length=256)
-    exact = embedding.load(folder, identity, device="cpu")
+    folder = encoders.find_base(encoders.PACKAGED_BASE)
+    identity = encoders.describe(folder, base=encoders.PACKAGED_BASE, max_seq_length=256)
+    exact = encoders.load(folder, identity, device="cpu")
     openvino = ModelSettings.model_validate({"backend": "openvino", "cache_dir": work / "encoders"})
     _, dataset = labelled_datasets.load(None, calibration)
     int8 = export(exact, dataset, work / "int8", "openvino-int8", max_loss=1.0)
@@ -67,7 +67,7 @@ def ways(work: Path, calibration: Path) -> tuple[dict[str, Any], Callable[[list[
     }
     if "avx512_bf16" in Path("/proc/cpuinfo").read_text("utf-8"):
         for name, precision in (("torch bfloat16", "bfloat16 in torch"), ("OpenVINO bfloat16", "bfloat16")):
-            found[name] = running(folder, embedding.in_precision(identity, precision), openvino)
+            found[name] = running(folder, encoders.in_precision(identity, precision), openvino)
     plain = SentenceTransformer(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
     plain.max_seq_length = 256
 
@@ -83,11 +83,11 @@ def ways(work: Path, calibration: Path) -> tuple[dict[str, Any], Callable[[list[
 
 
 def speeds(
-    embedders: dict[str, Any], plain: Callable[[list[str]], np.ndarray], texts: list[str], rounds: int
+    encoders: dict[str, Any], plain: Callable[[list[str]], np.ndarray], texts: list[str], rounds: int
 ) -> list[dict[str, Any]]:
     """Wall and CPU ratios of every way to plain encode."""
     runs: dict[str, Callable[[list[str]], np.ndarray]] = {"plain encode": plain}
-    runs |= {name: embedder.encode_passages for name, embedder in embedders.items()}
+    runs |= {name: encoder.encode_passages for name, encoder in encoders.items()}
     expected = plain(texts)
     wall: dict[str, list[float]] = {name: [] for name in runs}
     cpu: dict[str, list[float]] = {name: [] for name in runs}
@@ -121,15 +121,15 @@ def _ratios(plain: list[float], other: list[float]) -> dict[str, float]:
     }
 
 
-def losses(embedders: dict[str, Any], questions: Path) -> list[dict[str, Any]]:
+def losses(encoders: dict[str, Any], questions: Path) -> list[dict[str, Any]]:
     """nDCG@10 of every way on a set of questions, and the paired difference from torch's float32."""
     from acronis_pipeline.evaluate.significance import paired_difference
-    from acronis_pipeline.model_export.judging import ndcg_by_question
+    from acronis_pipeline.export.exporting import ndcg_by_question
     from acronis_pipeline.pairs import labelled_datasets
 
     _, dataset = labelled_datasets.load(None, questions)
     texts = [passage.text for passage in dataset.passages]
-    values = {name: ndcg_by_question(embedder, dataset, texts) for name, embedder in embedders.items()}
+    values = {name: ndcg_by_question(encoder, dataset, texts) for name, encoder in encoders.items()}
     exact = values["torch float32"]
     groups = [question.group for question in dataset.test]
     return [
@@ -154,13 +154,13 @@ def main() -> None:
     given = parser.parse_args()
     texts = passages(given.markdown, given.passages)
     with tempfile.TemporaryDirectory() as work:
-        embedders, plain = ways(Path(work), given.calibration)
+        encoders, plain = ways(Path(work), given.calibration)
         result = {
             "n_passages": len(texts),
             "rounds": given.rounds,
             "threads": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count())),
-            "speed": speeds(embedders, plain, texts, given.rounds),
-            "retrieval": [row for questions in given.questions for row in losses(embedders, questions)],
+            "speed": speeds(encoders, plain, texts, given.rounds),
+            "retrieval": [row for questions in given.questions for row in losses(encoders, questions)],
         }
     given.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     print(json.dumps(result, indent=2))

@@ -37,15 +37,14 @@ import numpy as np
 import torch
 from training_step import Bench, Cost, Gradient, Way, now
 
-from acronis_pipeline import embedding
-from acronis_pipeline.embedding import PACKAGED_BASE, Embedder
-from acronis_pipeline.embedding.identity import BFLOAT16
-from acronis_pipeline.embedding.windows import Windows
-from acronis_pipeline.finetune.batches import PassageBatches
-from acronis_pipeline.finetune.closest_windows import Shown, shown_of
-from acronis_pipeline.finetune.examples import Examples, prepare
-from acronis_pipeline.finetune.full import Parameters
+from acronis_pipeline import encoders
+from acronis_pipeline.encoders import PACKAGED_BASE, TorchEncoder
+from acronis_pipeline.encoders.identity import BFLOAT16
+from acronis_pipeline.encoders.windows import Windows
+from acronis_pipeline.finetune.contrast import Shown, shown_of
+from acronis_pipeline.finetune.examples import Examples, PassageBatches, prepare
 from acronis_pipeline.finetune.method import Task
+from acronis_pipeline.finetune.methods.full import Parameters
 from acronis_pipeline.pairs import labelled_datasets
 from acronis_pipeline.store import Store
 
@@ -149,7 +148,7 @@ def of_batches(examples: Examples, batches: list[list[int]]) -> tuple[Examples, 
     return Examples(texts, train, train), [[place[question] for question in batch] for batch in batches]
 
 
-def windows_of(base: Embedder, examples: Examples) -> tuple[Shown, dict[str, Any]]:
+def windows_of(base: TorchEncoder, examples: Examples) -> tuple[Shown, dict[str, Any]]:
     """The closest windows, and what finding them took: nearly all of it vectors that the index needs anyway."""
     started = now()
     with tempfile.TemporaryDirectory() as folder:
@@ -173,9 +172,9 @@ def measure(file: Path, rounds: int, steps: int, passages: int) -> dict[str, Any
     made = PassageBatches(everything.train, passages=passages, questions_each=each, seed=13)
     examples, batches = of_batches(everything, list(made.take(steps)))
     cutting = Windows(tokens=64, overlap=32, whole_share=0.5)  # the packaged recipe's
-    folder = embedding.find_base(PACKAGED_BASE)
-    identity = embedding.describe(folder, base=PACKAGED_BASE, max_seq_length=512, windows=cutting)
-    base = embedding.load(folder, identity, device="cpu")
+    folder = encoders.find_base(PACKAGED_BASE)
+    identity = encoders.describe(folder, base=PACKAGED_BASE, max_seq_length=512, windows=cutting)
+    base = encoders.load(folder, identity, device="cpu")
     matmul = torch.get_float32_matmul_precision()
     shown, finding = windows_of(base, examples)
     flags = Path("/proc/cpuinfo").read_text("utf-8").split() if Path("/proc/cpuinfo").exists() else []

@@ -38,16 +38,16 @@ sys.path.append(str(Path(__file__).parents[1] / "quality"))
 
 import peers
 
-from acronis_pipeline import embedding, finetune
-from acronis_pipeline.dataset import RetrievalDataset
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.finetune.contrastive_parameters import ContrastiveParameters, batches_of, schedule_of
+from acronis_pipeline import encoders, finetune
+from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.core.settings import Settings, load_settings
+from acronis_pipeline.encoders import Encoder, TorchEncoder
+from acronis_pipeline.export.exporting import ndcg_by_question
 from acronis_pipeline.finetune.method import Task
+from acronis_pipeline.finetune.parameters import ContrastiveParameters, batches_of, schedule_of
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline.finetune.validation import CHOOSES
-from acronis_pipeline.model_export.judging import ndcg_by_question
 from acronis_pipeline.pairs import labelled_datasets
-from acronis_pipeline.settings import Settings, load_settings
 from acronis_pipeline.store import Store
 
 ENGINE = "full"
@@ -80,11 +80,11 @@ class Watch:
         finally:
             self._paused_s += time.monotonic() - started
 
-    def measure(self, embedder: Embedder, at: str) -> None:
+    def measure(self, encoder: Encoder, at: str) -> None:
         """Add a point to the curve."""
         seconds = self.seconds
         with self.paused():
-            value = float(np.mean(ndcg_by_question(embedder, self._testing, self._passages)))
+            value = float(np.mean(ndcg_by_question(encoder, self._testing, self._passages)))
         self.curve.append({"at": at, "seconds": round(seconds, 1), CHOOSES: round(value, 4)})
         logging.info("%s: %.1f s of training, nDCG@10 %.4f on the evaluation questions", at, seconds, value)
 
@@ -110,12 +110,12 @@ def more_looks(watch: Watch, times: int) -> Iterator[None]:
         coming = iter(sorted(schedule_of(often, batches).looks))
         model = towers.weights
         identity = replace(task.base.identity, dimension=model.get_embedding_dimension())
-        embedder = Embedder(model, identity, task.base.batch_size)
+        encoder = TorchEncoder(model, identity, task.base.batch_size)
 
         def look_more() -> dict[str, float]:
             step = next(coming)
             found = look() if step in own else {others.get("chooses", CHOOSES): _NEVER_BEST}
-            watch.measure(embedder, f"step {step}")
+            watch.measure(encoder, f"step {step}")
             return found
 
         return original(task, towers, often, look=look_more, **others)
@@ -146,7 +146,7 @@ def measure(
             work=folder / "work",
         )
     seconds = watch.seconds
-    published = embedding.load(trained.folder, trained.identity, device=model.device, batch_size=model.batch_size)
+    published = encoders.load(trained.folder, trained.identity, device=model.device, batch_size=model.batch_size)
     value = float(np.mean(ndcg_by_question(published, testing, [passage.text for passage in testing.passages])))
     watch.curve.append({"at": "published", "seconds": round(seconds, 1), CHOOSES: round(value, 4)})
     return {

@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from acronis_pipeline.embedding import Embedder
-from acronis_pipeline.embedding.identity import FLOAT32
-from acronis_pipeline.finetune.closest_windows import Shown
-from acronis_pipeline.finetune.contrast import Contrast, contrastive_loss, lay_out
-from acronis_pipeline.finetune.contrastive_parameters import ContrastiveParameters
+from acronis_pipeline.encoders import TorchEncoder
+from acronis_pipeline.encoders.identity import FLOAT32
+from acronis_pipeline.finetune.contrast import Contrast, Shown, lay_out
 from acronis_pipeline.finetune.contrastive_training import turn_dropout_off
-from acronis_pipeline.finetune.encoding import encoder_of
 from acronis_pipeline.finetune.examples import Examples
-from acronis_pipeline.finetune.gradient_step import add_gradients
+from acronis_pipeline.finetune.gradient_step import add_gradients, encoder_of
+from acronis_pipeline.finetune.losses import contrastive_loss
+from acronis_pipeline.finetune.parameters import ContrastiveParameters
 
 _ONE_BATCH = 10**9
 
@@ -89,7 +88,7 @@ class Tokeniser:
 class Bench:
     """One model on which any way can do any step."""
 
-    def __init__(self, base: Embedder, examples: Examples, shown: Shown, parameters: ContrastiveParameters) -> None:
+    def __init__(self, base: TorchEncoder, examples: Examples, shown: Shown, parameters: ContrastiveParameters) -> None:
         self._model, self._examples, self._shown, self._parameters = base.model, examples, shown, parameters
         self._longest = base.identity.max_seq_length
         queries = base.model.preprocess(list(examples.train.queries), prompt=None, task="query")

@@ -5,7 +5,7 @@ import json
 import resource
 import sys
 
-from acronis_pipeline.content.pdf import SCANNED, BadPdfError, blocks, document, furniture, headings, render
+from acronis_pipeline.content.pdf import SCANNED, BadPdfError, blocks, document, roles
 
 _MAX_MEMORY_BYTES = 2 * 1024**3
 
@@ -24,12 +24,12 @@ def main(max_pages: int, timeout_s: float) -> None:
 
 
 def html(found: document.Document) -> str:
-    lines = furniture.without_furniture(found.lines, found.n_pages)
+    lines = roles.without_furniture(found.lines, found.n_pages)
     if not lines:
         raise BadPdfError(SCANNED, f"{found.n_pages} pages with nothing but running heads")
-    title, printed = headings.title(found, lines)
-    marked = headings.find(found, lines, printed)
-    return render.document(title, found.language, blocks.build(lines, marked, printed))
+    title, printed = roles.title(found, lines)
+    marked = roles.find(found, lines, printed)
+    return blocks.document(title, found.language, blocks.build(lines, marked, printed))
 
 
 if __name__ == "__main__":

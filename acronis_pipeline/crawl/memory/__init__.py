@@ -1,1 +1,1 @@
-"""What a crawl knows and keeps: `known` from before, `archive` what is learnt, `journal` safe from a kill, `tables`."""
+"""What a crawl knows and keeps: `tables`, the `archive` of what is learnt, a `journal` safe from kills, the `plan`."""

@@ -1,31 +1,98 @@
-"""What a crawl learns about each address, turned into table rows; and what it may build on from earlier ones."""
+"""What a crawl learns about each address, turned into table rows; and what it may build on from earlier ones.
+
+What was known of every address before takes some hundred bytes each.
+"""
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
-from acronis_pipeline import content, schemas
+from acronis_pipeline import content
 from acronis_pipeline.content import Content
-from acronis_pipeline.crawl.judge.page import Reading
-from acronis_pipeline.crawl.judge.verdict import Verdict
-from acronis_pipeline.crawl.memory import page_versions, rows
+from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.crawl.fetching.fetch import Answer
+from acronis_pipeline.crawl.judging.verdict import Reading, Verdict
+from acronis_pipeline.crawl.memory import records
 from acronis_pipeline.crawl.memory.journal import Journal, Run
-from acronis_pipeline.crawl.memory.known import Known
-from acronis_pipeline.crawl.memory.tables import CHANGES, LINK_LISTS, PAGES, VERSIONS, VISITS, Record, Row, write
-from acronis_pipeline.crawl.site.fetch import Answer
-from acronis_pipeline.crawl.walk.frontier import Target
-from acronis_pipeline.crawl.walk.lastmod import vouches
-from acronis_pipeline.fingerprint import digest
-from acronis_pipeline.settings import SiteSettings
-from acronis_pipeline.store import Store, is_in, timestamp
+from acronis_pipeline.crawl.memory.plan import vouches
+from acronis_pipeline.crawl.memory.records import (
+    Record,
+    Row,
+    Target,
+    write,
+)
+from acronis_pipeline.store import Store, is_in, tables, timestamp
 
 BATCH_VISITS = 1_000
 BATCH_CHARS = 8_000_000
 """So much is gathered before it is written: Lance makes a file and a version of each write."""
-
-
 _SETTLED = frozenset({"page", "alias", "refused"})
+
+
+class KeyedRows:
+    """Rows by key: Arrow columns and one dictionary, where a dictionary per row would take ten times as much."""
+
+    def __init__(self, store: Store, table: tables.Table) -> None:
+        rows = store.read(table).combine_chunks()
+        self._columns = {name: rows.column(name) for name in rows.column_names}
+        self._index = {key: index for index, key in enumerate(rows.column(table.key).to_pylist())}
+
+    def get(self, key: str) -> Row | None:
+        index = self._index.get(key)
+        return None if index is None else {name: column[index].as_py() for name, column in self._columns.items()}
+
+    def value(self, key: str, column: str) -> object:
+        """One value of a known key."""
+        return self._columns[column][self._index[key]].as_py()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._index
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+
+class Known:
+    """Pages (tombstoned ones too) and visits as they were when it was made."""
+
+    def __init__(self, store: Store) -> None:
+        self.pages = KeyedRows(store, tables.PAGES)
+        self.visits = KeyedRows(store, tables.VISITS)
+        self.n_live = len(self.live())
+
+    def page(self, url: str) -> Row | None:
+        """A page that exists as far as we know."""
+        return self.pages.get(url) if self.is_live(url) else None
+
+    def is_live(self, url: str) -> bool:
+        return url in self.pages and self.pages.value(url, "gone_at") is None
+
+    def live(self) -> list[str]:
+        return [url for url in self.pages if self.is_live(url)]
+
+    def depth(self, url: str) -> int:
+        """Of a known page."""
+        return cast(int | None, self.pages.value(url, "depth")) or 0
+
+    def content_hash(self, url: str) -> str:
+        """Of a known page."""
+        return cast(str, self.pages.value(url, "content_hash"))
+
+    def title(self, url: str) -> str | None:
+        """Of a known page."""
+        return cast(str | None, self.pages.value(url, "title"))
+
+    def validators(self, url: str) -> dict[str, str]:
+        """Headers that ask for an address only if it changed since the last visit."""
+        visit = self.visits.get(url) or {}
+        headers = {"If-None-Match": visit.get("etag"), "If-Modified-Since": visit.get("last_modified")}
+        return {name: value for name, value in headers.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +178,7 @@ class Archive:
         visit = self.known.visits.get(url)
         if visit is None or visit["asked_at"] < self._run.started_at:
             record = self._journal.parked(self._run, url)
-            visit = record[VISITS][0] if record else None
+            visit = record[tables.VISITS.name][0] if record else None
         if visit is None or url in self._afresh or not Verdict.of(visit).definite:
             return None
         return Recorded(Verdict.of(visit), visit["links_id"])
@@ -137,7 +204,7 @@ class Archive:
 
     async def links(self, ids: Collection[str]) -> dict[str, list[str]]:
         """Lists of links by id."""
-        lists = await asyncio.to_thread(self._store.read, LINK_LISTS, schemas.LINK_LISTS, where=is_in("links_id", ids))
+        lists = await asyncio.to_thread(self._store.read, tables.LINK_LISTS, where=is_in("links_id", ids))
         return dict(zip(*lists.to_pydict().values(), strict=True))
 
     # What became of a page
@@ -151,7 +218,7 @@ class Archive:
         before = self.known.page(url)
         if before is None or before["extractor"] == self._extractor or before["content_hash"] == reading.content_hash:
             return False
-        stored = page_versions.html_of(self._store, {url: before["content_hash"]}).get(url)
+        stored = records.html_of(self._store, {url: before["content_hash"]}).get(url)
         if stored is None:
             return False
         return extracting(stored, url=url, selector=self._selector).content_hash == reading.content_hash
@@ -160,11 +227,11 @@ class Archive:
 
     def confirm(self, target: Target, url: str, recorded: Verdict, answer: Answer) -> None:
         """An answer of 304 repeats what is on record."""
-        record: Record = {VISITS: [self._visit(url, recorded, answer)]}
+        record: Record = {tables.VISITS.name: [self._visit(url, recorded, answer)]}
         before = self.known.pages.get(url)
         if recorded.outcome == "page" and before:
-            row = {**before, **rows.found(target, before), **rows.validators(answer, before)}
-            record[PAGES] = [{**row, "status": recorded.status, "fetched_at": rows.now()}]
+            row = {**before, **records.found(target, before), **records.validators(answer, before)}
+            record[tables.PAGES.name] = [{**row, "status": recorded.status, "fetched_at": records.now()}]
         self._journal.add(record)
 
     def page(self, target: Target, answer: Answer, reading: Reading, *, same: bool) -> Record:
@@ -175,7 +242,7 @@ class Archive:
         same
             It says what it said, although its hash differs.
         """
-        url, now = answer.url, rows.now()
+        url, now = answer.url, records.now()
         before = self.known.pages.get(url)
         identical = before is not None and before["content_hash"] == reading.content_hash
         row: Row = {
@@ -183,22 +250,22 @@ class Archive:
             "final_url": url,
             "status": answer.status,
             "media_type": reading.media_type,
-            **rows.validators(answer, {}),
+            **records.validators(answer, {}),
             "fetched_at": now,
             "changed_at": before["changed_at"] if before and (same or identical) else now,
             "content_hash": reading.content_hash,
             "extractor": self._extractor,
             "title": reading.title,
             "language": reading.language,
-            **rows.found(target, before or {}),
+            **records.found(target, before or {}),
         }
         record: Record = {
             **self._link_list(url, reading.links),
-            PAGES: [row],
-            VISITS: [self._visit(url, Verdict("page", status=answer.status), answer, reading.links)],
+            tables.PAGES.name: [row],
+            tables.VISITS.name: [self._visit(url, Verdict("page", status=answer.status), answer, reading.links)],
         }
         if not identical:
-            record[VERSIONS] = [rows.content_version(row, reading.html)]
+            record[tables.PAGE_VERSIONS.name] = [records.content_version(row, reading.html)]
         if before is None:
             what = "new"
         elif before["gone_at"] is not None:
@@ -206,7 +273,7 @@ class Archive:
         else:
             what = "unchanged" if same or identical else "changed"
         if what != "unchanged":
-            record[CHANGES] = [rows.change(url, now, what, reading.content_hash)]
+            record[tables.PAGE_CHANGES.name] = [records.change(url, now, what, reading.content_hash)]
         return record
 
     def keep(self, url: str, record: Record) -> None:
@@ -216,13 +283,15 @@ class Archive:
 
     def note(self, url: str, verdict: Verdict, answer: Answer | None = None, links: tuple[str, ...] = ()) -> None:
         """Remember a visit that found no page of its own."""
-        self._journal.add({**self._link_list(url, links), VISITS: [self._visit(url, verdict, answer, links)]})
+        self._journal.add(
+            {**self._link_list(url, links), tables.VISITS.name: [self._visit(url, verdict, answer, links)]}
+        )
 
     def _visit(self, url: str, verdict: Verdict, answer: Answer | None, links: tuple[str, ...] = ()) -> Row:
         before = self.known.visits.get(url) or {}
         asked: Row = {
             "url": url,
-            "asked_at": rows.now(),
+            "asked_at": records.now(),
             "outcome": verdict.outcome,
             "reason": verdict.reason,
             "status": verdict.status,
@@ -231,38 +300,38 @@ class Archive:
         if verdict.outcome == "failed" and self.known.is_live(url) and before.get("outcome") in {"page", "failed"}:
             # What is held of the page is still what these belong to.
             return {**before, **asked}
-        held = before if answer is not None and answer.status == 304 else {"links_id": rows.links_id(links)}
+        held = before if answer is not None and answer.status == 304 else {"links_id": records.links_id(links)}
         return {
             **asked,
-            **(rows.validators(answer, before) if answer and verdict.outcome != "failed" else {}),
+            **(records.validators(answer, before) if answer and verdict.outcome != "failed" else {}),
             "lastmod": self._lastmods.get(url),
             "links_id": held["links_id"],
             "extractor": self._extractor,
         }
 
     def _link_list(self, url: str, links: tuple[str, ...]) -> Record:
-        links_id = rows.links_id(links)
+        links_id = records.links_id(links)
         if links_id is None or (url in self.known.visits and self.known.visits.value(url, "links_id") == links_id):
             return {}
-        return {LINK_LISTS: [{"links_id": links_id, "links": list(links)}]}
+        return {tables.LINK_LISTS.name: [{"links_id": links_id, "links": list(links)}]}
 
     # Pages that name another address as theirs
 
     def park(self, url: str, record: Record, *, alias_of: str) -> None:
         """Keep a page at hand until it is known whether its canonical address is one."""
-        links = {LINK_LISTS: record[LINK_LISTS]} if LINK_LISTS in record else {}
+        links = {tables.LINK_LISTS.name: record[tables.LINK_LISTS.name]} if tables.LINK_LISTS.name in record else {}
         self._journal.add(links)
-        visit = {**record[VISITS][0], "outcome": "alias", "target": alias_of}
-        self._journal.park(self._run, url, {**record, VISITS: [visit]})
+        visit = {**record[tables.VISITS.name][0], "outcome": "alias", "target": alias_of}
+        self._journal.park(self._run, url, {**record, tables.VISITS.name: [visit]})
 
     def unpark(self, url: str, *, alias_of: str | None = None) -> Record | None:
         """The rows of a page that was parked and stands for itself; as an alias it is remembered here."""
         record = self._journal.parked(self._run, url)
         if record is None:
             return None
-        visit = record[VISITS][0]
+        visit = record[tables.VISITS.name][0]
         if alias_of:
-            self._journal.add({VISITS: [visit]})
+            self._journal.add({tables.VISITS.name: [visit]})
         visit |= {"outcome": "page", "target": None}
         self._journal.unpark(self._run, url)
         return record
@@ -281,8 +350,8 @@ class Archive:
 
 def save(store: Store, journal: Journal) -> None:
     """Write what waits in the journal to the tables."""
-    until, records = journal.waiting()
-    write(store, records)
+    until, waiting = journal.waiting()
+    write(store, waiting)
     journal.written(until)
 
 
@@ -293,5 +362,5 @@ def extractor_of(site: SiteSettings) -> str:
 
 def _changes_since(store: Store, moment: dt.datetime) -> dict[str, str]:
     where = f"seen_at >= {timestamp(moment)}"
-    changes = store.read(CHANGES, schemas.PAGE_CHANGES, columns=["url", "what"], where=where)
+    changes = store.read(tables.PAGE_CHANGES, columns=["url", "what"], where=where)
     return dict(zip(*changes.to_pydict().values(), strict=True))

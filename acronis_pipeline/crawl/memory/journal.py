@@ -16,9 +16,9 @@ from typing import cast
 
 from filelock import FileLock, Timeout
 
-from acronis_pipeline.crawl.memory.tables import Record, decode, encode
-from acronis_pipeline.crawl.result import Mode
-from acronis_pipeline.errors import SiteError
+from acronis_pipeline.core.errors import SiteError
+from acronis_pipeline.crawl.memory.plan import Mode
+from acronis_pipeline.crawl.memory.records import Record, decode, encode
 
 _FILE = "journal.sqlite"
 _LOCK = "crawl.lock"

@@ -1,0 +1,1 @@
+"""What every stage builds on: settings, errors, hashing, files, labelled data, gold questions."""

@@ -1,0 +1,5 @@
+"""Asking a site: which addresses (`urls`, `scope`), what it says of itself (`robots`, `sitemap`, `site_files`),
+requests.
+
+A request is made by `fetch`, as often as `pace` allows, and never into a private network (`guard`).
+"""

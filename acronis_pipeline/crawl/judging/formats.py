@@ -1,0 +1,239 @@
+"""Which formats are pages, told by media type, ending and content; each as HTML, decoded as the page means it."""
+
+import logging
+import posixpath
+from dataclasses import dataclass, field
+from typing import get_args
+from urllib.parse import urlsplit
+
+from w3lib.encoding import html_to_unicode, http_content_type_encoding, read_bom, to_unicode
+
+from acronis_pipeline.content import markdown_page, pdf, plain_text
+from acronis_pipeline.content.pdf import PdfLimits
+from acronis_pipeline.core.settings import PageFormat, SiteSettings
+from acronis_pipeline.crawl.fetching.fetch import BEGINNING_BYTES, Answer
+
+__all__ = ["ALL_FORMATS", "BINARY", "LOG", "NOT_READ", "Formats", "NotAPageError", "media_type_of_file"]
+
+_WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin-1"})
+_ON_THE_WEB = "cp1252 cp1250 cp1251 koi8_r shift_jis euc_jp gb18030 big5 euc_kr cp1253 cp1254 cp1255 cp1256".split()
+"""What a guess may come to: of all charsets there are, short texts fit the Macintosh's and the mainframe's best."""
+_FEW_ERRORS, _FEW_ERRORS_SHARE = 3, 0.001
+"""Errors that are a slip in a page of UTF-8, rather than a page in another charset."""
+_log = logging.getLogger(__name__)
+BINARY = "not text"
+LOG = "a log"
+NOT_READ = "not a page"
+"""Reasons why an answer is none, whatever its media type says; the last one is followed by what it is."""
+_KINDS: dict[str, PageFormat] = {
+    "text/html": "html",
+    "application/xhtml+xml": "html",
+    "application/pdf": "pdf",
+    "application/x-pdf": "pdf",
+    "text/markdown": "markdown",
+    "text/x-markdown": "markdown",
+    "text/plain": "text",
+}
+_MEDIA_TYPES: dict[PageFormat, str] = {
+    "html": "text/html",
+    "pdf": "application/pdf",
+    "markdown": "text/markdown",
+    "text": "text/plain",
+}
+_SAYS_NOTHING = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-download"})
+_ENDINGS: dict[str, PageFormat] = {
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".pdf": "pdf",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".mdx": "markdown",
+    ".txt": "text",
+    ".text": "text",
+}
+_SAMPLE_BYTES = 65_536
+_MAX_CONTROL_SHARE = 0.03
+"""Of control characters, NUL included: compressed data has a tenth, a page that was pasted together a few."""
+_CONTROLS = bytes({*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F})
+_WIDE_TEXT = (b"\xff\xfe", b"\xfe\xff")
+
+
+def decode_html(body: bytes, content_type: str | None) -> str:
+    """Decode a page by byte-order mark, charset of the header, `<meta>`, or else a guess, as browsers do.
+
+    Unlike browsers, a charset that is plainly wrong is not believed: UTF-8 that fails to decode is guessed at, and what
+    is declared as a Western single-byte charset but decodes as UTF-8 beyond ASCII is UTF-8 (by chance, almost nothing
+    does). Never fails: what the charset cannot express becomes U+FFFD.
+    """
+    charset, text = html_to_unicode(content_type, body, auto_detect_fun=_guess)
+    if charset in _WESTERN and not body.isascii() and _guess(body) == "utf-8":
+        return body.decode("utf-8")
+    if charset == "utf-8" and text.count("\ufffd") > max(_FEW_ERRORS, len(text) * _FEW_ERRORS_SHARE):
+        return body.decode(_guess(body), "replace")
+    return text
+
+
+def _guess(body: bytes) -> str:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        from charset_normalizer import from_bytes  # only for the few pages that say nothing and are not UTF-8
+
+        best = from_bytes(body[:100_000], cp_isolation=list[str](_ON_THE_WEB)).best()
+        return best.encoding if best else "cp1252"
+    return "utf-8"
+
+
+def decode_text(body: bytes, content_type: str | None) -> str:
+    """Decode plain text or Markdown: by byte-order mark, as UTF-8 if that is what it is, else as the header says.
+
+    UTF-8 comes before the header because many servers name their default charset whatever they send. Never fails.
+    """
+    encoding, mark = read_bom(body)
+    body = body[len(mark or b"") :]
+    if encoding is None:
+        guess = _guess(body)
+        encoding = guess if guess == "utf-8" else http_content_type_encoding(content_type) or guess
+    return to_unicode(body, encoding)
+
+
+class NotAPageError(Exception):
+    """The body is nothing that can be read as a page; `reason` is fit for counting."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(detail or reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Formats:
+    """The formats wanted, and how much of each is read, in bytes of the decoded body."""
+
+    wanted: frozenset[PageFormat] = frozenset(get_args(PageFormat))
+    max_page_bytes: int = 10_000_000
+    max_pdf_bytes: int = 50_000_000
+    max_text_bytes: int = 1_000_000
+    pdf_limits: PdfLimits = field(default_factory=PdfLimits)
+
+    @classmethod
+    def of(cls, site: SiteSettings) -> "Formats":
+        return cls(
+            frozenset(site.formats),
+            site.max_page_bytes,
+            site.max_pdf_bytes,
+            site.max_text_bytes,
+            PdfLimits(site.max_pdf_pages, site.pdf_timeout_s),
+        )
+
+    def reads(self, media_type: str) -> bool:
+        """Whether a body of this media type is worth a look; one that says nothing gets the benefit of the doubt."""
+        return media_type in _SAYS_NOTHING or _KINDS.get(media_type) in self.wanted
+
+    def is_pdf(self, answer: Answer) -> bool:
+        """Whether `read` will read a PDF, which takes its time."""
+        return "pdf" in self.wanted and _is_pdf_answer(answer)
+
+    def cap(self, media_type: str, beginning: bytes | None = None) -> int:
+        """How many bytes to read at most of a body that begins like this, 0 if what it begins with is of no use.
+
+        Without a beginning, the most that any body of this media type may have.
+        """
+        kind = _KINDS.get(media_type)
+        if beginning is None:
+            return self._cap(kind) if kind else max(self._cap(wanted) for wanted in self.wanted)
+        if _is_pdf(beginning):
+            return self.max_pdf_bytes if "pdf" in self.wanted else 0
+        if kind == "pdf":
+            return self.max_pdf_bytes
+        return 0 if is_binary(beginning) else self._cap(kind)
+
+    def _cap(self, kind: PageFormat | None) -> int:
+        if kind == "pdf":
+            return self.max_pdf_bytes
+        return min(self.max_text_bytes, self.max_page_bytes) if kind in {"markdown", "text"} else self.max_page_bytes
+
+    def read(self, answer: Answer) -> tuple[str, str]:
+        """(media type, HTML) of a page as it is, not as it was said to be; a PDF is read in another process.
+
+        Raises
+        ------
+        NotAPageError
+            It is not text, of a format that is not wanted, or a PDF without text.
+        """
+        kind = _kind(answer)
+        if kind is None or kind not in self.wanted:
+            raise NotAPageError(f"{NOT_READ}: {_MEDIA_TYPES[kind] if kind else answer.media_type}")
+        if kind == "html":
+            media_type = answer.media_type if _KINDS.get(answer.media_type) == kind else _MEDIA_TYPES[kind]
+            return media_type, decode_html(answer.body, answer.content_type)
+        if kind == "pdf":
+            return _MEDIA_TYPES[kind], self._pdf(answer)
+        text = decode_text(answer.body, answer.content_type)
+        if kind == "markdown":
+            return _MEDIA_TYPES[kind], markdown_page.to_html(text)
+        if plain_text.is_log(text):
+            raise NotAPageError(LOG)
+        return _MEDIA_TYPES[kind], plain_text.to_html(text)
+
+    def _pdf(self, answer: Answer) -> str:
+        try:
+            return pdf.to_html(answer.body, self.pdf_limits)
+        except pdf.BadPdfError as error:
+            _log.info("%s: %s (%s)", answer.url, error.reason, error)
+            raise NotAPageError(error.reason, str(error)) from error
+
+
+ALL_FORMATS = Formats()
+
+
+def media_type_of_file(name: str) -> str | None:
+    """Media type of a file by its ending; None for those that are no pages."""
+    kind = _ENDINGS.get(posixpath.splitext(name.lower())[1])
+    return _MEDIA_TYPES[kind] if kind else None
+
+
+def is_binary(body: bytes) -> bool:
+    """Whether a body is no text in any charset, going by its control characters."""
+    sample = body[:_SAMPLE_BYTES]
+    if sample.startswith(_WIDE_TEXT):
+        return False
+    controls = len(sample) - len(sample.translate(None, _CONTROLS))
+    return controls > _MAX_CONTROL_SHARE * len(sample)
+
+
+def _is_pdf(body: bytes) -> bool:
+    """A page about PDFs may say `%PDF-` too, but it does not begin with it."""
+    beginning = body[:BEGINNING_BYTES]
+    return beginning.lstrip().startswith(pdf.MAGIC) or (pdf.MAGIC in beginning and is_binary(body))
+
+
+def _is_pdf_answer(answer: Answer) -> bool:
+    return _KINDS.get(answer.media_type) == "pdf" or _is_pdf(answer.body)
+
+
+def _kind(answer: Answer) -> PageFormat | None:
+    """What a body is.
+
+    Raises
+    ------
+    NotAPageError
+        It is not text, and no PDF either.
+    """
+    declared = _KINDS.get(answer.media_type)
+    if _is_pdf_answer(answer):
+        return "pdf"
+    # UTF-16 without a byte-order mark is half NULs, but then the server says so.
+    if is_binary(answer.body) and "utf-16" not in (answer.content_type or "").lower():
+        raise NotAPageError(BINARY)
+    by_ending = _ENDINGS.get(posixpath.splitext(urlsplit(answer.url).path.lower())[1])
+    if answer.media_type in _SAYS_NOTHING:
+        return by_ending or ("html" if answer.media_type == "" or _looks_like_html(answer.body) else None)
+    if declared == "text":
+        return "html" if _looks_like_html(answer.body) else ("markdown" if by_ending == "markdown" else "text")
+    return declared
+
+
+def _looks_like_html(body: bytes) -> bool:
+    beginning = body[:BEGINNING_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return beginning.startswith((b"<!doctype html", b"<html"))

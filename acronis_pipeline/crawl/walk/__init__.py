@@ -1,1 +1,0 @@
-"""Going through a site: `course` from beginning to end, `plan` how much of it, `crawler` and `agenda` the way."""

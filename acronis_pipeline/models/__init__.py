@@ -1,0 +1,1 @@
+"""What was trained: records, the corpora that models were trained on, drift, and pruning."""

@@ -1,0 +1,1 @@
+"""Question generators: chunks in, candidate queries out."""

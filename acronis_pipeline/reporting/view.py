@@ -1,0 +1,153 @@
+"""What reports say, worked out once: the terminal, the page, MLflow and Dagster show it, each in its own form.
+
+The comparison table has the same rows as plain text, as Markdown and as values.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from acronis_pipeline.core.errors import counted
+from acronis_pipeline.evaluate import Report, SystemScore, question_results
+from acronis_pipeline.evaluate.setup import CHAMPION
+from acronis_pipeline.reporting import plots
+from acronis_pipeline.reporting.verdict import Verdict, verdict
+from acronis_pipeline.store import Store
+
+_CUTOFFS = (1, 3, 5, 10)
+"""Of the hit rates shown; the table must fit a terminal."""
+_COLUMNS = ("recipe", "system", "set", *(f"hit@{k}" for k in _CUTOFFS), "MRR@10", "nDCG@10", "95 % interval", "n", "ms")
+_TEXTUAL = 3
+"""Columns aligned left; numbers follow."""
+
+
+def table_rows(reports: Sequence[Report]) -> list[dict[str, Any]]:
+    """One row per system and question set, with full precision.
+
+    BM25 and the base stand in every report; of equal rows only the first is kept, under recipe "-". A base that is
+    another one, such as the same model with windows, is named by the first recipe that starts from it.
+    """
+    found: dict[tuple[object, ...], dict[str, Any]] = {}
+    first: set[tuple[str, str]] = set()
+    for report in reports:
+        for score in sorted(report.scores, key=lambda score: score.question_set != "synthetic"):
+            name = score.system.name
+            shared = name in ("bm25", "base", "hybrid_base", CHAMPION) or name.startswith("external:")
+            place = (score.question_set, name)
+            row = _row("-" if shared and place not in first else report.recipe, score)
+            key = ("" if shared else report.recipe, *place, score.model_id, row["ndcg_at_10"], row["n"])
+            if key not in found:
+                found[key] = row
+                first.add(place)
+    return sorted(found.values(), key=lambda row: row["question_set"] != "synthetic")
+
+
+def table_as_text(reports: Sequence[Report]) -> str:
+    """Columns aligned by spaces, for a terminal; caveats below."""
+    cells = [_COLUMNS, *(_cells(row) for row in table_rows(reports))]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
+    lines = ["  ".join(_aligned(line, widths)).rstrip() for line in cells]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join([*lines, *_remarks(reports)])
+
+
+def table_as_markdown(reports: Sequence[Report]) -> str:
+    """A Markdown table; caveats below as a list."""
+    lines = [
+        _COLUMNS,
+        [":--"] * _TEXTUAL + ["--:"] * (len(_COLUMNS) - _TEXTUAL),
+        *(_cells(r) for r in table_rows(reports)),
+    ]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    remarks = "\n".join(f"- {remark}" for remark in _remarks(reports))
+    return f"{table}\n\n{remarks}".rstrip()
+
+
+def _row(recipe: str, score: SystemScore) -> dict[str, Any]:
+    primary = score.metrics["ndcg_at_10"]
+    return {
+        "recipe": recipe,
+        "system": score.system.name,
+        "question_set": score.question_set,
+        **{name: interval.mean for name, interval in score.metrics.items()},
+        "ndcg_at_10_low": primary.low,
+        "ndcg_at_10_high": primary.high,
+        "n": score.n,
+        "n_groups": score.n_groups,
+        "dense_weight": score.system.dense_weight,
+        "latency_p50_ms": score.latency.p50_ms if score.latency else None,
+    }
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    weight = "" if row["dense_weight"] is None else f" ({row['dense_weight']:.2f})"
+    metrics = [f"{row[name]:.3f}" for name in (*(f"hit_rate_at_{k}" for k in _CUTOFFS), "mrr_at_10", "ndcg_at_10")]
+    interval = f"[{row['ndcg_at_10_low']:.3f}, {row['ndcg_at_10_high']:.3f}]"
+    latency = "" if row["latency_p50_ms"] is None else f"{row['latency_p50_ms']:.0f}"
+    named = [row["recipe"], row["system"] + weight, row["question_set"]]
+    return [*named, *metrics, interval, str(row["n"]), latency]
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
+    left = [cell.ljust(width) for cell, width in zip(line[:_TEXTUAL], widths, strict=False)]
+    return left + [cell.rjust(width) for cell, width in zip(line[_TEXTUAL:], widths[_TEXTUAL:], strict=True)]
+
+
+def _remarks(reports: Sequence[Report]) -> list[str]:
+    remarks = [caveat for report in reports for caveat in report.caveats]
+    remarks += [remark for report in reports for remark in _of_the_models(report)]
+    remarks += [f"Not answerable, counted apart: {question}" for report in reports for question in report.unanswerable]
+    remarks += [f"Scored on the other expected pages: {q}" for report in reports for q in report.partly_answerable]
+    unscored = dict.fromkeys(question for report in reports for question in report.unscored)
+    if unscored:
+        remarks.append(f"Asked but not scored, for want of expected pages: {counted(len(unscored), 'human question')}.")
+    return list(dict.fromkeys(remarks))
+
+
+def _of_the_models(report: Report) -> list[str]:
+    """What was found of a recipe's models away from the site."""
+    probes = [
+        f"{report.recipe} away from the site ({probe.probe}, {probe.n} questions): "
+        f"nDCG@10 {probe.base.mean:.3f} before and {probe.fine_tuned.mean:.3f} after training."
+        for probe in report.forgetting
+    ]
+    return probes + [
+        f"{report.recipe}, {found.system}: Spearman {found.spearman.mean:.3f} "
+        f"[{found.spearman.low:.3f}, {found.spearman.high:.3f}] with {found.n} similarities of {found.file}."
+        for found in report.correlations
+    ]
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """A report with its rows of `question_results` and what it comes to."""
+
+    report: Report
+    results: pa.Table
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, store: Store, report: Report) -> "ReportView":
+        """Judged by its own figures and today's champion."""
+        results = question_results(store, [report.report_id])
+        return cls(report, results, verdict(store, report, results))
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The comparison as values, a row a system and set."""
+        return table_rows([self.report])
+
+    @property
+    def comparison(self) -> str:
+        """The comparison as a Markdown table with its caveats."""
+        return table_as_markdown([self.report])
+
+    def plot(self) -> bytes:
+        """nDCG@10 of every system with its 95 % interval, as PNG."""
+        return plots.ndcg_with_intervals(self.report)
+
+    def differences_plot(self) -> bytes:
+        """Paired differences of nDCG@10 with their 95 % intervals, as PNG."""
+        return plots.differences(self.report)

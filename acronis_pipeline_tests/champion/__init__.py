@@ -1,0 +1,1 @@
+"""Who answers questions: record, decision, promotion, rollback, pointer."""
