@@ -126,7 +126,8 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
     }
     planned = FinishedRun(data_dir, edits, free_port(), profile, outcome=None)  # pyright: ignore[reportArgumentType]
     planned.enter(monkeypatch, working_dir=working_dir)
-    monkeypatch.setattr(evaluation, "_BUDGET_S", 0.0)  # nobody here asks how long a question takes
+    monkeypatch.setattr(evaluation, "_BUDGET_S", 0.0)
+    monkeypatch.setattr(evaluation, "_LEAST", 1)  # nobody here asks how long a question takes
     return replace(planned, outcome=run(load_settings(data_dir, **profile), [RECIPE], profile=profile))
 
 
