@@ -12,7 +12,6 @@ import yaml
 from acronis_pipeline import sample_site
 from acronis_pipeline.api import PipelineResult, run
 from acronis_pipeline.core.settings import ENV_PREFIX, Settings, load_settings
-from acronis_pipeline.evaluate import evaluation
 from acronis_pipeline.sample_site import EDITS_VARIABLE, GOLD_FILE, PORT_VARIABLE
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker
@@ -126,8 +125,6 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedRun:
     }
     planned = FinishedRun(data_dir, edits, free_port(), profile, outcome=None)  # pyright: ignore[reportArgumentType]
     planned.enter(monkeypatch, working_dir=working_dir)
-    monkeypatch.setattr(evaluation, "_BUDGET_S", 0.0)
-    monkeypatch.setattr(evaluation, "_LEAST", 1)  # nobody here asks how long a question takes
     return replace(planned, outcome=run(load_settings(data_dir, **profile), [RECIPE], profile=profile))
 
 

@@ -3,15 +3,15 @@ from typing import Any
 
 import pytest
 
-from acronis_pipeline.evaluate import evaluation, stored
+from acronis_pipeline.evaluate import stored
 from acronis_pipeline.evaluate.evaluation import Evaluation
 
 _EVALUATED: dict[str, Evaluation] = {}
 
 
 @pytest.fixture(scope="package", autouse=True)
-def timed_briefly() -> Iterator[None]:
-    """Time systems on one question, and compute a report's numbers once however many small worlds ask for it.
+def computed_once() -> Iterator[None]:
+    """Compute a report's numbers once, however many small worlds ask for it.
 
     A report's id tells everything that it depends on. With a champion or a model elsewhere in it, it always is.
     """
@@ -23,7 +23,5 @@ def timed_briefly() -> Iterator[None]:
         return _EVALUATED[report_id]
 
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(evaluation, "_BUDGET_S", 0.0)
-        monkeypatch.setattr(evaluation, "_LEAST", 1)
         monkeypatch.setattr(stored, "evaluate", remembered)
         yield

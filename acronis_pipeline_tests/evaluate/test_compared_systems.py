@@ -205,6 +205,7 @@ def test_champion_that_no_report_on_these_questions_holds_is_asked(site: Site) -
     assert with_it.report.champion == "champion"
 
 
+@pytest.mark.server
 def test_external_model_is_a_dense_system_whose_passages_are_sent_once_and_never_champion(site: Site) -> None:
     script = Script()
     with serving(script) as endpoint:
@@ -225,6 +226,7 @@ def test_external_model_is_a_dense_system_whose_passages_are_sent_once_and_never
     assert not decide([best], results).winner.system.name.startswith("external")
 
 
+@pytest.mark.server
 def test_endpoint_that_fails_is_a_remark_without_its_key_and_makes_a_new_report_when_it_is_back(site: Site) -> None:
     with serving(Script(failures=[(500, {"retry-after-ms": "1"})])) as endpoint:
         impatient = endpoint.model_copy(update={"max_retries": 0})

@@ -18,6 +18,7 @@ from acronis_pipeline_tests.index.corpora import (
     identity_of_another_model,
     write_chunks,
 )
+from acronis_pipeline_tests.needs import needs
 from acronis_pipeline_tests.retrieve.cross_encoders import write_cross_encoder
 
 TABLE = "passages_words"
@@ -50,6 +51,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
+@needs("model")
 def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write_cross_encoder(tmp_path_factory.mktemp("cross_encoder")))
 
