@@ -1,5 +1,6 @@
 """A data folder in which the whole pipeline has run once, on a part of the sample site."""
 
+import os
 import shutil
 import socket
 from dataclasses import dataclass, replace
@@ -80,9 +81,10 @@ class FinishedRun:
         self._shadow(path, "")
 
     def copied_to(self, folder: Path) -> "FinishedRun":
-        """The same state in a folder of its own; models, which are never written to, stay where they are."""
+        """The same state in a folder of its own; models, which are never written to, are the same files."""
         data_dir, edits = folder / "data", folder / "edits"
         shutil.copytree(self.data_dir, data_dir, ignore=shutil.ignore_patterns("models", "mlartifacts", "*.lock"))
+        shutil.copytree(self.data_dir / "models", data_dir / "models", copy_function=os.link)
         edits.mkdir()
         return replace(self, data_dir=data_dir, edits=edits)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
@@ -90,7 +91,7 @@ def current_champion(store: Store) -> Champion | None:
 def promotions(store: Store) -> list[Champion]:
     """Every promotion and rollback, oldest first."""
     rows = store.read(tables.CHAMPIONS).to_pylist()
-    return [_champion(row) for row in sorted(rows, key=lambda row: row["promoted_at"])]
+    return [_champion(store, row) for row in sorted(rows, key=lambda row: row["promoted_at"])]
 
 
 def promote(
@@ -147,7 +148,7 @@ def promote(
         restored_id=restored_id,
         reason=reason,
     )
-    store.upsert(tables.CHAMPIONS, tables.CHAMPIONS.rows([_row(champion)]))
+    store.upsert(tables.CHAMPIONS, tables.CHAMPIONS.rows([_row(store, champion)]))
     return champion
 
 
@@ -157,18 +158,20 @@ def _after(previous: Champion | None) -> datetime:
     return max(now, previous.promoted_at + timedelta(microseconds=1)) if previous else now
 
 
-def _row(champion: Champion) -> dict[str, Any]:
+def _row(store: Store, champion: Champion) -> dict[str, Any]:
     return vars(champion) | {
+        "model_folder": store.portable(Path(champion.model_folder)) if champion.model_folder else None,
         "system": _system_json().dump_json(champion.system).decode(),
         "identity": champion.identity.to_json() if champion.identity else None,
         "evidence": _evidence_json().dump_json(champion.evidence).decode(),
     }
 
 
-def _champion(row: dict[str, Any]) -> Champion:
+def _champion(store: Store, row: dict[str, Any]) -> Champion:
     return Champion(
         **row
         | {
+            "model_folder": str(store.placed(row["model_folder"])) if row["model_folder"] else None,
             "system": _system_json().validate_json(row["system"]),
             "identity": ModelIdentity.from_json(row["identity"]) if row["identity"] else None,
             "evidence": _evidence_json().validate_json(row["evidence"]),

@@ -41,12 +41,14 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     Recipes are the files that are packaged or in the folder that `recipes_dir` names: a new one shows after a reload.
     """
     recipes = dg.StaticPartitionsDefinition(recipe_names(settings.recipes_dir))
+    loaded = dg.load_assets_from_modules(_STAGES, include_specs=True)
+    assets = [asset for asset in loaded if isinstance(asset, dg.AssetsDefinition | dg.AssetSpec)]
 
     def with_recipes(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec.replace_attributes(partitions_def=recipes) if spec.partitions_def == RECIPES else spec
 
     return dg.Definitions(
-        assets=dg.map_asset_specs(with_recipes, dg.load_assets_from_modules(_STAGES, include_specs=True)),
+        assets=dg.map_asset_specs(with_recipes, assets),
         asset_checks=dg.load_asset_checks_from_modules(_STAGES),
         jobs=[automation.full_pipeline, automation.index_refresh],
         schedules=[automation.build_schedule(settings)],

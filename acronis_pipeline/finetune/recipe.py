@@ -175,7 +175,7 @@ def _read_yaml(text: str, where: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         marked = isinstance(error, yaml.MarkedYAMLError)
         line = f":{error.problem_mark.line + 1}" if marked and error.problem_mark else ""
-        problem = marked and error.problem or " ".join(str(error).split())
+        problem = (marked and error.problem) or " ".join(str(error).split())
         raise RecipeError(f"{where}{line}: not valid YAML ({problem}); mend that line") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise RecipeError(f"{where}: must hold a mapping with a method, found {type(content).__name__}")

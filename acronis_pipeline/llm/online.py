@@ -38,8 +38,8 @@ _LIVE_PER_SLOT = 8
 """Requests begun per slot: those that wait for another attempt leave their slot to others."""
 
 
-_ASKED: ContextVar[Prompt] = ContextVar("_ASKED")
-"""The prompt of the task that makes an attempt: the client hands on the request alone."""
+_ASKED: ContextVar[tuple[Prompt, dict[str, Any]]] = ContextVar("_ASKED")
+"""Prompt and body of the task that makes an attempt: the client hands on the request alone."""
 
 
 class _Ended(Exception):  # noqa: N818 (no error: it takes an outcome past the client's retries)
@@ -48,6 +48,10 @@ class _Ended(Exception):  # noqa: N818 (no error: it takes an outcome past the c
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.failure)
         self.outcome = outcome
+
+
+class _Outdated(Exception):  # noqa: N818 (likewise)
+    """While the request waited for a slot, others learned that it must be put differently."""
 
 
 class _HttpClient(httpx2.AsyncClient):
@@ -162,7 +166,6 @@ class OnlineRun:
 
     async def _ask(self, client: "AsyncOpenAI", key: str, prompt: Prompt) -> None:
         """One prompt until it has an outcome that stands."""
-        _ASKED.set(prompt)
         try:
             outcome = await self._answer(client, prompt)
         except Exception as error:  # a bug: no reason to lose what others were answered
@@ -177,8 +180,11 @@ class OnlineRun:
 
         while True:
             body = self._dialect.body(prompt, self._model)
+            _ASKED.set((prompt, body))
             try:
                 response = await client.chat.completions.with_raw_response.create(**body)
+            except _Outdated:
+                continue
             except _Ended as ended:
                 outcome = ended.outcome
             except openai.APIStatusError as error:  # wants to be left alone for longer than the client waits
@@ -195,9 +201,11 @@ class OnlineRun:
         It returns a completion, or a response after which the client is to try again; what is to be tried again without
         a response is an error of httpx2, anything else is `_Ended`.
         """
-        prompt = _ASKED.get()
+        prompt, body = _ASKED.get()
         n_before = int(request.headers.get("x-stainless-retry-count", 0))  # the client counts its attempts there
         async with self._slots:
+            if body != self._dialect.body(prompt, self._model):
+                raise _Outdated
             await self._turn(prompt)
             outcome = Outcome()
             try:

@@ -3,17 +3,22 @@
 Readers always see the last committed version; a write is one version or nothing.
 """
 
+import atexit
 import datetime as dt
-from collections.abc import Iterable, Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 
 from acronis_pipeline.core.errors import StoreError
 from acronis_pipeline.core.settings import Settings
-from acronis_pipeline.store.tables import Table
+from acronis_pipeline.store.tables import Table, key
 
 KEEP_VERSIONS_FOR = dt.timedelta(hours=1)
 """Longer than any reader needs one: a table is read whole."""
@@ -22,6 +27,11 @@ _MARGIN = dt.timedelta(seconds=5)
 MANY_FILES = MANY_VERSIONS = 16
 """Merging rewrites a table, so not after every write; a version takes some 60 kB beside its rows."""
 _KEYS_AT_ONCE = 10_000
+
+_VERSION = "schema_version"
+MIGRATIONS: tuple[Callable[["Store"], None], ...] = ()
+"""What brings a database of version 1, which has none on record, to version 2, that to 3 and so on. Each may meet a
+database that it has brought there before it was killed, or in another process. Added columns and tables need none."""
 
 AnyTable = Table | str
 """A table, or the name of one where its columns do not matter."""
@@ -66,7 +76,7 @@ class Store:
     Raises
     ------
     StoreError
-        If there is nothing that answers at the URI.
+        If there is nothing that answers at the URI, or a newer version of this program has written there.
     """
 
     def __init__(self, uri: str, storage_options: Mapping[str, str] | None = None) -> None:
@@ -76,12 +86,52 @@ class Store:
         self.storage_options = options = dict(storage_options or {})
         try:
             # Without a consistency interval a connection never sees what other processes write (LanceDB 0.40).
-            self._db = lancedb.connect(uri, read_consistency_interval=dt.timedelta(0), storage_options=options)
+            self._db = lancedb.connect(
+                _plain_path(uri), read_consistency_interval=dt.timedelta(0), storage_options=options
+            )
         except (ValueError, OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:300]
             raise StoreError(
                 f"database {uri} cannot be opened ({reason}); check lancedb_uri and storage_options"
             ) from error
+        self._migrate()
+
+    def _migrate(self) -> None:
+        found, ours = self.read(_VERSIONS).column("version").to_pylist(), 1 + len(MIGRATIONS)
+        version = int(found[0]) if found else 1
+        if version > ours:
+            raise StoreError(
+                f"database {self.uri} has schema version {version}, this program knows up to {ours}: update "
+                "acronis-pipeline, or use another folder (--data DIR)"
+            )
+        for migration in MIGRATIONS[version - 1 :]:
+            migration(self)
+        if version < ours:
+            self.upsert(_VERSIONS, _VERSIONS.rows([{"of": "tables", "version": str(ours)}]))
+
+    @property
+    def home(self) -> Path | None:
+        """The folder that a database in a folder lies in, as a rule the data folder."""
+        return None if "://" in self.uri else Path(self.uri).absolute().parent
+
+    def portable(self, path: Path) -> str:
+        """A path as it is stored: relative to `home` where it lies below, so that all of it can be moved."""
+        below = self.home is not None and path.is_relative_to(self.home)
+        return path.relative_to(self.home).as_posix() if below and self.home else str(path)
+
+    def placed(self, stored: str) -> Path:
+        """The path that `portable` has stored, or an earlier version, which stored all of it.
+
+        A model that is recorded as `…/models/RECIPE/KEY` elsewhere and stands in `models/RECIPE/KEY` here came along
+        when the data folder was moved or copied.
+        """
+        path, home = Path(stored), self.home
+        if home is None:
+            return path
+        if not path.is_absolute():
+            return home / path
+        moved = home.joinpath(*path.parts[-3:])
+        return moved if path.parts[-3:-2] == ("models",) and moved.is_dir() else path
 
     def names(self) -> list[str]:
         """All table names, sorted."""
@@ -92,7 +142,7 @@ class Store:
             names += page.tables
             token = page.page_token
             if not token:
-                return sorted(names)
+                return sorted(set(names) - {_VERSION})
 
     def exists(self, table: AnyTable) -> bool:
         return self._opened(table) is not None
@@ -295,6 +345,26 @@ def _keep_for(table: Any) -> dt.timedelta:
         return KEEP_VERSIONS_FOR
     now = dt.datetime.now()  # LanceDB gives local times without a zone
     return max(KEEP_VERSIONS_FOR, now - min(times) + _MARGIN)
+
+
+_VERSIONS = Table(_VERSION, pa.schema([key("of"), pa.field("version", pa.string())]))
+
+
+@cache
+def _plain_path(uri: str) -> str:
+    """A path without characters that a URL would encode, to the same folder.
+
+    LanceDB 0.40 takes a path for a URL where it writes tags: below `jürgen` they ended in a folder `j%C3%BCrgen` beside
+    it (lance-format/lance#6643). A link serves all tables that are opened in this process.
+    """
+    if "://" in uri or quote(uri) == uri:
+        return uri
+    Path(uri).mkdir(parents=True, exist_ok=True)
+    folder = tempfile.mkdtemp(prefix="acronis_pipeline_")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    link = Path(folder, "lancedb")
+    link.symlink_to(Path(uri).absolute(), target_is_directory=True)
+    return str(link)
 
 
 def _name(table: AnyTable) -> str:

@@ -3,8 +3,9 @@
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,42 @@ def connect(tracking_uri: str) -> Any:
     with FileLock(f"{file}.lock"):
         client = mlflow.MlflowClient(tracking_uri)
         client.search_experiments(max_results=1)
+        _follow_a_moved_folder(file)
     return client
+
+
+_ARTIFACTS = "mlartifacts"
+_LOCATIONS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+"""Where MLflow 3.17 keeps the whole address of a file."""
+
+
+def _follow_a_moved_folder(file: Path) -> None:
+    """Have artifacts be looked for beside the database, where they were when it was made.
+
+    MLflow stores their whole addresses. A folder that was moved, copied or mounted elsewhere has them beside the
+    database again, so the part that differs is replaced, everywhere and at once. Artifacts kept elsewhere stay there.
+    """
+    here = file.parent / _ARTIFACTS
+    if not here.is_dir():
+        return
+    with closing(sqlite3.connect(file)) as database, database:
+        known = database.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
+        for (there,) in known:
+            if there and there.startswith("file:") and there.endswith(f"/{_ARTIFACTS}") and there != here.as_uri():
+                for table, column in _LOCATIONS:
+                    database.execute(
+                        f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+                        (here.as_uri(), len(there) + 1, len(there) + 1, f"{there}/"),
+                    )
+                database.execute(
+                    "UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?", (here.as_uri(), there)
+                )
 
 
 def find_or_create_experiment(client: Any, name: str, tracking_uri: str) -> str:
@@ -102,7 +138,7 @@ def find_or_create_experiment(client: Any, name: str, tracking_uri: str) -> str:
         return str(found.experiment_id)
     file = sqlite_file(tracking_uri)
     # Without a location MLflow writes artifacts below whatever folder the process runs in.
-    location = (file.parent / "mlartifacts").as_uri() if file else None
+    location = (file.parent / _ARTIFACTS).as_uri() if file else None
     try:
         return str(
             client.create_experiment(

@@ -43,7 +43,7 @@ def second(store: Store, previous: Champion | None) -> Champion:
         move="promotion",
         reason="better",
         previous=previous,
-        model=ServedModel("models/words", IDENTITY),
+        model=ServedModel("/models/words", IDENTITY),
         evidence=(EVIDENCE,),
         asked="q",
     )
@@ -57,14 +57,14 @@ def test_every_setting_of_a_champion_survives_and_the_newest_row_counts(store: S
     assert now
     assert (now.system, now.identity, now.evidence) == (SEARCH, IDENTITY, (EVIDENCE,))
     assert now.system.min_similarity == SEARCH.min_similarity  # which equality leaves out
-    assert (now.model_folder, now.previous_id, now.asked) == ("models/words", one.promotion_id, "q")
+    assert (now.model_folder, now.previous_id, now.asked) == ("/models/words", one.promotion_id, "q")
     assert (one.identity, one.model_folder, one.previous_id) == (None, None, None)
 
 
 def test_promotion_with_another_models_identity_is_refused(store: Store) -> None:
     winner = Contender("words", SYSTEMS["base"], "base-model", "report")
     with pytest.raises(ValueError, match="base-model"):
-        promote(store, winner, move="first", reason="", previous=None, model=ServedModel("models/words", IDENTITY))
+        promote(store, winner, move="first", reason="", previous=None, model=ServedModel("/models/words", IDENTITY))
 
 
 def test_decision_about_a_champion_that_is_no_longer_current_is_void(store: Store) -> None:

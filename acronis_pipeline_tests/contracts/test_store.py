@@ -165,3 +165,49 @@ def test_a_table_with_few_versions_is_left_alone(store):
     store.compact(TABLE)
     store.compact("unknown")
     assert store.version(TABLE) == version
+
+
+@pytest.mark.parametrize("name", ["with space", "jürgen", "C#", "100%", "a%41b", "日本"])
+def test_a_folder_of_any_name_keeps_its_tags_and_leaves_nothing_beside_it(tmp_path, name):
+    store = Store(str(tmp_path / name / "lancedb"))
+    version = store.upsert(TABLE, rows(a="train")).version
+    store.tag(TABLE, "champion")
+    store.upsert(TABLE, rows(b="train"))
+    assert Store(store.uri).tags(TABLE) == {"champion": version}
+    store.tag(TABLE, "champion")
+    store.untag(TABLE, "champion")
+    assert (store.tags(TABLE), store.names()) == ({}, ["splits"])
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert [path.name for path in (tmp_path / name).iterdir()] == ["lancedb"]
+    assert (tmp_path / name / "lancedb" / "splits.lance").is_dir()
+
+
+def test_a_database_of_a_newer_version_is_refused_with_a_remedy(store, monkeypatch):
+    store.upsert(TABLE, rows(a="train"))
+    with monkeypatch.context() as later:
+        later.setattr("acronis_pipeline.store.MIGRATIONS", (lambda store: None,))
+        Store(store.uri)
+    with pytest.raises(StoreError, match=r"lancedb has schema version 2, .* up to 1: update .*--data DIR") as caught:
+        Store(store.uri)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_database_of_an_older_version_is_migrated_once(store, monkeypatch):
+    store.upsert(TABLE, rows(a="train"))
+    monkeypatch.setattr("acronis_pipeline.store.MIGRATIONS", (lambda store: store.append(TABLE, rows(new="test")),))
+    for _ in range(2):
+        assert splits(Store(store.uri)) == {"a": "train", "new": "test"}
+    assert Store(store.uri).names() == ["splits"]
+
+
+def test_paths_below_the_folder_move_with_it(tmp_path):
+    here, folder = Store(str(tmp_path / "here/lancedb")), tmp_path / "here/models/full/0123"
+    there = Store(str(tmp_path / "there/lancedb"))
+    moved, elsewhere = tmp_path / "there/models/full/0123", tmp_path / "exports/full"
+    assert here.portable(folder) == "models/full/0123"
+    assert there.placed(here.portable(folder)) == moved
+    assert there.placed(here.portable(elsewhere)) == elsewhere
+    assert there.placed(str(folder)) == folder  # as earlier versions wrote it, and nothing stands here
+    moved.mkdir(parents=True)
+    assert there.placed(str(folder)) == moved
+    assert there.placed(str(elsewhere)) == elsewhere

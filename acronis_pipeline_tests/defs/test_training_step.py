@@ -16,7 +16,7 @@ from acronis_pipeline.export import export, serve
 from acronis_pipeline.finetune import Recipe, base_model
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.finetune.method import Fitted, Task
-from acronis_pipeline.finetune.methods import query_adapter
+from acronis_pipeline.finetune.methods import OURS, query_adapter
 from acronis_pipeline.models.indexed import require_model
 from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.store import tables
@@ -35,7 +35,7 @@ def test_others_see_the_curves_of_a_step_that_trains_and_its_run_fails_with_it(
         seen.extend(copied.tracker.find("attributes.status = 'RUNNING'"))
         raise FloatingPointError("loss is NaN")
 
-    monkeypatch.setattr(query_adapter, "fit", diverging)
+    monkeypatch.setitem(OURS, "query_adapter", replace(query_adapter.METHOD, fit=diverging))
     _forget_a_pair(copied)
     result = execute(copied, "full_pipeline", ["fine_tuned_model"], raise_on_error=False)
     assert not result.success

@@ -84,7 +84,7 @@ def build(folder: Path) -> Site:
 
 
 def loaded(compared: ComparedSystems, encoder: WordEncoder) -> ComparedSystems:
-    """The compared with an encoder that needs no weights in its folder."""
+    """The compared systems with an encoder that needs no weights in its folder."""
     systems = tuple(
         replace(one, indexed=replace(one.indexed, encoder=encoder)) if one.system.name == "champion" else one
         for one in compared.systems

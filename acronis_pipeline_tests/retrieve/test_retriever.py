@@ -221,6 +221,7 @@ def test_hybrid_without_a_weight_is_refused() -> None:
         System("hybrid", "hybrid", TABLE)
 
 
+@pytest.mark.model
 def test_packaged_model_finds_a_paraphrase_that_shares_no_word(tmp_path) -> None:
     store = Store(str(tmp_path))
     write_chunks(
