@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import hypothesis
 import pytest
+import urllib3.util.connection  # noqa: F401 - it asks for IPv6 by a bind when it is first imported, in whichever test
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
 

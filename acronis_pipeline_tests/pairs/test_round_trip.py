@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,7 @@ def test_ranks_are_those_of_a_plain_search(n_passages: int, n_queries: int, seed
         assert list(dict.fromkeys(order)).index(next(iter(answers))) + 1 == rank
 
 
+@pytest.mark.model
 def test_a_query_that_the_base_loses_is_rejected_and_every_judged_one_has_its_rank(tmp_path: Path):
     store = Store(str(tmp_path))
     write_chunks(store, site(6))
