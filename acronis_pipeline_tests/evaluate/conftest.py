@@ -1,4 +1,6 @@
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -20,7 +22,9 @@ def computed_once() -> Iterator[None]:
     def remembered(store: Any, recipe: str, test: Any, *others: Any, report_id: str, **options: Any) -> Evaluation:
         if report_id not in _EVALUATED or test.others:
             _EVALUATED[report_id] = evaluate(store, recipe, test, *others, report_id=report_id, **options)
-        return _EVALUATED[report_id]
+        done = _EVALUATED[report_id]
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return replace(done, report=replace(done.report, created_at=now))
 
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(stored, "evaluate", remembered)
