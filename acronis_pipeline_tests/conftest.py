@@ -3,9 +3,11 @@
 import os
 import sqlite3
 import ssl
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import hypothesis
@@ -14,9 +16,14 @@ import urllib3.util.connection  # noqa: F401 - it asks for IPv6 by a bind when i
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, event
 
+from acronis_pipeline.evaluate import evaluation
 from acronis_pipeline_tests import finished_run
 from acronis_pipeline_tests.finished_run import FinishedRun
-from acronis_pipeline_tests.needs import Guard, is_left_out, mark, needs
+from acronis_pipeline_tests.needs import ByFile, Guard, costly_first, is_left_out, mark, needs
+
+# Without compiled modules every process that a test starts compiles what it imports: of torch that takes 20 s.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Torch's idle threads spin by default: beside another busy process on 2 cores that makes tests 5 times slower. It is
 # read when torch is loaded, which is later.
@@ -34,6 +41,12 @@ guard = Guard()
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mark(items)
+    costly_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | None:
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -66,6 +79,15 @@ def read_once() -> Iterator[None]:
             (ssl, "create_default_context"),
         ):
             monkeypatch.setattr(owner, name, cache(getattr(owner, name)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def timed_briefly() -> Iterator[None]:
+    """Time systems on one question: in a small world that takes more than everything else of an evaluation."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(evaluation, "_BUDGET_S", 0.0)
+        monkeypatch.setattr(evaluation, "_LEAST", 1)
         yield
 
 

@@ -1,4 +1,5 @@
-"""What a test needs besides plain Python: its marks, taken from its fixtures, and a guard against unmarked needs.
+"""What a test needs besides plain Python: its marks, taken from its fixtures, a guard against unmarked needs, and when
+and by which worker it is run.
 
 `server`, `model` and `browser` (pyproject.toml says what each means) leave out what is slow:
 `pytest -m "not server and not model and not browser"`.
@@ -7,15 +8,20 @@
 import re
 import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OF_A_FILE = re.compile(r"^pytestmark = (.*)", re.MULTILINE)
 _LEFT_OUT = re.compile(r"\bnot (\w+)")
+_FINISHED = re.compile(r"\b(finished|finished_once|copied)[,:)]")
+"""A test that asks for the finished run."""
+_COST = {"server": 1, "model": 2, "browser": 4}
 _MODEL_LIBRARY = "torch"
 _TOOLS = {"git"}
 """Programs that end at once and that any test may start: MLflow's runs name the commit."""
@@ -37,6 +43,33 @@ def mark(items: Iterable[pytest.Item]) -> None:
         fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - pytest has no public way
         for name in {name for found in fixtures for name in getattr(found[-1].func, "needs", ())}:
             item.add_marker(name)
+
+
+def costly_first(items: list[pytest.Item]) -> None:
+    """Order files by what they need, so that two workers end together; within a file nothing changes."""
+    cost: dict[Path, int] = {}
+    for item in items:
+        found = sum(_COST.get(name, 0) for name in {mark.name for mark in item.iter_markers()})
+        cost[item.path] = max(found, cost.get(item.path, 0))
+    items.sort(key=lambda item: -cost[item.path])
+
+
+class ByFile(LoadFileScheduling):
+    """A file to a worker, in the order collected; all that use the finished run to one worker, which makes it once."""
+
+    def __init__(self, config: pytest.Config, log: Any = None) -> None:
+        config.option.loadscopereorder = False  # by the number of tests, that would be
+        super().__init__(config, log)
+        self._root = config.rootpath
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "finished" if _uses_finished(self._root / file) else file
+
+
+@cache
+def _uses_finished(file: Path) -> bool:
+    return bool(_FINISHED.search(file.read_text("utf-8")))
 
 
 def is_left_out(file: Path, expression: str) -> bool:

@@ -1,3 +1,3 @@
-from acronis_pipeline_tests.evaluate.conftest import timed_briefly
+from acronis_pipeline_tests.evaluate.conftest import computed_once
 
-__all__ = ["timed_briefly"]
+__all__ = ["computed_once"]

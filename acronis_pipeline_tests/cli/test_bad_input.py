@@ -75,6 +75,7 @@ def test_the_site_that_the_folder_knows_is_asked_again(command: Command, alone: 
     assert_one_line_error(command("run", "--data", "known"), f"{empty_site}", "not a single page")
 
 
+@pytest.mark.server
 def test_unreachable_site(command: Command, alone: Path):
     url = f"http://127.0.0.1:{free_port()}/"
     ended = command("run", "--site", url, "--data", "new")
@@ -275,6 +276,7 @@ def test_port_of_the_ui_in_use(command: Command, finished: FinishedRun):
     assert_one_line_error(ended, "in use by another program", "--port")
 
 
+@pytest.mark.server
 def test_failing_command_ends_with_code_2_and_no_traceback_as_a_process(alone: Path):
     program = shutil.which("acronis-pipeline", path=str(Path(sys.executable).parent))
     assert program

@@ -123,6 +123,7 @@ def test_registry_that_is_down_does_not_keep_the_pointer_from_moving(
     assert (shown(command)["system"]["name"], shown(command)["problems"]) == (name, [])
 
 
+@pytest.mark.server
 def test_server_that_is_down_costs_seconds_and_is_named(
     command: Command, copied: FinishedRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,6 +147,7 @@ def test_run_that_is_interrupted_says_that_work_is_kept_and_shows_no_traceback(
     assert command("ask", "Is there a trial period?").code == 0
 
 
+@pytest.mark.model
 def test_benchmark_as_json_is_alone_on_standard_output(command: Command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train = write_dataset(tmp_path / "train.json", TRAINED_ON)

@@ -74,6 +74,7 @@ def test_crawl_of_another_site_into_the_same_folder_is_refused(command: Command,
     assert_one_line_error(command("crawl", "run", "--site", "https://example.com/"), "belongs to", "--data")
 
 
+@pytest.mark.server
 def test_crawl_of_an_unreachable_site_leaves_no_profile(command: Command):
     url = f"http://127.0.0.1:{free_port()}/"
     assert_one_line_error(command("crawl", "run", "--site", url, "--data", "new"), "cannot be reached")

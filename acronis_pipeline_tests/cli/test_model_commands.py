@@ -11,6 +11,8 @@ from acronis_pipeline_tests.cli.conftest import Command, assert_one_line_error
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
 from acronis_pipeline_tests.finetune.worlds import codename_world
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture
 def questions(tmp_path: Path) -> Path:

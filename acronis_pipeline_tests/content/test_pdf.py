@@ -138,16 +138,19 @@ def test_a_pdf_without_text_says_why(file, reason):
     assert failed.value.reason == reason
 
 
+@pytest.mark.server
 def test_a_process_of_its_own_reads_it():
     assert extract(to_html(manual(), PdfLimits()), url="https://a.example/m.pdf") == read(manual())
 
 
+@pytest.mark.server
 def test_a_pdf_that_takes_too_long_is_given_up():
     with pytest.raises(BadPdfError, match="not read within") as failed:
         to_html(manual(), PdfLimits(timeout_s=0.02))
     assert failed.value.reason == "PDF: too slow to read"
 
 
+@pytest.mark.server
 def test_a_reader_that_dies_costs_that_file_only():
     with pytest.raises(BadPdfError) as failed:
         to_html(manual(), PdfLimits(max_pages="many"))  # pyright: ignore[reportArgumentType]

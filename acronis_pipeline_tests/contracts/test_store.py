@@ -68,6 +68,7 @@ def test_reads_more_than_the_ten_rows_that_lancedb_answers_by_default(store):
     assert store.read(TABLE).num_rows == 57
 
 
+@pytest.mark.server
 def test_another_process_sees_the_last_version_and_two_handles_do_not_duplicate_a_key(store):
     other = Store(store.uri)
     other.upsert(TABLE, rows(a="train"))

@@ -56,6 +56,7 @@ def pages(store: Store, folder: Path) -> dict[str, str]:
     return {row["url"].removeprefix(base): row["title"] for row in live_pages(store).to_pylist()}
 
 
+@pytest.mark.server
 def test_a_folder_of_documentation_becomes_pages(store: Store, docs: Path, write: Write) -> None:
     write("index.md")
     write("guides/restore disk.html", f"<title>Restore</title><main><p>{PROSE}</p></main>")

@@ -71,6 +71,7 @@ def test_the_same_text_in_another_pdf_is_no_change(site: Website, store: Store, 
     assert crawl(store, settings()).changed == 0
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("body", "media_type", "path", "found"),
     [
@@ -89,6 +90,7 @@ def test_an_answer_is_what_its_content_says(body, media_type, path, found):
     assert Formats().read(answer(body, media_type, path))[0] == found
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("body", "media_type", "reason"),
     [

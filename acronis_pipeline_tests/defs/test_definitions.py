@@ -125,6 +125,7 @@ def test_recipes_of_the_settings_are_the_partitions(tmp_path):
         assert expected <= set(partitions.get_partition_keys())
 
 
+@pytest.mark.server
 def test_importing_the_definitions_reads_no_setting(tmp_path):
     program = "import acronis_pipeline.defs, acronis_pipeline.api, acronis_pipeline.defs.launch"
     environment = os.environ | {"ACRONIS_PIPELINE_RECIPES_DIR": str(tmp_path / "gone"), "ACRONIS_PIPELINE_TYPO": "1"}
@@ -170,6 +171,7 @@ def test_executor_follows_the_settings(name, executor):
     assert built.name == executor
 
 
+@pytest.mark.server
 def test_loading_warns_of_nothing_deprecated_or_unstable(tmp_path: Path):
     program = """
 import warnings

@@ -10,6 +10,7 @@ from acronis_pipeline.core.errors import ModelError
 from acronis_pipeline.encoders import PACKAGED_BASE, Encoder, TokenCounter, vector_cache
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.tiny_models import write_encoder
+from acronis_pipeline_tests.needs import needs
 
 
 class CountingEncoder(Encoder):
@@ -54,6 +55,7 @@ def test_folder_without_a_model_is_refused(tmp_path):
         encoders.find_base(str(tmp_path / "nowhere"))
 
 
+@pytest.mark.model
 def test_broken_weights_are_a_clear_error(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"hidden_size": 8, "model_type": "bert"}))
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
@@ -82,6 +84,7 @@ PROMPTS = {"query": "search_query: ", "passage": "search_document: ", "cluster":
 
 
 @pytest.fixture(scope="module")
+@needs("model")
 def prompted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with prompts and a length of its own."""
     from sentence_transformers import SentenceTransformer

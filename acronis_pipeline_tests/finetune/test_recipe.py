@@ -30,6 +30,7 @@ def test_a_recipe_of_ones_own_stands_beside_the_packaged_ones(tmp_path: Path) ->
     assert load_recipe("gentle", tmp_path).parameters.model_dump()["learning_rate"] == 0.00001
 
 
+@pytest.mark.server
 def test_reading_recipes_does_not_import_torch() -> None:
     code = "import sys; from acronis_pipeline.finetune import load_recipe; load_recipe('full'); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

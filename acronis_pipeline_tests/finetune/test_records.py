@@ -36,6 +36,7 @@ def test_same_recipe_and_data_are_not_trained_again(workspace: Trained) -> None:
     assert not workspace.models_dir.exists()
 
 
+@pytest.mark.server
 def test_reuse_does_not_import_torch(trained: Trained, tmp_path: Path) -> None:
     (tmp_path / "dataset").write_bytes(pickle.dumps(trained.dataset))
     code = f"""
@@ -126,6 +127,7 @@ def test_refused_data_leaves_the_current_model(workspace: Trained) -> None:
     assert current_model(workspace.store, "adapter") == before
 
 
+@pytest.mark.server
 def test_model_killed_half_way_has_no_final_name(tmp_path: Path) -> None:
     code = f"""
 import os

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -89,5 +90,6 @@ def write_chunks(store: Store, chunks: Sequence[dict]) -> None:
     store.sync(tables.CHUNKS, tables.CHUNKS.rows(list(chunks)))
 
 
+@cache
 def _vector(word: str) -> np.ndarray:
     return np.random.default_rng(int(digest(word)[:8], 16)).normal(size=DIMENSION)
