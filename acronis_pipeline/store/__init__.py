@@ -165,9 +165,8 @@ class Store:
         try:
             return self._db.open_table(_name(table))
         except ValueError:
-            if _name(table) in self.names():
-                raise
-            return None
+            # Another process may have made it in between; one that cannot be read raises again.
+            return self._db.open_table(_name(table)) if _name(table) in self.names() else None
 
     def create(self, table: Table) -> Any:
         """The table, made empty if it does not exist."""

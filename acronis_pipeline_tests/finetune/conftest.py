@@ -55,5 +55,7 @@ def adapter_recipe() -> Recipe:
 def trained(tmp_path_factory: pytest.TempPathFactory, adapter_recipe: Recipe) -> Trained:
     folder = tmp_path_factory.mktemp("trained")
     store, dataset = Store(str(folder / "lancedb")), codename_world()
-    result = refresh(store, adapter_recipe, dataset, folder / "models")
-    return Trained(store, adapter_recipe, dataset, folder / "models", result)
+    # Not below the store's folder: a copy of the store alone still finds the model.
+    models_dir = tmp_path_factory.mktemp("models")
+    result = refresh(store, adapter_recipe, dataset, models_dir)
+    return Trained(store, adapter_recipe, dataset, models_dir, result)

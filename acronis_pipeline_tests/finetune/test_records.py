@@ -42,8 +42,8 @@ def test_reuse_does_not_import_torch(trained: Trained, tmp_path: Path) -> None:
     code = f"""
 import pickle, sys
 from pathlib import Path
-from acronis_pipeline.finetune import refresh
 from acronis_pipeline.finetune.recipe import parse_recipe
+from acronis_pipeline.models.records import refresh
 from acronis_pipeline.store import Store
 dataset = pickle.loads(Path({str(tmp_path / "dataset")!r}).read_bytes())
 recipe = parse_recipe("adapter", {ADAPTER!r}, where="")

@@ -87,7 +87,7 @@ def test_a_checkpoint_is_never_half_written(model: Path, tmp_path: Path, monkeyp
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from acronis_pipeline.finetune import refresh
+from acronis_pipeline.models.records import refresh
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune.contrastive_tasks import recipe_of
 from acronis_pipeline_tests.finetune.worlds import codename_world

@@ -97,7 +97,7 @@ def test_two_writers_of_one_new_key_leave_one_row_on_an_object_store(settings: S
     one, other = open_store(settings), open_store(settings)
     write_chunks(one, CORPUS[:1])
     handles = [store.open(tables.CHUNKS) for store in (one, other)]
-    new = one.read("chunks", handles[0].schema).set_column(0, handles[0].schema.field("chunk_id"), [["twice"]])
+    new = one.read(tables.CHUNKS).set_column(0, tables.CHUNKS.schema.field("chunk_id"), [["twice"]])
     for handle in handles:
         handle.merge_insert("chunk_id").when_matched_update_all().when_not_matched_insert_all().execute(new)
     assert other.count("chunks") == 2
