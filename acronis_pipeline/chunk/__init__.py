@@ -6,4 +6,4 @@ Only pages whose content, or whose way of being split, changed are split again; 
 from acronis_pipeline.chunk.splitter import PageChunk, chunk_page
 from acronis_pipeline.chunk.table import VERSION, ChunkResult, Health, health, refresh
 
-__all__ = ["TABLE", "VERSION", "ChunkResult", "Health", "PageChunk", "chunk_page", "health", "refresh"]
+__all__ = ["VERSION", "ChunkResult", "Health", "PageChunk", "chunk_page", "health", "refresh"]
