@@ -21,7 +21,7 @@ import crawl_child
 from crawl_site import serving
 
 from acronis_pipeline.core.settings import load_settings
-from acronis_pipeline.crawl.inspecting.history import changes_since
+from acronis_pipeline.crawl.history import changes_since
 from acronis_pipeline.crawl.memory.plan import History
 from acronis_pipeline.store import Store
 

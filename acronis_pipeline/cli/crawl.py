@@ -77,8 +77,8 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show what the last crawls did, what is held, what is due, and whether a crawl is at work or was interrupted."""
-    from acronis_pipeline.crawl.inspecting.status import failures
-    from acronis_pipeline.crawl.inspecting.status import status as look
+    from acronis_pipeline.crawl.status import failures
+    from acronis_pipeline.crawl.status import status as look
 
     settings = load_settings(data)
     store = _held(settings, or_begun=True)
@@ -99,7 +99,7 @@ def status(
 @app.command()
 def history(url: UrlArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Show when a page appeared, changed, went and came back, and which of its versions are kept."""
-    from acronis_pipeline.crawl.inspecting.history import find_page, versions
+    from acronis_pipeline.crawl.history import find_page, versions
 
     settings = load_settings(data)
     store = _held(settings)
@@ -125,8 +125,8 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Show how the text of a page differs between two of its versions, by default the last two that differ."""
-    from acronis_pipeline.crawl.inspecting.history import diff as compare
-    from acronis_pipeline.crawl.inspecting.history import find_page
+    from acronis_pipeline.crawl.history import diff as compare
+    from acronis_pipeline.crawl.history import find_page
 
     settings = load_settings(data)
     store = _held(settings)
@@ -147,7 +147,7 @@ def changes(
     as_json: JsonOption = False,
 ) -> None:
     """List the pages that appeared, changed, went or came back, newest first."""
-    from acronis_pipeline.crawl.inspecting.history import changes_since, moment
+    from acronis_pipeline.crawl.history import changes_since, moment
 
     found = changes_since(_held(load_settings(data)), moment(since) if since else None)
     if as_json:
@@ -176,9 +176,9 @@ def _held(settings: Settings, *, or_begun: bool = False) -> Store:
 
 
 if TYPE_CHECKING:
-    from acronis_pipeline.crawl.inspecting.history import Change, Diff, Version
-    from acronis_pipeline.crawl.inspecting.status import Failures, PastCrawl, Status, UnfinishedCrawl
+    from acronis_pipeline.crawl.history import Change, Diff, Version
     from acronis_pipeline.crawl.memory.plan import CrawlResult
+    from acronis_pipeline.crawl.status import Failures, PastCrawl, Status, UnfinishedCrawl
 
 _DIFF_COLOURS = {"+": typer.colors.GREEN, "-": typer.colors.RED, "@": typer.colors.CYAN}
 _ADDRESSES_SHOWN = 10
@@ -191,7 +191,7 @@ _COUNTS = ("n_live", "new", "changed", "returned", "missing", "gone", "trusted",
 
 def print_result(result: CrawlResult) -> None:
     """What a crawl did, in sentences."""
-    from acronis_pipeline.crawl.inspecting.summary import sentences
+    from acronis_pipeline.crawl.summary import sentences
 
     for sentence in sentences(result):
         typer.echo(sentence)
@@ -237,7 +237,7 @@ def print_failures(groups: Sequence[Failures]) -> None:
 
 
 def _print_crawls(status: Status) -> None:
-    from acronis_pipeline.crawl.inspecting.summary import reasons
+    from acronis_pipeline.crawl.summary import reasons
 
     if not status.crawls:
         typer.echo("no crawl has finished yet")

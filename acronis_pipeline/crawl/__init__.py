@@ -1,8 +1,8 @@
 """raw_pages: from a website to the `pages` table, politely and again and again.
 
-`crawl` takes in what changed since the last time; `watching.probe.probe` says cheaply whether there is anything to take
-in. A crawl asks (`fetching`), tells what the answers are (`judging`), remembers (`memory`) and goes on from one page to
-the next (`running`); `watching` looks for changes between crawls, `inspecting` shows what became of it all.
+`crawl` takes in what changed since the last time; `probe.probe` says cheaply whether there is anything to take in. A
+crawl asks (`fetching`), tells what the answers are (`judging`), remembers (`memory`) and goes on from one page to the
+next (`running`). `status`, the `history` of a page and a `summary` in words and pictures show what became of it all.
 """
 
 from collections.abc import Collection

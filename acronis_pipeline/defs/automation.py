@@ -12,8 +12,7 @@ from acronis_pipeline import sample_site
 from acronis_pipeline.champion import current_champion
 from acronis_pipeline.core.errors import SiteError
 from acronis_pipeline.core.settings import Settings
-from acronis_pipeline.crawl.watching.changes import SiteChanges, signature
-from acronis_pipeline.crawl.watching.probe import probe
+from acronis_pipeline.crawl.probe import SiteChanges, probe, signature
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.assets.chunks import chunks
 from acronis_pipeline.defs.assets.fine_tuned_model import fine_tuned_model

@@ -13,7 +13,7 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.crawl.watching.changes import signature
+from acronis_pipeline.crawl.probe import signature
 from acronis_pipeline.defs.assets.raw_pages import raw_pages
 
 MAX_TOKENS = 250

@@ -14,9 +14,9 @@ from acronis_pipeline.crawl import crawl, live_pages
 from acronis_pipeline.crawl.fetching.fetch import Answer, Ask, FetchError
 from acronis_pipeline.crawl.fetching.scope import Scope
 from acronis_pipeline.crawl.fetching.sitemap import resolved
+from acronis_pipeline.crawl.probe import probe
 from acronis_pipeline.crawl.running.folder import FolderFetcher, address, scan
 from acronis_pipeline.crawl.running.session import run
-from acronis_pipeline.crawl.watching.probe import probe
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.content.pdf_maker import Put, make, paragraph
 from acronis_pipeline_tests.crawl.website import PROSE, Website

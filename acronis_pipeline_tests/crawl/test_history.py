@@ -7,12 +7,12 @@ import pytest
 
 from acronis_pipeline.core.errors import UnknownPageError
 from acronis_pipeline.core.settings import SiteSettings
-from acronis_pipeline.crawl.inspecting import summary
-from acronis_pipeline.crawl.inspecting.history import changes_since, diff, find_page, moment, versions
-from acronis_pipeline.crawl.inspecting.status import failures, past_crawls, status
-from acronis_pipeline.crawl.inspecting.summary import changes_over_time
+from acronis_pipeline.crawl import summary
+from acronis_pipeline.crawl.history import changes_since, diff, find_page, moment, versions
 from acronis_pipeline.crawl.memory.journal import Run, opened
 from acronis_pipeline.crawl.memory.plan import History
+from acronis_pipeline.crawl.status import failures, past_crawls, status
+from acronis_pipeline.crawl.summary import changes_over_time
 from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.records import SITE, day, html, plant, plant_change, plant_crawl, plant_page
 

@@ -6,7 +6,7 @@ import pytest
 
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.fetching import robots
+from acronis_pipeline.crawl.fetching import site_files
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Rows
 from acronis_pipeline_tests.crawl.website import Reply, Website
@@ -36,14 +36,14 @@ SITE = SiteSettings(url="http://h.example/")  # pyright: ignore[reportCallIssue]
     ids=lambda value: str(value)[:30],
 )
 def test_the_most_specific_rule_counts_and_allow_wins_ties(rules: str, path: str, allowed: bool) -> None:
-    assert robots.parse(f"User-agent: *\n{rules}\n", SITE).allows(f"http://h.example{path}") is allowed
+    assert site_files.parse_robots(f"User-agent: *\n{rules}\n", SITE).allows(f"http://h.example{path}") is allowed
 
 
 def test_groups_for_our_name_are_merged_and_case_does_not_matter() -> None:
     text = (
         "User-agent: Acronis-Pipeline\nDisallow: /a\n\nUser-agent: other\nUser-agent: ACRONIS-PIPELINE\nDisallow: /b\n"
     )
-    rules = robots.parse(text, SITE)
+    rules = site_files.parse_robots(text, SITE)
     assert [rules.allows(f"http://h.example/{name}") for name in "abc"] == [False, False, True]
 
 

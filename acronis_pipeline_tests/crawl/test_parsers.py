@@ -10,7 +10,7 @@ import pytest
 
 from acronis_pipeline.core.retries import retry_after_s
 from acronis_pipeline.core.settings import SiteSettings
-from acronis_pipeline.crawl.fetching import robots, sitemap
+from acronis_pipeline.crawl.fetching import site_files, sitemap
 from acronis_pipeline.crawl.fetching.fetch import Answer
 from acronis_pipeline.crawl.judging.formats import decode_html
 from acronis_pipeline.crawl.judging.verdict import header_directives
@@ -19,30 +19,32 @@ SITE = SiteSettings(url="http://h.example/", max_crawl_delay_s=5.0)  # pyright: 
 
 
 def test_robots_rules_for_our_name_win_over_those_for_everyone() -> None:
-    rules = robots.parse("User-agent: *\nDisallow: /\n\nUser-agent: acronis-pipeline\nDisallow: /private/\n", SITE)
+    rules = site_files.parse_robots(
+        "User-agent: *\nDisallow: /\n\nUser-agent: acronis-pipeline\nDisallow: /private/\n", SITE
+    )
     assert rules.allows("http://h.example/docs/")
     assert not rules.allows("http://h.example/private/x")
 
 
 def test_words_in_the_comment_of_the_user_agent_are_not_our_name() -> None:
-    assert robots.parse("User-agent: search\nDisallow: /\n", SITE).allows("http://h.example/")
+    assert site_files.parse_robots("User-agent: search\nDisallow: /\n", SITE).allows("http://h.example/")
 
 
 @pytest.mark.parametrize(
     ("lines", "delay_s"), [("Crawl-delay: 2", 2.0), ("Request-rate: 1/4s", 4.0), ("", 0.0), ("Crawl-delay: x", 0.0)]
 )
 def test_robots_may_ask_for_a_delay(lines: str, delay_s: float) -> None:
-    assert robots.parse(f"User-agent: *\n{lines}\nDisallow: /x\n", SITE).delay_s == delay_s
+    assert site_files.parse_robots(f"User-agent: *\n{lines}\nDisallow: /x\n", SITE).delay_s == delay_s
 
 
 def test_an_excessive_delay_is_cut_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        assert robots.parse("User-agent: *\nCrawl-delay: 3600\n", SITE).delay_s == 5.0
+        assert site_files.parse_robots("User-agent: *\nCrawl-delay: 3600\n", SITE).delay_s == 5.0
     assert "max_crawl_delay_s" in caplog.text
 
 
 def test_html_instead_of_robots_allows_everything() -> None:
-    assert robots.parse("<html><body>Not found</body></html>", SITE).allows("http://h.example/")
+    assert site_files.parse_robots("<html><body>Not found</body></html>", SITE).allows("http://h.example/")
 
 
 URLSET = b"""<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"

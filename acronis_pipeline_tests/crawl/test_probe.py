@@ -9,8 +9,7 @@ import pytest
 from acronis_pipeline.core.errors import SiteError
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.watching.changes import SiteChanges
-from acronis_pipeline.crawl.watching.probe import probe
+from acronis_pipeline.crawl.probe import SiteChanges, probe
 from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.website import Reply, Request, Website
 

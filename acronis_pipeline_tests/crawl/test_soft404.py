@@ -10,8 +10,8 @@ from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import Fetcher
 from acronis_pipeline.crawl.fetching.pace import Pace
 from acronis_pipeline.crawl.fetching.scope import Scope
-from acronis_pipeline.crawl.judging import soft404
-from acronis_pipeline.crawl.judging.soft404 import SoftNotFound, says_not_found
+from acronis_pipeline.crawl.judging import non_pages
+from acronis_pipeline.crawl.judging.non_pages import SoftNotFound, says_not_found
 from acronis_pipeline_tests.crawl.website import PROSE, Reply, Website
 
 Build = Callable[..., SiteSettings]
@@ -58,18 +58,18 @@ def test_an_article_about_the_error_is_a_page() -> None:
 def learnt(site: Website, settings: SiteSettings, allows: bool = True) -> SoftNotFound:
     async def work() -> SoftNotFound:
         async with Fetcher(settings, private_host="127.0.0.1", pace=Pace()) as fetcher:
-            return await soft404.learn(fetcher, Scope.of(settings), lambda url: allows, site.url)
+            return await non_pages.learn(fetcher, Scope.of(settings), lambda url: allows, site.url)
 
     return asyncio.run(work())
 
 
 def test_an_honest_site_teaches_nothing_and_is_asked_once(site: Website, settings: Build) -> None:
-    assert learnt(site, settings()) == soft404.NOTHING_LEARNT
+    assert learnt(site, settings()) == non_pages.NOTHING_LEARNT
     assert len(site.requests) == 1
 
 
 def test_robots_txt_may_forbid_to_ask(site: Website, settings: Build) -> None:
-    assert learnt(site, settings(), allows=False) == soft404.NOTHING_LEARNT
+    assert learnt(site, settings(), allows=False) == non_pages.NOTHING_LEARNT
     assert not site.requests
 
 
@@ -93,4 +93,4 @@ def test_where_unknown_addresses_are_sent_is_remembered(site: Website, settings:
 
 def test_an_applications_shell_is_no_page_to_compare_with(site: Website, settings: Build) -> None:
     site.otherwise = lambda request: Reply(200, b"<div id=app></div>", {"Content-Type": "text/html"})
-    assert learnt(site, settings()) == soft404.NOTHING_LEARNT
+    assert learnt(site, settings()) == non_pages.NOTHING_LEARNT

@@ -8,7 +8,7 @@ import pytest
 from acronis_pipeline import content
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
-from acronis_pipeline.crawl.inspecting.history import changes_since
+from acronis_pipeline.crawl.history import changes_since
 from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
 from acronis_pipeline_tests.crawl.website import Reply, Website

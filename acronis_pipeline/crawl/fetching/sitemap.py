@@ -24,9 +24,8 @@ from acronis_pipeline.core.errors import SiteError
 from acronis_pipeline.core.hashing import digest, digest_rows
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import Ask, Fetcher, FetchError, RedirectRefusedError
-from acronis_pipeline.crawl.fetching.robots import Robots
 from acronis_pipeline.crawl.fetching.scope import Scope
-from acronis_pipeline.crawl.fetching.site_files import SiteFile, SiteFiles, anywhere, unpacked
+from acronis_pipeline.crawl.fetching.site_files import Robots, SiteFile, SiteFiles, anywhere, unpacked
 
 _log = logging.getLogger(__name__)
 

@@ -1,2 +1,2 @@
-"""Telling what answers are: bodies (`formats`), what is no page (`walls`, `soft404`), and what came of a visit
+"""Telling what answers are: bodies (`formats`), what is no page (`non_pages`), and what came of a visit
 (`verdict`)."""

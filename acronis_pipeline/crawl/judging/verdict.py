@@ -14,12 +14,15 @@ from acronis_pipeline.core import retries
 from acronis_pipeline.crawl.fetching.fetch import Answer
 from acronis_pipeline.crawl.fetching.scope import Scope
 from acronis_pipeline.crawl.judging.formats import ALL_FORMATS, BINARY, LOG, NOT_READ, Formats, NotAPageError
-from acronis_pipeline.crawl.judging.soft404 import NOTHING_LEARNT, SoftNotFound
-from acronis_pipeline.crawl.judging.soft404 import SOFT_404 as SOFT_404
-from acronis_pipeline.crawl.judging.walls import EMPTY_WITHOUT_SCRIPTS as EMPTY_WITHOUT_SCRIPTS
-from acronis_pipeline.crawl.judging.walls import LOGIN_WALL as LOGIN_WALL
-from acronis_pipeline.crawl.judging.walls import NESTED_TOO_DEEPLY, hidden_by, is_nested_too_deeply
-from acronis_pipeline.crawl.judging.walls import NO_CONTENT as NO_CONTENT
+from acronis_pipeline.crawl.judging.non_pages import (
+    NESTED_TOO_DEEPLY,
+    NO_CONTENT,
+    NOTHING_LEARNT,
+    SOFT_404,
+    SoftNotFound,
+    hidden_by,
+    is_nested_too_deeply,
+)
 
 OTHER_LANGUAGE = "other language"
 

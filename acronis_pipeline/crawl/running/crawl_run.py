@@ -20,18 +20,17 @@ from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching import sitemap
 from acronis_pipeline.crawl.fetching.scope import Scope
 from acronis_pipeline.crawl.fetching.site_files import SiteFiles
-from acronis_pipeline.crawl.judging.verdict import EMPTY_WITHOUT_SCRIPTS, LOGIN_WALL
+from acronis_pipeline.crawl.judging.non_pages import EMPTY_WITHOUT_SCRIPTS, LOGIN_WALL
+from acronis_pipeline.crawl.memory import records
 from acronis_pipeline.crawl.memory.archive import Archive, Known, extractor_of, save
 from acronis_pipeline.crawl.memory.journal import Journal, Run
 from acronis_pipeline.crawl.memory.plan import CrawlResult, History, mode_of
 from acronis_pipeline.crawl.memory.records import Row, write
-from acronis_pipeline.crawl.running import absences
 from acronis_pipeline.crawl.running import session as site_session
-from acronis_pipeline.crawl.running.absences import Sightings
 from acronis_pipeline.crawl.running.crawler import Crawler
 from acronis_pipeline.crawl.running.render import advice, renderer
 from acronis_pipeline.crawl.running.session import Session, arrive, start_on_record
-from acronis_pipeline.crawl.running.tally import Tally
+from acronis_pipeline.crawl.running.tally import Sightings, Tally
 from acronis_pipeline.store import Store, tables
 
 KEEP_CRAWLS = 1_000
@@ -210,15 +209,16 @@ class CrawlRun:
     def _concluded(self, this: Run, known: Known, session: Session, crawler: Crawler) -> CrawlResult:
         """Count absences and write the record, once: twice would bury pages early."""
         sightings = crawler.sightings()
-        too_many = absences.outage(sightings, self._site, this.n_live)
+        too_many = _outage(sightings, self._site, this.n_live)
         outage = None if self._accept_vanished else too_many
         if crawler.stopped:
             outage = f"the site stopped answering after {self._tally.n_kept} pages; nothing was counted as missing"
         gone_after = 1 if too_many else self._site.gone_after
-        counted = absences.count(Sightings() if outage else sightings, known, gone_after=gone_after)
-        for row in counted.gone:
+        absent = _counted(Sightings() if outage else sightings, known, gone_after=gone_after)
+        gone = [row for row in absent if row["gone_at"]]
+        for row in gone:
             self._tally.bury(row["url"], row["title"])
-        contents = self._contents(without={row["url"] for row in counted.gone})
+        contents = self._contents(without={row["url"] for row in gone})
         tally = self._tally
         result = CrawlResult(
             site_url=self._site.url,
@@ -230,8 +230,8 @@ class CrawlRun:
             changed=tally.kept["changed"],
             unchanged=tally.kept["unchanged"],
             returned=tally.kept["returned"],
-            missing=counted.missing,
-            gone=len(counted.gone),
+            missing=len(absent) - len(gone),
+            gone=len(gone),
             failed=dict(tally.failed.most_common()),
             skipped=dict(tally.skipped.most_common()),
             trusted=tally.trusted,
@@ -248,7 +248,13 @@ class CrawlRun:
             examples=tally.examples(),
         )
         summary = {name: value for name, value in vars(result).items() if name not in _NOT_IN_SUMMARY}
-        record = {**counted.record, tables.CRAWLS.name: [_row(this, self._site, result.site_version, summary)]}
+        record = {
+            tables.PAGES.name: absent,
+            tables.PAGE_CHANGES.name: [
+                records.change(row["url"], row["gone_at"], "gone", row["content_hash"]) for row in gone
+            ],
+            tables.CRAWLS.name: [_row(this, self._site, result.site_version, summary)],
+        }
         self._journal.finish(this, record, json.dumps(asdict(result)))
         write(self._store, [record])
         return result
@@ -265,6 +271,34 @@ class CrawlRun:
         else:
             self._journal.forget(this)
         return replace(result, table_version=self._store.version(tables.PAGES))
+
+
+def _outage(sightings: Sightings, site: SiteSettings, n_live: int) -> str | None:
+    """Why so many absences at once are not believed, or None if they are few enough."""
+    vanished = len(sightings.missed) + len(sightings.forbidden)
+    if vanished <= site.max_vanishing_share * n_live:
+        return None
+    how = [f"{len(sightings.missed)} not found"] if sightings.missed else []
+    how += [f"{len(sightings.forbidden)} forbidden by the site or outside the settings"] if sightings.forbidden else []
+    return (
+        f"{vanished} of {n_live} pages vanished at once ({', '.join(how)}), more than site.max_vanishing_share; "
+        "nothing was counted: if the site did shrink, or the settings are meant so, crawl once with accept_vanished"
+    )
+
+
+def _counted(sightings: Sightings, known: Known, *, gone_after: int) -> list[Row]:
+    """The pages with a sighting of absence more each, tombstoned after `gone_after`; what is forbidden goes at once."""
+    now = records.now()
+    absent: list[Row] = []
+    for url in sorted({*sightings.missed, *sightings.forbidden, *sightings.replaced}):
+        row = known.page(url)
+        if row is None:
+            continue
+        row["missing_count"] = (row["missing_count"] or 0) + 1
+        if url in sightings.forbidden or row["missing_count"] >= gone_after:
+            row["gone_at"] = now
+        absent.append(row)
+    return absent
 
 
 def _row(this: Run, site: SiteSettings, site_version: str | None, summary: dict[str, Any]) -> Row:

@@ -13,15 +13,15 @@ from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import Answer, Ask, FetchError, RedirectRefusedError
 from acronis_pipeline.crawl.fetching.urls import Spellings
 from acronis_pipeline.crawl.judging import verdict
+from acronis_pipeline.crawl.judging.non_pages import SOFT_404
 from acronis_pipeline.crawl.judging.verdict import Verdict
 from acronis_pipeline.crawl.memory.archive import Archive, Recorded
 from acronis_pipeline.crawl.memory.journal import Run
 from acronis_pipeline.crawl.memory.records import Record, Target
-from acronis_pipeline.crawl.running.absences import Sightings, Watch
 from acronis_pipeline.crawl.running.reader import Reader
 from acronis_pipeline.crawl.running.render import Renderer
 from acronis_pipeline.crawl.running.session import Session
-from acronis_pipeline.crawl.running.tally import Tally
+from acronis_pipeline.crawl.running.tally import Sightings, Tally, Watch
 from acronis_pipeline.crawl.running.url_queue import KNOWN, UrlQueue
 from acronis_pipeline.store import tables
 
@@ -209,8 +209,8 @@ class Crawler:
             answer = await self._session.fetcher.get(target.url, ask)
         except RedirectRefusedError as refused:
             self._health.answered()
-            if refused.reason == verdict.SOFT_404:
-                self._conclude(target.url, Verdict("refused", verdict.SOFT_404))
+            if refused.reason == SOFT_404:
+                self._conclude(target.url, Verdict("refused", SOFT_404))
                 self._settle(target.url, *trail)
                 return
             self._tally.skip(refused.reason, target.url)

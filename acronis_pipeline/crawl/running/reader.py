@@ -12,8 +12,9 @@ from acronis_pipeline.content.extractor import Extractors
 from acronis_pipeline.core.errors import AcronisPipelineError
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import Answer, FetchError
-from acronis_pipeline.crawl.fetching.robots import product_token
+from acronis_pipeline.crawl.fetching.site_files import product_token
 from acronis_pipeline.crawl.judging import verdict
+from acronis_pipeline.crawl.judging.non_pages import EMPTY_WITHOUT_SCRIPTS
 from acronis_pipeline.crawl.judging.verdict import Reading
 from acronis_pipeline.crawl.memory.archive import Archive
 from acronis_pipeline.crawl.running.render import Renderer
@@ -65,7 +66,7 @@ class Reader:
     async def read(self, answer: Answer) -> Read | None:
         """The page; None if it breaks the parser, which costs that page only."""
         read = await self._read(answer)
-        if read is None or self._renderer is None or read.reading.no_page != verdict.EMPTY_WITHOUT_SCRIPTS:
+        if read is None or self._renderer is None or read.reading.no_page != EMPTY_WITHOUT_SCRIPTS:
             return read
         try:
             rendered = await self._renderer.rendered(answer)

@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 from acronis_pipeline.core.errors import SettingsError
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import Answer, Ask, Fetcher, FetchError, RedirectRefusedError
-from acronis_pipeline.crawl.fetching.robots import Robots
 from acronis_pipeline.crawl.fetching.scope import Scope
+from acronis_pipeline.crawl.fetching.site_files import Robots
 from acronis_pipeline.crawl.fetching.urls import canonical
-from acronis_pipeline.crawl.judging.walls import EMPTY_WITHOUT_SCRIPTS
+from acronis_pipeline.crawl.judging.non_pages import EMPTY_WITHOUT_SCRIPTS
 from acronis_pipeline.crawl.running.folder import FolderFetcher
 
 if TYPE_CHECKING:

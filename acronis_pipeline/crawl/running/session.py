@@ -17,18 +17,15 @@ from urllib.parse import urlsplit
 
 from acronis_pipeline.core.errors import SiteDownError, SiteError
 from acronis_pipeline.core.settings import SiteSettings
-from acronis_pipeline.crawl.fetching import robots as robots_txt
 from acronis_pipeline.crawl.fetching import sitemap as sitemaps
 from acronis_pipeline.crawl.fetching.fetch import MAX_REDIRECTS, Ask, Fetcher, FetchError, RedirectRefusedError
 from acronis_pipeline.crawl.fetching.guard import HostNotFoundError, private_host
 from acronis_pipeline.crawl.fetching.pace import Pace
-from acronis_pipeline.crawl.fetching.robots import Robots
 from acronis_pipeline.crawl.fetching.scope import Scope
-from acronis_pipeline.crawl.fetching.site_files import SiteFiles
+from acronis_pipeline.crawl.fetching.site_files import Robots, SiteFiles, load_robots, parse_robots
 from acronis_pipeline.crawl.fetching.sitemap import Sitemap
-from acronis_pipeline.crawl.judging import soft404
 from acronis_pipeline.crawl.judging.formats import Formats
-from acronis_pipeline.crawl.judging.soft404 import NOTHING_LEARNT, SoftNotFound
+from acronis_pipeline.crawl.judging.non_pages import NOTHING_LEARNT, SoftNotFound, learn
 from acronis_pipeline.crawl.judging.verdict import Languages
 from acronis_pipeline.crawl.running.folder import FolderFetcher, scan
 from acronis_pipeline.store import Store, quoted, tables
@@ -137,7 +134,7 @@ async def arrive(
     pace = Pace(site.delay_s, site.concurrency)
     async with Fetcher(site, private_host=private, pace=pace) as fetcher:
         max_age_h = site.robots_cache_h if known_start else 0.0
-        robots = await robots_txt.load(fetcher, scope, site, files, max_age_h=max_age_h)
+        robots = await load_robots(fetcher, scope, site, files, max_age_h=max_age_h)
         pace.delay_s = max(site.delay_s, robots.delay_s)
         start = None
         if site.follow_links:
@@ -149,7 +146,7 @@ async def arrive(
         )
         languages = Languages(site.languages)
         languages.note(sitemap.alternates.items())
-        learnt = await soft404.learn(fetcher, scope, robots.allows, start) if until is None else NOTHING_LEARNT
+        learnt = await learn(fetcher, scope, robots.allows, start) if until is None else NOTHING_LEARNT
         yield Session(fetcher, scope, robots, sitemap, start, languages, Formats.of(site), learnt)
 
 
@@ -158,7 +155,7 @@ async def _open_folder(folder: Path, site: SiteSettings, scope: Scope, files: Si
     files.answered += 1
     sitemap = Sitemap(pages=listing.lastmods, outside=dict(listing.outside))
     fetcher = FolderFetcher(folder, listing, site)
-    everything = robots_txt.parse("", site)
+    everything = parse_robots("", site)
     return Session(fetcher, scope, everything, sitemap, None, Languages(site.languages), Formats.of(site))
 
 

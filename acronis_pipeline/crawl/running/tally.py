@@ -1,8 +1,13 @@
-"""Counting what happens during a crawl, and saying so now and then."""
+"""What a crawl counts and sees on its way: the `Tally`, which is told now and then, and pages that were not there."""
 
 import logging
 import time
 from collections import Counter, deque
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from acronis_pipeline.crawl.judging.verdict import Verdict
+from acronis_pipeline.crawl.memory.archive import Known
 
 _log = logging.getLogger(__name__)
 
@@ -95,3 +100,47 @@ def _span(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """Live pages that were not there: `missed` (not found), `forbidden` (by the site or the settings, a clear word)
+    and `replaced` (moved to a page that was there, which is no loss)."""
+
+    missed: Collection[str] = ()
+    forbidden: Collection[str] = ()
+    replaced: Collection[str] = ()
+
+
+class Watch:
+    """What a walk sees of addresses that are no pages (now): it knows nothing of what was there before.
+
+    `unseen` are those that were not shown to us, `moved` lead to another address for good.
+    """
+
+    def __init__(self) -> None:
+        self.missed: set[str] = set()
+        self.forbidden: set[str] = set()
+        self.unseen: set[str] = set()
+        self.moved: dict[str, str] = {}
+
+    def note(self, url: str, found: Verdict) -> None:
+        if found.forbidden:
+            self.forbidden.add(url)
+        elif found.absent:
+            self.missed.add(url)
+        elif found.moved_for_good and found.target:
+            self.moved[url] = found.target
+        else:
+            self.unseen.add(url)
+
+    def sightings(self, known: Known, confirmed: Collection[str]) -> Sightings:
+        """Of the live pages, those that were not there; nothing is said of those that moved out of sight."""
+
+        def absent(urls: Iterable[str]) -> set[str]:
+            return {url for url in urls if known.is_live(url) and url not in confirmed}
+
+        forbidden = absent(self.forbidden)
+        moved = {url: target for url, target in self.moved.items() if target not in self.unseen}
+        replaced = absent(url for url, target in moved.items() if target in confirmed) - forbidden
+        return Sightings(absent(self.missed | moved.keys()) - forbidden - replaced, forbidden, replaced)

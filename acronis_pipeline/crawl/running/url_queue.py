@@ -4,12 +4,11 @@ from collections.abc import Callable, Collection, Iterable
 
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.scope import Traps
-from acronis_pipeline.crawl.judging import verdict
+from acronis_pipeline.crawl.judging.non_pages import SOFT_404
 from acronis_pipeline.crawl.memory.archive import Archive
 from acronis_pipeline.crawl.memory.records import Frontier, Source, Target
-from acronis_pipeline.crawl.running.absences import Watch
 from acronis_pipeline.crawl.running.session import Session
-from acronis_pipeline.crawl.running.tally import Tally
+from acronis_pipeline.crawl.running.tally import Tally, Watch
 
 KNOWN = "redirect to a known page"
 
@@ -144,7 +143,7 @@ class UrlQueue:
         if target == base:
             return target, None
         if target == self._session.not_found.redirect:
-            return target, verdict.SOFT_404
+            return target, SOFT_404
         reason = reason or self.forbids(target)
         if reason is None and not self.frontier.claim(target):
             reason = KNOWN

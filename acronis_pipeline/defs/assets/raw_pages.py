@@ -6,12 +6,11 @@ import dagster as dg
 from pydantic import Field
 
 from acronis_pipeline.core.settings import Settings
-from acronis_pipeline.crawl import VERSION, CrawlResult, live_pages
-from acronis_pipeline.crawl.inspecting import summary
-from acronis_pipeline.crawl.inspecting.status import PastCrawl, past_crawls
-from acronis_pipeline.crawl.inspecting.summary import changes_over_time
-from acronis_pipeline.crawl.judging.walls import EMPTY_WITHOUT_SCRIPTS, LOGIN_WALL
+from acronis_pipeline.crawl import VERSION, CrawlResult, live_pages, summary
+from acronis_pipeline.crawl.judging.non_pages import EMPTY_WITHOUT_SCRIPTS, LOGIN_WALL
 from acronis_pipeline.crawl.memory.plan import History
+from acronis_pipeline.crawl.status import PastCrawl, past_crawls
+from acronis_pipeline.crawl.summary import changes_over_time
 from acronis_pipeline.defs import display
 from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.stages import crawl_site

@@ -7,9 +7,9 @@ from typing import Any
 
 from acronis_pipeline.core.addresses import path_of
 from acronis_pipeline.core.figures import canvas, png
-from acronis_pipeline.crawl.inspecting.history import changes_since
-from acronis_pipeline.crawl.inspecting.status import PastCrawl, past_crawls
+from acronis_pipeline.crawl.history import changes_since
 from acronis_pipeline.crawl.memory.plan import CrawlResult, History
+from acronis_pipeline.crawl.status import PastCrawl, past_crawls
 from acronis_pipeline.store import Store
 
 DAYS = 60

@@ -1,1 +1,0 @@
-"""Seeing what crawls did: `status`, `history` of a page, `summary` in words, `plots`."""
