@@ -27,8 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from acronis_pipeline import finetune
-from acronis_pipeline.answer import Answer, Citation
-from acronis_pipeline.answer.answerer import Answerer
+from acronis_pipeline.answer import Answer, Answerer, Citation
 from acronis_pipeline.champion import Champion, Promotion, current_champion
 from acronis_pipeline.core.errors import AcronisPipelineError
 from acronis_pipeline.core.settings import Settings, load_settings, remembering

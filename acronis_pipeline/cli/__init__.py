@@ -98,7 +98,7 @@ def ask(
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question from the champion's index, with citations."""
-    from acronis_pipeline.answer.answerer import Answerer
+    from acronis_pipeline.answer import Answerer
     from acronis_pipeline.retrieve import Filters
 
     settings = load_settings(data)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from acronis_pipeline.answer import llm
+from acronis_pipeline.answer import NOT_FOUND
 from acronis_pipeline.api import Answerer
 from acronis_pipeline.core.errors import FilterError, NoChampionError, SettingsError
 from acronis_pipeline.core.settings import load_settings
@@ -47,9 +47,9 @@ def test_configured_llm_answers_and_extractive_goes_round_it(finished: FinishedR
 
 
 def test_llm_that_finds_nothing_cites_nothing(finished: FinishedRun):
-    with fake_openai.serving(lambda *_: completion(llm.NOT_FOUND)) as server:
+    with fake_openai.serving(lambda *_: completion(NOT_FOUND)) as server:
         answer = Answerer(finished.settings(llm={"model": "fake", "base_url": server.url})).ask(QUESTION, k=3)
-    assert answer.text == llm.NOT_FOUND
+    assert answer.text == NOT_FOUND
     assert not answer.answered
     assert answer.citations == ()
 

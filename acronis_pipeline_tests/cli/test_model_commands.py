@@ -62,7 +62,7 @@ def test_what_cannot_be_exported_is_one_line(command: Command, tmp_path: Path, q
 def test_an_export_that_is_stopped_leaves_nothing(
     command: Command, tmp_path: Path, questions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("acronis_pipeline.export.exporting.judge", lambda *_: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr("acronis_pipeline.export.judge", lambda *_: signal.raise_signal(signal.SIGTERM))
     model, out = write_encoder(tmp_path / "model"), tmp_path / "exports" / "out"
     ended = command("model", "export", model, "--out", out, "--questions", questions, "--data", tmp_path / "data")
     assert ended.code == 130

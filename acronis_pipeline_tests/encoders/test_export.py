@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from acronis_pipeline import encoders
+from acronis_pipeline import export as exporting
 from acronis_pipeline.champion import Contender, ServedModel
 from acronis_pipeline.champion.serving import model_of
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.errors import DatasetError, ModelError, OutputError
 from acronis_pipeline.encoders import TorchEncoder, Windows, running
-from acronis_pipeline.export import Exported, export, exporting, restore, serve
+from acronis_pipeline.export import Exported, export, restore, serve
 from acronis_pipeline.models import records
 from acronis_pipeline.models.indexed import indexed_base, indexed_model, require_model
 from acronis_pipeline.models.records import ModelRecord, model_named

@@ -124,7 +124,7 @@ def _ratios(plain: list[float], other: list[float]) -> dict[str, float]:
 def losses(encoders: dict[str, Any], questions: Path) -> list[dict[str, Any]]:
     """nDCG@10 of every way on a set of questions, and the paired difference from torch's float32."""
     from acronis_pipeline.evaluate.significance import paired_difference
-    from acronis_pipeline.export.exporting import ndcg_by_question
+    from acronis_pipeline.export import ndcg_by_question
     from acronis_pipeline.pairs import labelled_datasets
 
     _, dataset = labelled_datasets.load(None, questions)

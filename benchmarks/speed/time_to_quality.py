@@ -42,7 +42,7 @@ from acronis_pipeline import encoders, finetune
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.settings import Settings, load_settings
 from acronis_pipeline.encoders import Encoder, TorchEncoder
-from acronis_pipeline.export.exporting import ndcg_by_question
+from acronis_pipeline.export import ndcg_by_question
 from acronis_pipeline.finetune.method import Task
 from acronis_pipeline.finetune.parameters import ContrastiveParameters, batches_of, schedule_of
 from acronis_pipeline.finetune.recipe import Recipe
