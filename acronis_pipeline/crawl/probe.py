@@ -15,8 +15,8 @@ from acronis_pipeline.core.errors import SiteError
 from acronis_pipeline.core.hashing import digest, digest_rows
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching import sitemap as sitemaps
-from acronis_pipeline.crawl.fetching.fetch import Ask, FetchError, RedirectRefusedError
-from acronis_pipeline.crawl.fetching.site_files import SiteFiles, product_token
+from acronis_pipeline.crawl.fetching.fetch import Ask, FetchError, RedirectRefusedError, conditional
+from acronis_pipeline.crawl.fetching.site_files import SiteFiles
 from acronis_pipeline.crawl.fetching.sitemap import Sitemap, resolved
 from acronis_pipeline.crawl.judging import verdict
 from acronis_pipeline.crawl.memory.archive import extractor_of
@@ -225,19 +225,13 @@ def turn(url: str) -> str:
     return digest(url)[:8]
 
 
-async def look_at(
-    site: SiteSettings,
-    session: Session,
-    pages: Mapping[str, Page],
-    urls: list[str],
-    left_s: float,
-) -> dict[str, Look]:
+async def look_at(session: Session, pages: Mapping[str, Page], urls: list[str], left_s: float) -> dict[str, Look]:
     """What each page is now, for those that answer within `left_s`; asked for conditionally, in this order."""
-    slots = asyncio.Semaphore(site.concurrency)
+    slots = asyncio.Semaphore(session.site.concurrency)
 
     async def one(url: str) -> Look | None:
         async with slots:
-            return await _look(site, session, url, pages[url])
+            return await _look(session, url, pages[url])
 
     asking = {url: asyncio.create_task(one(url)) for url in urls}
     if not asking:
@@ -250,13 +244,11 @@ async def look_at(
     return {url: look for url, look in looks.items() if look}
 
 
-async def _look(site: SiteSettings, session: Session, url: str, before: Page) -> Look | None:
-    headers = {"If-None-Match": before.etag, "If-Modified-Since": before.last_modified}
-    conditional = {name: value for name, value in headers.items() if value}
+async def _look(session: Session, url: str, before: Page) -> Look | None:
     formats = session.formats
     ask = Ask(
         hop=lambda location, base: (location, "moved"),
-        validators=lambda url: conditional,
+        validators=lambda url: conditional(before.etag, before.last_modified),
         reads=formats.reads,
         cap=formats.cap,
     )
@@ -275,16 +267,10 @@ async def _look(site: SiteSettings, session: Session, url: str, before: Page) ->
     if answer.status != 200 or answer.truncated or not formats.reads(answer.media_type):
         return Look(f"HTTP {answer.status} {answer.media_type}")
     reading = await asyncio.to_thread(
-        verdict.read,
-        answer,
-        session.scope,
-        selector=site.content_selector,
-        agent=product_token(site),
-        languages=session.languages,
-        formats=formats,
+        verdict.read, answer, session.site, session.scope, languages=session.languages, formats=formats
     )
     # Hashes of two extractors say nothing; the next crawl renews them.
-    same = reading.content_hash == before.content_hash or before.extractor != extractor_of(site)
+    same = reading.content_hash == before.content_hash or before.extractor != extractor_of(session.site)
     return Look(reading.no_page or (None if same else reading.content_hash), links=reading.links)
 
 
@@ -323,7 +309,7 @@ def probe(
                 limit.reschedule(None)
                 if not files.answered and (session.sitemap.stale or session.sitemap.failed):
                     raise SiteError(f"{site.url}: neither robots.txt nor a sitemap answers")
-                found = _Findings(hasty, session, known)
+                found = _Findings(session, known)
                 await found.sample(sample_pages, position, until)
                 return found.changes(time.monotonic() - started)
 
@@ -341,8 +327,8 @@ def probe(
 class _Findings:
     """What the sitemaps say and sampled pages show, put together."""
 
-    def __init__(self, site: SiteSettings, session: Session, known: Baseline) -> None:
-        self._site, self._session, self._known = site, session, known
+    def __init__(self, session: Session, known: Baseline) -> None:
+        self._site, self._session, self._known = session.site, session, known
         self._listed = compare(session.sitemap, known)
         self._looks: dict[str, Look] = {}
         self._position = ""
@@ -355,7 +341,7 @@ class _Findings:
         doubted = [url for url in self._listed.changed if url in pages] if self._doubtful else []
         chosen = choose(pages, [*self._listed.untold, *doubted], n, position)
         left_s = until - asyncio.get_running_loop().time()
-        self._looks = await look_at(self._site, self._session, pages, chosen, left_s)
+        self._looks = await look_at(self._session, pages, chosen, left_s)
         self._position = next_position(chosen, self._looks, n, position)
         if chosen and not self._looks and not self._session.sitemap.pages:
             raise SiteError(f"{self._site.url}: none of {len(chosen)} known pages answered in time")

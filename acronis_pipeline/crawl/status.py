@@ -7,19 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from acronis_pipeline.core.settings import SiteSettings
-from acronis_pipeline.crawl.memory import journal
+from acronis_pipeline.crawl.memory import journal, records
 from acronis_pipeline.crawl.memory.plan import History
 from acronis_pipeline.store import Store, tables, timestamp
-
-TABLES = (
-    tables.PAGES,
-    tables.PAGE_VERSIONS,
-    tables.PAGE_CHANGES,
-    tables.VISITS,
-    tables.LINK_LISTS,
-    tables.SITE_FILES,
-    tables.CRAWLS,
-)
 
 
 @dataclass(frozen=True)
@@ -160,7 +150,7 @@ def status(store: Store, site: SiteSettings, journal_dir: Path, *, n_crawls: int
         unfinished=unfinished,
         attempts=_attempts(history),
         at_work=at_work,
-        tables=tuple(_size(store, table) for table in TABLES if store.exists(table)),
+        tables=tuple(_size(store, table) for table in records.TABLES if store.exists(table)),
     )
 
 

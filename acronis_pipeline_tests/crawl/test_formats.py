@@ -87,7 +87,7 @@ def test_the_same_text_in_another_pdf_is_no_change(site: Website, store: Store, 
     ],
 )
 def test_an_answer_is_what_its_content_says(body, media_type, path, found):
-    assert Formats().read(answer(body, media_type, path))[0] == found
+    assert Formats(SiteSettings.model_validate({})).read(answer(body, media_type, path))[0] == found
 
 
 @pytest.mark.server
@@ -104,7 +104,7 @@ def test_an_answer_is_what_its_content_says(body, media_type, path, found):
 )
 def test_what_is_no_page_says_why(body, media_type, reason):
     with pytest.raises(NotAPageError) as refused:
-        Formats().read(answer(body, media_type))
+        Formats(SiteSettings.model_validate({})).read(answer(body, media_type))
     assert refused.value.reason == reason
 
 
@@ -154,7 +154,7 @@ def test_a_pdf_that_cannot_be_read_keeps_what_is_known_of_it(
 
 def test_the_limits_on_pdfs_are_settings() -> None:
     site = SiteSettings(max_pdf_pages=3, pdf_timeout_s=4.0, max_pdf_bytes=5_000)  # pyright: ignore[reportCallIssue]
-    formats = Formats.of(site)
+    formats = Formats(site)
     assert formats.pdf_limits == PdfLimits(max_pages=3, timeout_s=4.0)
     assert formats.cap("application/pdf") == 5_000
 

@@ -182,7 +182,8 @@ class Fetcher:
         for attempt in range(self._site.retries + 1):
             last = attempt == self._site.retries
             try:
-                answer = await self._once(url, ask)
+                async with self.pace.turn():
+                    answer = await self._send(url, ask)
             except FetchError as error:
                 hopeless = isinstance(error, SlowBodyError) and attempt >= _SLOW_BODY_RETRIES
                 if last or hopeless or error.reason not in {"timeout", "connection"}:
@@ -202,10 +203,6 @@ class Fetcher:
             if hold_s is None:
                 await asyncio.sleep(retries.backoff_s(attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
-
-    async def _once(self, url: str, ask: Ask) -> Answer:
-        async with self.pace.turn():
-            return await self._send(url, ask)
 
     async def _send(self, url: str, ask: Ask) -> Answer:
         self.requests += 1
@@ -266,6 +263,12 @@ class Fetcher:
         self.received_bytes += response.num_bytes_downloaded
         cap = limit(bytes(body)) if cap is None else cap
         return (bytes(body[:cap]), len(body) > cap) if cap else (bytes(body[:BEGINNING_BYTES]), False)
+
+
+def conditional(etag: str | None, last_modified: str | None) -> dict[str, str]:
+    """Headers that ask for an address only if it is not what it was with these validators."""
+    headers = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+    return {name: value for name, value in headers.items() if value}
 
 
 def _as(url: str, ask: Ask) -> Callable[[str], dict[str, str]]:

@@ -14,7 +14,7 @@ from protego import Protego
 
 from acronis_pipeline.core.errors import SiteDownError
 from acronis_pipeline.core.settings import SiteSettings
-from acronis_pipeline.crawl.fetching.fetch import Ask, Fetcher, FetchError, RedirectRefusedError
+from acronis_pipeline.crawl.fetching.fetch import Ask, Fetcher, FetchError, RedirectRefusedError, conditional
 from acronis_pipeline.crawl.fetching.scope import Scope
 from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.store import Store, tables
@@ -40,14 +40,6 @@ class SiteFile:
     @property
     def age_h(self) -> float:
         return (dt.datetime.now(dt.UTC) - self.asked_at).total_seconds() / 3600
-
-    def validators(self) -> dict[str, str]:
-        headers = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
-        return {name: value for name, value in headers.items() if value}
-
-    def body(self, max_bytes: int) -> bytes:
-        """The unpacked body, cut at `max_bytes`; empty if it is no gzip after all."""
-        return unpacked(self.packed, max_bytes)
 
 
 class SiteFiles:
@@ -104,7 +96,7 @@ class SiteFiles:
 
     def _validators(self, url: str) -> dict[str, str]:
         kept = self.kept(url)
-        return kept.validators() if kept and kept.status == 200 else {}
+        return conditional(kept.etag, kept.last_modified) if kept and kept.status == 200 else {}
 
 
 def anywhere(location: str, base: str) -> tuple[str, str | None]:
@@ -198,4 +190,4 @@ async def load_robots(
 
 
 def _text(file: SiteFile) -> str:
-    return file.body(_MAX_ROBOTS_BYTES).decode("utf-8-sig", "replace")
+    return unpacked(file.packed, _MAX_ROBOTS_BYTES).decode("utf-8-sig", "replace")

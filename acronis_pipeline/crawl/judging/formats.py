@@ -2,8 +2,7 @@
 
 import logging
 import posixpath
-from dataclasses import dataclass, field
-from typing import get_args
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from w3lib.encoding import html_to_unicode, http_content_type_encoding, read_bom, to_unicode
@@ -13,7 +12,7 @@ from acronis_pipeline.content.pdf import PdfLimits
 from acronis_pipeline.core.settings import PageFormat, SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import BEGINNING_BYTES, Answer
 
-__all__ = ["ALL_FORMATS", "BINARY", "LOG", "NOT_READ", "Formats", "NotAPageError", "media_type_of_file"]
+__all__ = ["BINARY", "LOG", "NOT_READ", "Formats", "NotAPageError", "media_type_of_file"]
 
 _WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin-1"})
 _ON_THE_WEB = "cp1252 cp1250 cp1251 koi8_r shift_jis euc_jp gb18030 big5 euc_kr cp1253 cp1254 cp1255 cp1256".split()
@@ -108,31 +107,21 @@ class NotAPageError(Exception):
 
 @dataclass(frozen=True)
 class Formats:
-    """The formats wanted, and how much of each is read, in bytes of the decoded body."""
+    """The formats that a site's settings want, and how much of each is read, in bytes of the decoded body."""
 
-    wanted: frozenset[PageFormat] = frozenset(get_args(PageFormat))
-    max_page_bytes: int = 10_000_000
-    max_pdf_bytes: int = 50_000_000
-    max_text_bytes: int = 1_000_000
-    pdf_limits: PdfLimits = field(default_factory=PdfLimits)
+    site: SiteSettings
 
-    @classmethod
-    def of(cls, site: SiteSettings) -> "Formats":
-        return cls(
-            frozenset(site.formats),
-            site.max_page_bytes,
-            site.max_pdf_bytes,
-            site.max_text_bytes,
-            PdfLimits(site.max_pdf_pages, site.pdf_timeout_s),
-        )
+    @property
+    def pdf_limits(self) -> PdfLimits:
+        return PdfLimits(self.site.max_pdf_pages, self.site.pdf_timeout_s)
 
     def reads(self, media_type: str) -> bool:
         """Whether a body of this media type is worth a look; one that says nothing gets the benefit of the doubt."""
-        return media_type in _SAYS_NOTHING or _KINDS.get(media_type) in self.wanted
+        return media_type in _SAYS_NOTHING or _KINDS.get(media_type) in self.site.formats
 
     def is_pdf(self, answer: Answer) -> bool:
         """Whether `read` will read a PDF, which takes its time."""
-        return "pdf" in self.wanted and _is_pdf_answer(answer)
+        return "pdf" in self.site.formats and _is_pdf_answer(answer)
 
     def cap(self, media_type: str, beginning: bytes | None = None) -> int:
         """How many bytes to read at most of a body that begins like this, 0 if what it begins with is of no use.
@@ -141,17 +130,16 @@ class Formats:
         """
         kind = _KINDS.get(media_type)
         if beginning is None:
-            return self._cap(kind) if kind else max(self._cap(wanted) for wanted in self.wanted)
+            return self._cap(kind) if kind else max(self._cap(wanted) for wanted in self.site.formats)
         if _is_pdf(beginning):
-            return self.max_pdf_bytes if "pdf" in self.wanted else 0
-        if kind == "pdf":
-            return self.max_pdf_bytes
-        return 0 if is_binary(beginning) else self._cap(kind)
+            return self.site.max_pdf_bytes if "pdf" in self.site.formats else 0
+        return 0 if kind != "pdf" and is_binary(beginning) else self._cap(kind)
 
     def _cap(self, kind: PageFormat | None) -> int:
         if kind == "pdf":
-            return self.max_pdf_bytes
-        return min(self.max_text_bytes, self.max_page_bytes) if kind in {"markdown", "text"} else self.max_page_bytes
+            return self.site.max_pdf_bytes
+        most = self.site.max_page_bytes
+        return min(self.site.max_text_bytes, most) if kind in {"markdown", "text"} else most
 
     def read(self, answer: Answer) -> tuple[str, str]:
         """(media type, HTML) of a page as it is, not as it was said to be; a PDF is read in another process.
@@ -162,7 +150,7 @@ class Formats:
             It is not text, of a format that is not wanted, or a PDF without text.
         """
         kind = _kind(answer)
-        if kind is None or kind not in self.wanted:
+        if kind is None or kind not in self.site.formats:
             raise NotAPageError(f"{NOT_READ}: {_MEDIA_TYPES[kind] if kind else answer.media_type}")
         if kind == "html":
             media_type = answer.media_type if _KINDS.get(answer.media_type) == kind else _MEDIA_TYPES[kind]
@@ -182,9 +170,6 @@ class Formats:
         except pdf.BadPdfError as error:
             _log.info("%s: %s (%s)", answer.url, error.reason, error)
             raise NotAPageError(error.reason, str(error)) from error
-
-
-ALL_FORMATS = Formats()
 
 
 def media_type_of_file(name: str) -> str | None:

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 
 from acronis_pipeline.content import Content, extract
 from acronis_pipeline.core import retries
+from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import Answer
 from acronis_pipeline.crawl.fetching.scope import Scope
-from acronis_pipeline.crawl.judging.formats import ALL_FORMATS, BINARY, LOG, NOT_READ, Formats, NotAPageError
+from acronis_pipeline.crawl.fetching.site_files import product_token
+from acronis_pipeline.crawl.judging.formats import BINARY, LOG, NOT_READ, Formats, NotAPageError
 from acronis_pipeline.crawl.judging.non_pages import (
     NESTED_TOO_DEEPLY,
     NO_CONTENT,
@@ -96,9 +98,6 @@ class Languages:
         return self.wants(py3langid.classify(text[:5_000])[0])
 
 
-ALL_LANGUAGES = Languages()
-
-
 @dataclass(frozen=True)
 class Reading:
     """A page as read.
@@ -125,13 +124,12 @@ class Reading:
 
 def read(
     answer: Answer,
+    site: SiteSettings,
     scope: Scope,
     *,
-    selector: str | None,
-    agent: str,
-    languages: Languages = ALL_LANGUAGES,
+    languages: Languages,
+    formats: Formats,
     not_found: SoftNotFound = NOTHING_LEARNT,
-    formats: Formats = ALL_FORMATS,
     extracting: Callable[..., Content] = extract,
 ) -> Reading:
     """Decode and extract a page, obeying its robots directives. Takes 2–50 ms of CPU, a PDF 6 ms a page elsewhere.
@@ -140,16 +138,10 @@ def read(
     ----------
     answer
         A complete answer with status 200.
-    selector
-        `site.content_selector`.
-    agent
-        Our product token, for directives that address one robot.
     languages
         Learns which addresses the page says to be in other languages.
     not_found
         What the site's "not found" page is like.
-    formats
-        Which are wanted, and what they may cost.
     extracting
         `content.extract`, or what does the same elsewhere.
     """
@@ -159,8 +151,9 @@ def read(
         return _unread(error.reason)
     if is_nested_too_deeply(html):
         return _unread(NESTED_TOO_DEEPLY)
-    content = extracting(html, url=answer.url, selector=selector)
+    content = extracting(html, url=answer.url, selector=site.content_selector)
     directives = {directive.lower() for directive in content.robots}
+    agent = product_token(site)
     directives |= header_directives(answer, agent) | _meta_directives(html, agent)
     in_language = languages.wants_page(content.language, answer.headers.get("content-language"), content.markdown)
     links = _links(content, answer.url, scope, languages, whole_page=in_language or _is_front(answer.url, scope))

@@ -7,23 +7,18 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
 from acronis_pipeline import content
 from acronis_pipeline.content import Content
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import SiteSettings
-from acronis_pipeline.crawl.fetching.fetch import Answer
+from acronis_pipeline.crawl.fetching.fetch import Answer, conditional
 from acronis_pipeline.crawl.judging.verdict import Reading, Verdict
 from acronis_pipeline.crawl.memory import records
 from acronis_pipeline.crawl.memory.journal import Journal, Run
 from acronis_pipeline.crawl.memory.plan import vouches
-from acronis_pipeline.crawl.memory.records import (
-    Record,
-    Row,
-    Target,
-    write,
-)
+from acronis_pipeline.crawl.memory.records import Record, Row, Target, write
 from acronis_pipeline.store import Store, is_in, tables, timestamp
 
 BATCH_VISITS = 1_000
@@ -44,7 +39,7 @@ class KeyedRows:
         index = self._index.get(key)
         return None if index is None else {name: column[index].as_py() for name, column in self._columns.items()}
 
-    def value(self, key: str, column: str) -> object:
+    def value(self, key: str, column: str) -> Any:
         """One value of a known key."""
         return self._columns[column][self._index[key]].as_py()
 
@@ -78,21 +73,12 @@ class Known:
 
     def depth(self, url: str) -> int:
         """Of a known page."""
-        return cast(int | None, self.pages.value(url, "depth")) or 0
-
-    def content_hash(self, url: str) -> str:
-        """Of a known page."""
-        return cast(str, self.pages.value(url, "content_hash"))
-
-    def title(self, url: str) -> str | None:
-        """Of a known page."""
-        return cast(str | None, self.pages.value(url, "title"))
+        return self.pages.value(url, "depth") or 0
 
     def validators(self, url: str) -> dict[str, str]:
         """Headers that ask for an address only if it changed since the last visit."""
         visit = self.visits.get(url) or {}
-        headers = {"If-None-Match": visit.get("etag"), "If-Modified-Since": visit.get("last_modified")}
-        return {name: value for name, value in headers.items() if value}
+        return conditional(visit.get("etag"), visit.get("last_modified"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,8 +84,7 @@ class Journal:
 
     def runs(self) -> list[Run]:
         """Crawls that were killed, or broke off."""
-        rows = self._db.execute("SELECT key, of, mode, started_at, n_live FROM runs").fetchall()
-        return [Run(key, of, cast(Mode, mode), dt.datetime.fromisoformat(at), n, True) for key, of, mode, at, n in rows]
+        return _runs(self._db)
 
     def begin(self, run: Run) -> None:
         self._db.execute(
@@ -161,34 +160,17 @@ def opened(folder: Path | None) -> Iterator[Journal]:
         yield Journal(None)
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
-        journal = Journal(folder / _FILE)
-        try:
-            yield journal
-        finally:
-            journal.close()
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / _LOCK, blocking=False)
-    owner = folder / "crawl.pid"
+    lock, owner = FileLock(folder / _LOCK, blocking=False), folder / "crawl.pid"
     try:
-        lock.acquire()
+        held = lock.acquire()
     except Timeout as error:
+        process = owner.read_text() if owner.exists() else "unknown"
         raise SiteError(
-            f"another crawl (process {_read(owner)}) is at work in {folder}; wait for it, or use another folder "
-            "(--data DIR)"
+            f"another crawl (process {process}) is at work in {folder}; wait for it, or use another folder (--data DIR)"
         ) from error
-    try:
+    with held, closing(Journal(folder / _FILE)) as journal:
         owner.write_text(str(os.getpid()))
-        yield
-    finally:
-        lock.release()
-
-
-def _read(path: Path) -> str:
-    return path.read_text() if path.exists() else "unknown"
+        yield journal
 
 
 def peek(folder: Path) -> tuple[list[Run], int, bool]:
@@ -201,12 +183,16 @@ def peek(folder: Path) -> tuple[list[Run], int, bool]:
         return [], 0, (folder / _LOCK).exists() and _is_locked(folder)
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
-            rows = db.execute("SELECT key, of, mode, started_at, n_live FROM runs").fetchall()
+            runs = _runs(db)
             (pending,) = db.execute("SELECT count(*) FROM pending").fetchone()
     except sqlite3.OperationalError:  # a crawl is beginning or ending at this moment
         return [], 0, _is_locked(folder)
-    runs = [Run(key, of, cast(Mode, mode), dt.datetime.fromisoformat(at), n) for key, of, mode, at, n in rows]
     return runs, pending, _is_locked(folder)
+
+
+def _runs(db: sqlite3.Connection) -> list[Run]:
+    rows = db.execute("SELECT key, of, mode, started_at, n_live FROM runs").fetchall()
+    return [Run(key, of, cast(Mode, mode), dt.datetime.fromisoformat(at), n, True) for key, of, mode, at, n in rows]
 
 
 def has_begun(folder: Path) -> bool:

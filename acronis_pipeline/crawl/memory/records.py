@@ -33,6 +33,11 @@ _TABLES = {
     )
 }
 """In the order of writing: what a row refers to stands before it, so a kill in between leaves no loose end."""
+TABLES = (
+    *(tables.PAGES, tables.PAGE_VERSIONS, tables.PAGE_CHANGES, tables.VISITS, tables.LINK_LISTS),
+    *(tables.SITE_FILES, tables.CRAWLS),
+)
+"""Every table that crawls write, what a reader asks for first before the others."""
 _WRITTEN_ONCE = frozenset({tables.LINK_LISTS, tables.PAGE_VERSIONS})
 
 

@@ -46,15 +46,7 @@ def tidy(store: Store, *, keep_versions: int) -> None:
     """After any crawl: no page keeps more contents than `keep_versions`, and no table more files than it needs."""
     _trim(store, keep_versions)
     _trim_crawls(store)
-    for table in (
-        tables.PAGES,
-        tables.PAGE_VERSIONS,
-        tables.PAGE_CHANGES,
-        tables.VISITS,
-        tables.LINK_LISTS,
-        tables.CRAWLS,
-        tables.SITE_FILES,
-    ):
+    for table in records.TABLES:
         store.compact(table)
 
 
@@ -127,7 +119,7 @@ class CrawlRun:
             _log.warning("crawl: %s", empty)
         if result.mode == "sweep" and crawler.complete and not result.outage:
             forget_unreachable(self._store, this.started_at)
-        return self._ended(this, result, continued_later=crawler.stopped)
+        return self._ended(this, result, continued_later=crawler.health.silent)
 
     def _left_behind(self) -> tuple[Run | None, CrawlResult | None]:
         """Bring into the tables what killed crawls still had; the one to continue, with its result if it had one."""
@@ -175,7 +167,7 @@ class CrawlRun:
         try:
             session, crawler = site_session.run(self._walk(this, known))
             if not self._tally.n_kept and this.mode != "changes":
-                raise (SiteError if crawler.heard else SiteDownError)(_why_empty(self._site, self._tally))
+                raise (SiteError if crawler.health.heard else SiteDownError)(_why_empty(self._site, self._tally))
         except AcronisPipelineError as error:
             if isinstance(error, SiteDownError) and known.n_live:
                 write(
@@ -199,8 +191,8 @@ class CrawlRun:
                 session.fetcher.pace.delay_s,
             )
             archive = Archive(self._store, self._site, known, self._journal, this, session.sitemap.pages)
-            async with renderer(self._site, session.fetcher, session.scope, session.robots) as rendering:
-                crawler = Crawler(self._site, session, archive, this, self._tally, only=self._only, renderer=rendering)
+            async with renderer(session) as rendering:
+                crawler = Crawler(session, archive, this, self._tally, only=self._only, renderer=rendering)
                 await crawler.run()
         return session, crawler
 
@@ -211,7 +203,7 @@ class CrawlRun:
         sightings = crawler.sightings()
         too_many = _outage(sightings, self._site, this.n_live)
         outage = None if self._accept_vanished else too_many
-        if crawler.stopped:
+        if crawler.health.silent:
             outage = f"the site stopped answering after {self._tally.n_kept} pages; nothing was counted as missing"
         gone_after = 1 if too_many else self._site.gone_after
         absent = _counted(Sightings() if outage else sightings, known, gone_after=gone_after)

@@ -9,7 +9,6 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
-from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import Answer, Ask, FetchError, RedirectRefusedError
 from acronis_pipeline.crawl.fetching.urls import Spellings
 from acronis_pipeline.crawl.judging import verdict
@@ -38,7 +37,10 @@ _TRIES_PER_PAGE = 4
 
 
 class Health:
-    """Counts failures in a row; `silent` once there were too many, `heard` once the site answered anything."""
+    """Counts failures in a row; `heard` once the site answered anything.
+
+    `silent` once there were too many, so that absence means nothing.
+    """
 
     def __init__(self) -> None:
         self.silent = self.heard = False
@@ -69,12 +71,10 @@ class Crawler:
         Its mode, and since when visits count as its own.
     only
         The addresses to ask for beside what is new behind them; None asks for the whole site.
-
     """
 
     def __init__(
         self,
-        site: SiteSettings,
         session: Session,
         archive: Archive,
         run: Run,
@@ -83,11 +83,12 @@ class Crawler:
         only: Collection[str] | None = None,
         renderer: Renderer | None = None,
     ) -> None:
-        self._site, self._session, self._archive, self._run, self._tally = site, session, archive, run, tally
-        self._watch, self._health = Watch(), Health()
-        self._queue = UrlQueue(site, session, archive, only, tally, self._watch)
-        self._reader = Reader(site, session, archive, renderer)
-        self._spellings = Spellings((url, archive.known.content_hash(url)) for url in archive.known.live())
+        self._site, self._session, self._archive, self._run, self._tally = session.site, session, archive, run, tally
+        self.health, self._watch = Health(), Watch()
+        self._queue = UrlQueue(session, archive, only, tally, self._watch)
+        self._reader = Reader(session, archive, renderer)
+        pages = archive.known.pages
+        self._spellings = Spellings((url, pages.value(url, "content_hash")) for url in archive.known.live())
         self._ask = Ask(
             hop=session.scope.redirect,  # each visit has its own
             validators=archive.validators,
@@ -97,14 +98,14 @@ class Crawler:
         self._done: set[str] = set()
         self._waiting: dict[str, list[tuple[Target, str]]] = {}
         self._tries = 0
-        self._budget = site.max_pages - self._queue.n_left_alone
+        self._budget = session.site.max_pages - self._queue.n_left_alone
 
     async def run(self) -> None:
         """Crawl until nothing is left to ask for; what was learnt is in the archive and the tally."""
         try:
             self._queue.begin()
             await self._work_off()
-            if not self.stopped:
+            if not self.health.silent:
                 self._queue.recheck(lambda url: url not in self._done and not self._out_of_budget(url))
                 await self._work_off()
             while self._waiting:
@@ -116,19 +117,9 @@ class Crawler:
             self._reader.close()
 
     @property
-    def stopped(self) -> bool:
-        """Whether the site went silent, so that absence means nothing."""
-        return self._health.silent
-
-    @property
-    def heard(self) -> bool:
-        """Whether the site answered anything."""
-        return self._health.heard
-
-    @property
     def complete(self) -> bool:
         """Whether everything was asked for that there was."""
-        return not self.stopped and "page budget" not in self._tally.skipped
+        return not self.health.silent and "page budget" not in self._tally.skipped
 
     def sightings(self) -> Sightings:
         """The live pages that were not there."""
@@ -169,7 +160,7 @@ class Crawler:
     def _may_ask(self, target: Target) -> bool:
         if self._out_of_budget(target.url):
             self._tally.skip("page budget", target.url)
-        elif self.stopped:
+        elif self.health.silent:
             self._tally.fail("site stopped answering", target.url)
         else:
             return True
@@ -208,7 +199,7 @@ class Crawler:
             ask = replace(self._ask, hop=partial(self._queue.hop, trail))
             answer = await self._session.fetcher.get(target.url, ask)
         except RedirectRefusedError as refused:
-            self._health.answered()
+            self.health.answered()
             if refused.reason == SOFT_404:
                 self._conclude(target.url, Verdict("refused", SOFT_404))
                 self._settle(target.url, *trail)
@@ -219,11 +210,11 @@ class Crawler:
             self._redirect([target.url, *trail], Verdict("redirect", reason, refused.target, status))
             self._settle(target.url, *trail)
         except FetchError as error:
-            self._health.failed(error)
+            self.health.failed(error)
             self._conclude(target.url, Verdict("failed", error.reason))
             self._settle(target.url)
         else:
-            self._health.answered(answer.status)
+            self.health.answered(answer.status)
             if answer.url != target.url:
                 status = 301 if answer.moved_for_good else 302
                 self._redirect([target.url, *trail[:-1]], Verdict("redirect", None, answer.url, status))
@@ -268,7 +259,7 @@ class Crawler:
             self._tally.skip(reason, url)  # a start page that is not wanted itself
         elif recorded.outcome == "page":
             self._archive.confirmed.add(url)
-            title = self._archive.known.title(url)
+            title = self._archive.known.pages.value(url, "title")
             self._tally.keep(self._archive.what_happened(url), url, title, recorded.status)
         elif recorded.outcome == "alias" and recorded.target:
             self._await_canonical(target, url, recorded.target)

@@ -10,9 +10,7 @@ from typing import NamedTuple
 from acronis_pipeline.content import Content, extract
 from acronis_pipeline.content.extractor import Extractors
 from acronis_pipeline.core.errors import AcronisPipelineError
-from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import Answer, FetchError
-from acronis_pipeline.crawl.fetching.site_files import product_token
 from acronis_pipeline.crawl.judging import verdict
 from acronis_pipeline.crawl.judging.non_pages import EMPTY_WITHOUT_SCRIPTS
 from acronis_pipeline.crawl.judging.verdict import Reading
@@ -45,10 +43,8 @@ class Reader:
     `n_pdfs_waiting` are being read or wait for that: seconds each, in which other pages can be asked for and read.
     """
 
-    def __init__(self, site: SiteSettings, session: Session, archive: Archive, renderer: Renderer | None) -> None:
+    def __init__(self, session: Session, archive: Archive, renderer: Renderer | None) -> None:
         self._session, self._archive, self._renderer = session, archive, renderer
-        self._selector = site.content_selector
-        self._agent = product_token(site)
         n_processes = min(2, os.cpu_count() or 1)
         self._extractors = Extractors(n_processes, limit_s=READ_LIMIT_S)
         # One thread: extraction holds the GIL most of the time, and the event loop needs its share of it.
@@ -107,12 +103,11 @@ class Reader:
         session = self._session
         reading = verdict.read(
             answer,
+            session.site,
             session.scope,
-            selector=self._selector,
-            agent=self._agent,
             languages=session.languages,
-            not_found=session.not_found,
             formats=session.formats,
+            not_found=session.not_found,
             extracting=extracting,
         )
         same = self._archive.same_but_for_extractor(answer.url, reading, extracting)

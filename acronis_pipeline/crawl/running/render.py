@@ -17,12 +17,10 @@ from urllib.parse import urlsplit
 
 from acronis_pipeline.core.errors import SettingsError
 from acronis_pipeline.core.settings import SiteSettings
-from acronis_pipeline.crawl.fetching.fetch import Answer, Ask, Fetcher, FetchError, RedirectRefusedError
-from acronis_pipeline.crawl.fetching.scope import Scope
-from acronis_pipeline.crawl.fetching.site_files import Robots
+from acronis_pipeline.crawl.fetching.fetch import Answer, Ask, FetchError, RedirectRefusedError
 from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.crawl.judging.non_pages import EMPTY_WITHOUT_SCRIPTS
-from acronis_pipeline.crawl.running.folder import FolderFetcher
+from acronis_pipeline.crawl.running.session import Session
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
@@ -50,9 +48,9 @@ _CHROMIUM_OPTIONS = (
 class Renderer:
     """Runs pages, one at a time. Make it with `renderer`."""
 
-    def __init__(self, site: SiteSettings, fetcher: Fetcher, scope: Scope, robots: Robots, browser: "Browser") -> None:
-        self._site, self._fetcher, self._scope, self._robots, self._browser = site, fetcher, scope, robots, browser
-        self._hosts = frozenset(host.lower() for host in site.render_hosts)
+    def __init__(self, session: Session, browser: "Browser") -> None:
+        self._site, self._session, self._browser = session.site, session, browser
+        self._hosts = frozenset(host.lower() for host in self._site.render_hosts)
         self._one_at_a_time = asyncio.Lock()
         self._scripts: dict[str, Answer] = {}
         self._kept_bytes = 0
@@ -129,7 +127,7 @@ class Renderer:
     async def _ask(self, url: str, *, keep: bool) -> Answer:
         if url in self._scripts:
             return self._scripts[url]
-        answer = await self._fetcher.get(url, Ask(hop=self._hop))
+        answer = await self._session.fetcher.get(url, Ask(hop=self._hop))
         if keep and self._kept_bytes + len(answer.body) <= _MAX_KEPT_BYTES:
             self._scripts[url] = answer
             self._kept_bytes += len(answer.body)
@@ -139,8 +137,8 @@ class Renderer:
         spelt = canonical(url)
         if spelt is None:
             return True
-        if self._scope.is_same_site(spelt):
-            return not self._robots.allows(url)
+        if self._session.scope.is_same_site(spelt):
+            return not self._session.robots.allows(url)
         return urlsplit(spelt).hostname not in self._hosts
 
     def _hop(self, location: str, base: str) -> tuple[str, str | None]:
@@ -149,9 +147,7 @@ class Renderer:
 
 
 @asynccontextmanager
-async def renderer(
-    site: SiteSettings, fetcher: Fetcher | FolderFetcher, scope: Scope, robots: Robots
-) -> AsyncIterator[Renderer | None]:
+async def renderer(session: Session) -> AsyncIterator[Renderer | None]:
     """A renderer for the length of a crawl, or None where `site.render` says never and for a folder's files.
 
     Raises
@@ -159,7 +155,8 @@ async def renderer(
     SettingsError
         The extra `render` or a browser is missing.
     """
-    if site.render == "never" or isinstance(fetcher, FolderFetcher):
+    site = session.site
+    if site.render == "never" or site.folder is not None:
         yield None
         return
     if site.browser and not site.browser.exists():
@@ -185,7 +182,7 @@ async def renderer(
                 "chromium, or set site.browser to a Chromium"
             ) from error
         try:
-            yield Renderer(site, fetcher, scope, robots, browser)
+            yield Renderer(session, browser)
         finally:
             await browser.close()
 

@@ -67,10 +67,6 @@ def run_within(main: Coroutine[Any, Any, T], deadline_s: float) -> T:
     return outcome.result(timeout=deadline_s)
 
 
-def _none(url: str) -> dict[str, str]:
-    return {}
-
-
 @dataclass(frozen=True)
 class Session:
     """A site that answered.
@@ -79,6 +75,7 @@ class Session:
     `not_found` is how the site says that a page does not exist, where it does not say 404.
     """
 
+    site: SiteSettings
     fetcher: Fetcher | FolderFetcher
     scope: Scope
     robots: Robots
@@ -94,13 +91,13 @@ async def arrive(
     site: SiteSettings,
     files: SiteFiles,
     *,
-    validators: Validators = _none,
+    validators: Validators = lambda url: {},
     known_start: str | None = None,
     until: float | None = None,
 ) -> AsyncIterator[Session]:
     """Connect to a site and read its robots.txt and sitemaps, or list a folder.
 
-    `site` is what `source.resolved` makes of the configured one.
+    `site` is what `sitemap.resolved` makes of the configured one.
 
     Parameters
     ----------
@@ -147,7 +144,7 @@ async def arrive(
         languages = Languages(site.languages)
         languages.note(sitemap.alternates.items())
         learnt = await learn(fetcher, scope, robots.allows, start) if until is None else NOTHING_LEARNT
-        yield Session(fetcher, scope, robots, sitemap, start, languages, Formats.of(site), learnt)
+        yield Session(site, fetcher, scope, robots, sitemap, start, languages, Formats(site), learnt)
 
 
 async def _open_folder(folder: Path, site: SiteSettings, scope: Scope, files: SiteFiles) -> Session:
@@ -156,7 +153,7 @@ async def _open_folder(folder: Path, site: SiteSettings, scope: Scope, files: Si
     sitemap = Sitemap(pages=listing.lastmods, outside=dict(listing.outside))
     fetcher = FolderFetcher(folder, listing, site)
     everything = parse_robots("", site)
-    return Session(fetcher, scope, everything, sitemap, None, Languages(site.languages), Formats.of(site))
+    return Session(site, fetcher, scope, everything, sitemap, None, Languages(site.languages), Formats(site))
 
 
 def _want_contact(site: SiteSettings) -> None:
@@ -185,7 +182,7 @@ async def _locate_start(
         return None
     try:
         # The body is read although it is not used: hanging up on it would cost the connection.
-        answer = await fetcher.get(asked, Ask(scope.redirect, validators, Formats.of(site).reads))
+        answer = await fetcher.get(asked, Ask(scope.redirect, validators, Formats(site).reads))
     except RedirectRefusedError as error:
         raise SiteError(
             f"{site.url} redirects to {error.target}, which is another site; set site.url to the one you mean"

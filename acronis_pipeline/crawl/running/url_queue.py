@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable
 
-from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.scope import Traps
 from acronis_pipeline.crawl.judging.non_pages import SOFT_404
 from acronis_pipeline.crawl.memory.archive import Archive
@@ -26,18 +25,18 @@ class UrlQueue:
     """
 
     def __init__(
-        self,
-        site: SiteSettings,
-        session: Session,
-        archive: Archive,
-        only: Collection[str] | None,
-        tally: Tally,
-        watch: Watch,
+        self, session: Session, archive: Archive, only: Collection[str] | None, tally: Tally, watch: Watch
     ) -> None:
         self.frontier = Frontier()
-        self._site, self._session, self._archive, self._tally, self._watch = site, session, archive, tally, watch
+        self._site, self._session, self._archive, self._tally, self._watch = (
+            session.site,
+            session,
+            archive,
+            tally,
+            watch,
+        )
         self._only = None if only is None else dict.fromkeys(session.scope.canonical(url) or url for url in only)
-        self._traps = Traps(site)
+        self._traps = Traps(session.site)
         self._unfollowed: list[tuple[str, int]] = []
 
     def __bool__(self) -> bool:
