@@ -23,8 +23,8 @@ _FINISHED = re.compile(r"\b(finished|finished_once|copied)[,:)]")
 """A test that asks for the finished run."""
 _COST = {"server": 1, "model": 2, "browser": 4}
 _MODEL_LIBRARY = "torch"
-_TOOLS = {"git"}
-"""Programs that end at once and that any test may start: MLflow's runs name the commit."""
+_TOOLS = {"git", "fc-list"}
+"""Programs that end at once and that any test may start: MLflow names the commit, matplotlib lists fonts once."""
 
 
 def needs(*marks: str) -> Callable[[F], F]:

@@ -239,7 +239,7 @@ def _opponent(
     if asked_again is None or asked_again.questions_id != reports[0].questions_id:
         raise ChampionError(
             f"champion {champion.contender} was not asked the questions of the newest report "
-            f"({reports[0].recipe}, {reports[0].created_at}), whose passages or questions are no longer today's; "
+            f"({reports[0].recipe}, {reports[0].created_at[:19]}), whose passages or questions are no longer today's; "
             "materialize lancedb_index and eval_report of a recipe, then champion"
         )
     return replace(champion.contender, report_id=asked_again.report_id)

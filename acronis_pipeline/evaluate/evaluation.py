@@ -96,7 +96,7 @@ def evaluate(
         rows[system] = score_questions(system, asked, rankings.of(system), corpus)
         _log.info("%s: asked %d questions of %s", recipe, len(asked), system.name)
     champion = next((test.as_in(rows, other.system) for other in test.others if other.system.name == CHAMPION), None)
-    created_at = datetime.now(UTC).isoformat(timespec="seconds")
+    created_at = datetime.now(UTC).isoformat(timespec="microseconds")
     report = Report(
         report_id=report_id or digest(recipe, created_at, str(time.monotonic_ns()))[:16],
         recipe=recipe,
@@ -142,7 +142,7 @@ def evaluate_alone(
     asked, gold_set = _questions(corpus, test, gold, canonical)
     rankings = Rankings(store, test, [question.query for question in asked], retrieval.candidates)
     rows = {system: score_questions(system, asked, rankings.batch(test.base).rankings(system), corpus)}
-    created_at = datetime.now(UTC).isoformat(timespec="seconds")
+    created_at = datetime.now(UTC).isoformat(timespec="microseconds")
     report = Report(
         report_id=digest(recipe, system.name, system.table, created_at, str(time.monotonic_ns()))[:16],
         recipe=recipe,
