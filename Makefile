@@ -25,7 +25,7 @@ check-types: $(READY)
 	$(BIN)/basedpyright
 
 check-tests: $(READY)
-	$(BIN)/pytest -n 2 --dist loadfile -m "not server and not model and not browser"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not server and not model and not browser and not slow"
 
 ui: $(READY)  ## Dagster (with daemon) and MLflow on the same data
 	$(BIN)/acronis-pipeline ui

@@ -1,8 +1,8 @@
 """What a test needs besides plain Python: its marks, taken from its fixtures, a guard against unmarked needs, and when
 and by which worker it is run.
 
-`server`, `model` and `browser` (pyproject.toml says what each means) leave out what is slow:
-`pytest -m "not server and not model and not browser"`.
+`server`, `model`, `browser` and `slow` (pyproject.toml says what each means) are left out of the quick check:
+`pytest -m "not server and not model and not browser and not slow"`.
 """
 
 import re
@@ -21,7 +21,7 @@ _OF_A_FILE = re.compile(r"^pytestmark = (.*)", re.MULTILINE)
 _LEFT_OUT = re.compile(r"\bnot (\w+)")
 _FINISHED = re.compile(r"\b(finished|finished_once|copied)[,:)]")
 """A test that asks for the finished run."""
-_COST = {"server": 1, "model": 2, "browser": 4}
+_COST = {"slow": 1, "server": 1, "model": 2, "browser": 4}
 _MODEL_LIBRARY = "torch"
 _TOOLS = {"git", "fc-list"}
 """Programs that end at once and that any test may start: MLflow names the commit, matplotlib lists fonts once."""

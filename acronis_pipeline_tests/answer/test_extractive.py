@@ -31,6 +31,7 @@ def test_table_row_names_its_columns():
     assert quotable(markdown) == ["Standard: Storage 50 GB, Support mail"]
 
 
+@pytest.mark.slow
 @given(st.lists(plain_sentences, min_size=1, max_size=6))
 def test_plain_sentences_come_back_as_they_stand_and_in_order(sentences: list[str]):
     assert quotable(" ".join(sentences)) == sentences

@@ -166,6 +166,7 @@ def test_no_report_is_an_error() -> None:
         decide([], tables.QUESTION_RESULTS.schema.empty_table())
 
 
+@pytest.mark.slow
 def test_equal_systems_are_rarely_promoted() -> None:
     rng = np.random.default_rng(11)
     promoted = 0
@@ -241,6 +242,7 @@ def test_promoted_model_that_forgot_is_named_in_the_reason() -> None:
     assert "nothing to do with the site" not in kept.reason
 
 
+@pytest.mark.slow
 def test_many_equal_candidates_are_promoted_no_more_often_than_one() -> None:
     """Validation picks one of six by chance; it alone meets the test split (and, vetoed, the next on other data)."""
     names = ["bm25", *(f"tuned{number}" for number in range(6))]

@@ -18,6 +18,8 @@ from acronis_pipeline_tests.evaluate import worlds
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, N_PAGES, SYNONYMS
 from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
+pytestmark = pytest.mark.slow
+
 BASE, TUNED = WordEncoder(), WordEncoder("tuned", SYNONYMS)
 
 

@@ -163,6 +163,7 @@ SECTION = st.tuples(
 BUDGET = st.tuples(st.integers(32, 160), st.integers(0, 31)).map(lambda b: budget(*b))
 
 
+@pytest.mark.slow
 @given(st.lists(SECTION, min_size=1, max_size=5), BUDGET)
 @settings(max_examples=60, deadline=None)
 def test_nothing_is_lost_and_everything_fits(sections: list[tuple[str, str, list[str]]], options: ChunkSettings):

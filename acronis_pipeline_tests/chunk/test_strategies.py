@@ -14,6 +14,8 @@ from acronis_pipeline.chunk.packing import ending
 from acronis_pipeline.core.settings import ChunkSettings
 from acronis_pipeline_tests.chunk.builders import content_of, counter
 
+pytestmark = pytest.mark.slow
+
 URL = "https://docs.example.com/backup"
 TEXT = (
     "A plan runs every night. It keeps thirty versions of each file in the vault! Does it verify them? It does so "

@@ -13,6 +13,8 @@ from acronis_pipeline.tracking import Tracker, record_report
 from acronis_pipeline_tests.cli.conftest import Command, Ended, assert_one_line_error
 from acronis_pipeline_tests.records.kept import keep, model_record, questions
 
+pytestmark = pytest.mark.slow
+
 Compare = Callable[..., Ended]
 
 

@@ -165,6 +165,7 @@ _TAGS = re.findall(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(_TAGS), max_size=40))
 @settings(max_examples=200, deadline=None)
 def test_any_nesting_of_widgets_is_read_and_read_the_same_again(parts: list[str]):

@@ -9,7 +9,7 @@ import pytest
 
 from acronis_pipeline_tests.needs import is_left_out
 
-QUICK = "not server and not model and not browser"
+QUICK = "not server and not model and not browser and not slow"
 
 
 def unmarked(name: str):

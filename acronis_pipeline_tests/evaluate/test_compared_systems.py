@@ -24,6 +24,8 @@ from acronis_pipeline_tests.evaluate.fake_embeddings import KEY, Script, serving
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, SYNONYMS
 from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
+pytestmark = pytest.mark.slow
+
 OWN = ["bm25", "base", "fine_tuned", "hybrid_base", "hybrid"]
 
 

@@ -16,6 +16,8 @@ from acronis_pipeline.store import Store
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build, question
 from acronis_pipeline_tests.index.corpora import chunk, write_chunks
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, IndexedModel, IndexedModel]:

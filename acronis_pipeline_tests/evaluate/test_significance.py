@@ -18,6 +18,7 @@ def simulated_differences(
     return (np.where(rng.random(len(page)) < 0.3, jumps + shared, 0.0) + effect).tolist(), page.astype(str).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_groups", [6, 12, 40])
 def test_interval_covers_the_truth_about_as_often_as_it_says(n_groups: int) -> None:
     rng = np.random.default_rng(7)
@@ -110,10 +111,12 @@ def promoted(effect: float, simulations: int, n: int) -> float:
     return sum(name != OPPONENT for name in winners) / simulations
 
 
+@pytest.mark.slow
 def test_equal_systems_are_rarely_promoted() -> None:
     # 12 of 150 and more would happen once in 100 times at the 4 % that the benchmark measures.
     assert promoted(0.0, simulations=150, n=150) < 12 / 150
 
 
+@pytest.mark.slow
 def test_planted_difference_is_mostly_promoted() -> None:
     assert promoted(0.03, simulations=40, n=400) >= 0.7

@@ -13,6 +13,8 @@ from acronis_pipeline.store import tables
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build
 from acronis_pipeline_tests.index.corpora import chunk, write_chunks
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world(tmp_path):

@@ -48,7 +48,8 @@ def test_trained_model_answers_in_another_rag(finished: FinishedRun):
 
 
 @pytest.mark.model
-def test_method_of_another_package_trains_by_a_recipe(copied: FinishedRun, tmp_path, monkeypatch):
+def test_method_of_another_package_trains_by_a_recipe(copied: FinishedRun, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "acronis_pipeline.finetune")
     package, recipes = tmp_path / "site-packages", tmp_path / "recipes"
     shutil.copytree(EXAMPLES / "own_method", package)
     project = tomllib.loads((package / "pyproject.toml").read_text("utf-8"))["project"]
@@ -65,7 +66,8 @@ def test_method_of_another_package_trains_by_a_recipe(copied: FinishedRun, tmp_p
     store, tracker = api.open_store(settings), api.open_tracker(settings)
     record, trained = api.train_recipe(store, tracker, "mine", settings)
     assert trained
-    assert record.metrics["chosen"] in ("mean", "step 0")  # on so small a site the base may stay the better one
+    # On so small a site the base may stay the better one.
+    assert record.metrics["chosen"] == "mean" or "mean does not beat the base" in caplog.text
     assert api.train_recipe(store, tracker, "mine", settings)[1] is False
 
 

@@ -15,6 +15,8 @@ from acronis_pipeline.index import lance_indexes, passage_rows
 from acronis_pipeline.index.lance_indexes import EXACT, SearchOptions, vector_index, write_search_options
 from acronis_pipeline.store import Store
 
+pytestmark = pytest.mark.slow
+
 TABLE = "passages_spread"
 APPROXIMATE = IndexSettings(ann_min_rows=500, vectors="int4", recall=0.98, keep_models=3)
 

@@ -13,6 +13,8 @@ from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, Label
 from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
 
+pytestmark = pytest.mark.slow
+
 STRUCTURAL = PairSettings()  # pyright: ignore[reportCallIssue]
 IMPORTED = PairSettings(generator="imported")  # pyright: ignore[reportCallIssue]
 Write = Callable[[LabelledData, Path], list[Path]]

@@ -134,6 +134,7 @@ def test_a_breadcrumb_tells_the_way_to_a_section_with_every_word_once():
     assert Offer("backup plans schedules time zones", "breadcrumb") in generator([one]).queries(one)
 
 
+@pytest.mark.slow
 def test_a_thousand_chunks_take_a_few_seconds_at_most():
     corpus = site(500)
     started = time.monotonic()

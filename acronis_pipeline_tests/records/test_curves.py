@@ -15,6 +15,8 @@ from acronis_pipeline.tracking import training as curves_module
 from acronis_pipeline.tracking.training import Curves
 from acronis_pipeline_tests.records.test_training import DATASET, METRICS, RECIPE, trained
 
+pytestmark = pytest.mark.slow
+
 HISTORY = METRICS["history"]
 TRAINED = {"step": 0, "epoch": 0.0, "ndcg_at_10": 0.5, "hit_rate_at_5": 0.6}, *HISTORY
 

@@ -19,6 +19,8 @@ from acronis_pipeline.tracking import (
 )
 from acronis_pipeline_tests.records.kept import keep, model_record, questions
 
+pytestmark = pytest.mark.slow
+
 TAGS = {DAGSTER_RUN: "dagster-1", DAGSTER_URL: "http://dagster.test/runs/dagster-1", "data_version.chunks": "v1"}
 ASKED = {
     "bm25": questions(n_bad=6) | questions("h", n_bad=2),

@@ -16,6 +16,8 @@ from acronis_pipeline.tracking import Run, Tracker, ensure_registered, flatten, 
 from acronis_pipeline.tracking.models import register
 from acronis_pipeline_tests.records.kept import model_record
 
+pytestmark = pytest.mark.slow
+
 RECIPE = load_recipe("full")
 DATASET = RetrievalDataset(
     passages=(Passage("c1", "How backups work", "c1", "https://docs.test/"),),

@@ -1,8 +1,11 @@
 """MLflow runs whose step was killed."""
 
+import pytest
+
 from acronis_pipeline.tracking import DAGSTER_RUN, kill_runs_without_process
 
 
+@pytest.mark.slow
 def test_only_open_runs_of_ended_dagster_runs_are_killed(tracker):
     def start(dagster_run: str | None) -> str:
         tags = {DAGSTER_RUN: dagster_run} if dagster_run else {}

@@ -17,6 +17,8 @@ from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.evaluate.worlds import CHUNKS, DATASET, GOLD, build, indexed, question
 from acronis_pipeline_tests.index.corpora import WordEncoder, chunk, write_chunks
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = "<script>alert('x')</script>"
 _MOST_BYTES = 3_000_000
 World = tuple[Store, IndexedModel, IndexedModel]
