@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from acronis_pipeline import __version__
-from acronis_pipeline.cli import champion, crawl, model, pairs, reports, views
-from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings
-from acronis_pipeline.cli.views import print_json, print_table, show_progress
+from acronis_pipeline.cli import champion, crawl, model, pairs, reports, terminal
+from acronis_pipeline.cli.terminal import DataOption, JsonOption, load_settings, print_json, print_table, show_progress
 from acronis_pipeline.core.errors import AcronisPipelineError, RecipeError, SettingsError
 
 if TYPE_CHECKING:
@@ -105,9 +104,9 @@ def ask(
     where = Filters.named(path or (), language or (), edition or (), known_editions=settings.retrieval.editions)
     answer = Answerer(settings).ask(question, k=k, where=where, extractive=extractive)
     if as_json:
-        print_json(views.answer_as_json(answer))
+        print_json(terminal.answer_as_json(answer))
     else:
-        views.print_answer(answer)
+        terminal.print_answer(answer)
 
 
 @app.command()
@@ -127,9 +126,9 @@ def bench(
     names = [name.strip() for name in recipes.split(",") if name.strip()]
     result = run_bench(train, evaluation, names, settings=settings, keep_in=data)
     if as_json:
-        print_json(views.bench_as_json(result))
+        print_json(terminal.bench_as_json(result))
     else:
-        views.print_bench(result)
+        terminal.print_bench(result)
 
 
 @app.command()
@@ -141,7 +140,7 @@ def recipes(
 
     folder = load_settings().recipes_dir
     if name:
-        views.print_recipe(load_recipe(name, folder))
+        terminal.print_recipe(load_recipe(name, folder))
         return
     rows: list[tuple[str, str, str]] = []
     faults: list[str] = []
@@ -182,9 +181,9 @@ def version() -> None:
 
 def _print_outcome(outcome: Any, as_json: bool, settings: "Settings") -> None:
     if as_json:
-        print_json(views.outcome_as_json(outcome))
+        print_json(terminal.outcome_as_json(outcome))
     else:
-        views.print_outcome(outcome, settings)
+        terminal.print_outcome(outcome, settings)
 
 
 def main() -> None:

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings
-from acronis_pipeline.cli.views import print_json, print_table
+from acronis_pipeline.cli.terminal import DataOption, JsonOption, load_settings, opened, print_json, print_table
 from acronis_pipeline.core.errors import ChampionError, NoChampionError
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def show(data: DataOption = None, as_json: JsonOption = False) -> None:
     from acronis_pipeline.tracking import Tracker
 
     settings = load_settings(data)
-    store = _opened(settings)
+    store = opened(settings, _nobody(settings))
     entry = history.current_entry(store)
     if entry is None:
         raise _nobody(settings)
@@ -64,7 +63,7 @@ def show_history(data: DataOption = None, as_json: JsonOption = False) -> None:
     from acronis_pipeline.champion import history
 
     settings = load_settings(data)
-    past = history.entries(_opened(settings))
+    past = history.entries(opened(settings, _nobody(settings)))
     if as_json:
         print_json([history.as_json(entry) for entry in reversed(past)])
         return
@@ -96,7 +95,7 @@ def rollback(
     from acronis_pipeline.champion import roll_back
 
     settings = load_settings(data)
-    store = _opened(settings)
+    store = opened(settings, _nobody(settings))
     moved = roll_back(store, settings, to=to, reason=reason, refresh=not no_refresh)
     _finish(store, settings, moved, as_json)
 
@@ -114,7 +113,7 @@ def promote(
     from acronis_pipeline.champion import promote_by_hand
 
     settings = load_settings(data)
-    store = _opened(settings)
+    store = opened(settings, _nobody(settings))
     moved = promote_by_hand(store, settings, recipe, system, reason=reason, refresh=not no_refresh)
     _finish(store, settings, moved, as_json)
 
@@ -127,7 +126,7 @@ def repair(data: DataOption = None) -> None:
     from acronis_pipeline.tracking import Tracker
 
     settings = load_settings(data)
-    store = _opened(settings)
+    store = opened(settings, _nobody(settings))
     now = current_champion(store)
     if now is None:
         raise _nobody(settings)
@@ -203,14 +202,6 @@ def _shown(store: "Store", entry: "HistoryEntry", version: str | None) -> dict[s
         "registry": f"version {version}" if version else "no version: an untrained model, or none",
         "table": f"{system.table}, version {store.version(system.table)}",
     }
-
-
-def _opened(settings: "Settings") -> "Store":
-    from acronis_pipeline.store import open_known
-
-    if store := open_known(settings):
-        return store
-    raise _nobody(settings)
 
 
 def _nobody(settings: "Settings") -> NoChampionError:

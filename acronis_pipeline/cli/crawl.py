@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings
-from acronis_pipeline.cli.views import print_json, print_table
+from acronis_pipeline.cli.terminal import DataOption, JsonOption, load_settings, opened, print_json, print_table
 from acronis_pipeline.core.errors import EmptyCorpusError, SiteDownError
 from acronis_pipeline.store import tables
 
 if TYPE_CHECKING:
     from acronis_pipeline.core.settings import Settings
+    from acronis_pipeline.crawl.history import Change, Diff, Version
+    from acronis_pipeline.crawl.status import Failures, PastCrawl, Status, UnfinishedCrawl
     from acronis_pipeline.store import Store
 
 _OUTAGE = 3
@@ -44,6 +45,7 @@ def run(
 ) -> None:
     """Bring the pages up to date with the site, as `raw_pages` does. Exit code 3 if the site seems to be down."""
     from acronis_pipeline.core.settings import remembering
+    from acronis_pipeline.crawl.summary import sentences
     from acronis_pipeline.stages import crawl_site
     from acronis_pipeline.store import open_store
 
@@ -62,7 +64,8 @@ def run(
     if as_json:
         print_json(vars(result))
     else:
-        print_result(result)
+        for sentence in sentences(result):
+            typer.echo(sentence)
     if result.outage:
         raise typer.Exit(_OUTAGE)
 
@@ -106,7 +109,8 @@ def history(url: UrlArgument, data: DataOption = None, as_json: JsonOption = Fal
     page = find_page(store, url, settings.site)
     found = versions(store, page, selector=settings.site.content_selector)
     if as_json:
-        print_json({"url": page, "versions": [version_as_json(version) for version in found]})
+        told = [{"number": one.number, **asdict(one.change), "n_words": one.n_words} for one in found]
+        print_json({"url": page, "versions": told})
     else:
         print_history(page, found)
 
@@ -133,7 +137,7 @@ def diff(
     page = find_page(store, url, settings.site)
     found = compare(store, page, older, newer, selector=settings.site.content_selector)
     if as_json:
-        print_json(diff_as_json(found))
+        print_json(asdict(found))
     else:
         print_diff(found)
 
@@ -162,23 +166,19 @@ def _held(settings: Settings, *, or_begun: bool = False) -> Store:
     With `or_begun`, also if a first crawl is at work or was interrupted before it wrote anything.
     """
     from acronis_pipeline.crawl.memory import journal
-    from acronis_pipeline.store import open_known, open_store
+    from acronis_pipeline.store import open_store
 
     if or_begun and journal.has_begun(settings.crawl_dir):
         return open_store(settings)
-    store = open_known(settings)
-    if store is None or not store.exists(tables.PAGES):
-        raise EmptyCorpusError(
-            f"{settings.data_dir} holds no pages; run `acronis-pipeline crawl run --site URL`, "
-            "or name another folder with --data"
-        )
+    missing = EmptyCorpusError(
+        f"{settings.data_dir} holds no pages; run `acronis-pipeline crawl run --site URL`, or name another folder with "
+        "--data"
+    )
+    store = opened(settings, missing)
+    if not store.exists(tables.PAGES):
+        raise missing
     return store
 
-
-if TYPE_CHECKING:
-    from acronis_pipeline.crawl.history import Change, Diff, Version
-    from acronis_pipeline.crawl.memory.plan import CrawlResult
-    from acronis_pipeline.crawl.status import Failures, PastCrawl, Status, UnfinishedCrawl
 
 _DIFF_COLOURS = {"+": typer.colors.GREEN, "-": typer.colors.RED, "@": typer.colors.CYAN}
 _ADDRESSES_SHOWN = 10
@@ -187,14 +187,6 @@ _CRAWL_COLUMNS = (
     *("requests", "304", "seconds"),
 )
 _COUNTS = ("n_live", "new", "changed", "returned", "missing", "gone", "trusted", "requests", "not_modified")
-
-
-def print_result(result: CrawlResult) -> None:
-    """What a crawl did, in sentences."""
-    from acronis_pipeline.crawl.summary import sentences
-
-    for sentence in sentences(result):
-        typer.echo(sentence)
 
 
 def print_status(status: Status) -> None:
@@ -279,14 +271,6 @@ def print_changes(changes: Sequence[Change]) -> None:
 def status_as_json(status: Status) -> dict[str, Any]:
     crawls = [{name: value for name, value in crawl.counts.items() if name != "summary"} for crawl in status.crawls]
     return {**asdict(status), "crawls": crawls}
-
-
-def version_as_json(version: Version) -> dict[str, Any]:
-    return {"number": version.number, **asdict(version.change), "n_words": version.n_words}
-
-
-def diff_as_json(diff: Diff) -> dict[str, Any]:
-    return asdict(diff)
 
 
 def _due(status: Status) -> str:

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings, opened
-from acronis_pipeline.cli.views import print_json
+from acronis_pipeline.cli.terminal import DataOption, JsonOption, load_settings, opened, print_json
 from acronis_pipeline.core.errors import ModelError
 
 if TYPE_CHECKING:

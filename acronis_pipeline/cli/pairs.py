@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings, opened
-from acronis_pipeline.cli.views import print_json
+from acronis_pipeline.cli.terminal import DataOption, JsonOption, load_settings, opened, print_json
 
 app = typer.Typer(no_args_is_help=True, help="Look at the questions made from the site, export and import them.")
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from acronis_pipeline.cli.options import DataOption, JsonOption, load_settings
-from acronis_pipeline.cli.views import print_json, print_table
+from acronis_pipeline.cli.terminal import DataOption, JsonOption, load_settings, opened, print_json, print_table
 from acronis_pipeline.core import files
 from acronis_pipeline.core.errors import UnknownRunError
 
 if TYPE_CHECKING:
     from acronis_pipeline.core.settings import Settings
     from acronis_pipeline.evaluate import Report
-    from acronis_pipeline.reporting import Links
     from acronis_pipeline.store import Store
+    from acronis_pipeline.tracking import Tracker
+    from acronis_pipeline.tracking.compare import Row, Selected, SideBySide
 
 
 def report(
@@ -34,7 +34,7 @@ def report(
     from acronis_pipeline.reporting import report_file
 
     settings = load_settings(data)
-    store = _opened(settings)
+    store = opened(settings, _nothing(None, settings))
     found = _newest(store, recipe, settings)
     file = report_file(settings.reports_dir, found.report_id)
     page = file.read_text("utf-8") if file.exists() else _make(store, found, settings)
@@ -43,14 +43,6 @@ def report(
     typer.echo(out or file)
     if open_it:
         typer.launch(str(out or file))
-
-
-def _opened(settings: Settings) -> Store:
-    from acronis_pipeline.store import open_known
-
-    if store := open_known(settings):
-        return store
-    raise _nothing(None, settings)
 
 
 def _newest(store: Store, recipe: str | None, settings: Settings) -> Report:
@@ -73,33 +65,21 @@ def _nothing(recipe: str | None, settings: Settings) -> UnknownRunError:
 
 def _make(store: Store, report: Report, settings: Settings) -> str:
     """The page of a report that has none, such as one whose file was deleted; the models are loaded for its map."""
+    from acronis_pipeline.evaluate import mlflow_run
     from acronis_pipeline.models.indexed import indexed_base, indexed_model
     from acronis_pipeline.models.records import current_model
-    from acronis_pipeline.reporting import publish
+    from acronis_pipeline.reporting import Links, publish
+    from acronis_pipeline.tracking import Tracker
 
     record = current_model(store, report.recipe)
     models = {}
     if record and record.folder.is_dir():
-        indexed_models = {
-            "base": indexed_base(record, settings.model),
-            "fine_tuned": indexed_model(record, settings.model),
-        }
-        models = {name: indexed.encoder for name, indexed in indexed_models.items()}
-    return publish(settings.reports_dir, store, report, **models, links=_links(store, report, settings))
-
-
-def _links(store: Store, report: Report, settings: Settings) -> Links:
-    from acronis_pipeline.evaluate import mlflow_run
-    from acronis_pipeline.reporting import Links
-    from acronis_pipeline.tracking import Tracker
-
+        base, tuned = indexed_base(record, settings.model), indexed_model(record, settings.model)
+        models = {"base": base.encoder, "fine_tuned": tuned.encoder}
     run_id = mlflow_run(store, report.report_id)
-    return Links(mlflow=Tracker.of(settings).url(run_id)) if run_id else Links()
+    links = Links(mlflow=Tracker.of(settings).url(run_id)) if run_id else Links()
+    return publish(settings.reports_dir, store, report, **models, links=links)
 
-
-if TYPE_CHECKING:
-    from acronis_pipeline.tracking import Tracker
-    from acronis_pipeline.tracking.compare import Row, Selected, SideBySide
 
 RunsArgument = Annotated[
     list[str] | None,
@@ -121,7 +101,6 @@ def compare(
 ) -> None:
     """Set reports side by side, with the differences from the first and paired tests of nDCG@10."""
     from acronis_pipeline.evaluate.metrics import METRICS
-    from acronis_pipeline.store import open_known
     from acronis_pipeline.tracking import Tracker
     from acronis_pipeline.tracking.compare import compare, select
 
@@ -129,12 +108,11 @@ def compare(
         if name not in METRICS:
             raise UnknownRunError(f"{name!r} is no metric; known are {', '.join(METRICS)}")
     settings = load_settings(data)
-    store, tracker = open_known(settings), Tracker.of(settings)
-    if store is None:
-        raise UnknownRunError(
-            f"{settings.data_dir} holds no report to compare; run `acronis-pipeline demo` or `run` first, or name "
-            "another folder with --data"
-        )
+    missing = UnknownRunError(
+        f"{settings.data_dir} holds no report to compare; run `acronis-pipeline demo` or `run` first, or name another "
+        "folder with --data"
+    )
+    store, tracker = opened(settings, missing), Tracker.of(settings)
     selected = select(store, runs or (), lambda: tracker.find("tags.stage = 'eval_report'"))
     found = compare(store, selected)
     link = _mlflow_page(tracker, selected)

@@ -9,30 +9,10 @@ from typing import Any
 import dagster as dg
 
 from acronis_pipeline.core.settings import Settings
+from acronis_pipeline.defs import assets as stages
 from acronis_pipeline.defs import automation
-from acronis_pipeline.defs.assets import (
-    champion,
-    chunks,
-    eval_report,
-    fine_tuned_model,
-    gold_questions,
-    lancedb_index,
-    raw_pages,
-    synthetic_pairs,
-)
 from acronis_pipeline.defs.resources import RECIPES, build_resources
 from acronis_pipeline.finetune.recipe import recipe_names
-
-_STAGES = [
-    raw_pages,
-    chunks,
-    synthetic_pairs,
-    fine_tuned_model,
-    lancedb_index,
-    gold_questions,
-    eval_report,
-    champion,
-]
 
 
 def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -41,7 +21,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     Recipes are the files that are packaged or in the folder that `recipes_dir` names: a new one shows after a reload.
     """
     recipes = dg.StaticPartitionsDefinition(recipe_names(settings.recipes_dir))
-    loaded = dg.load_assets_from_modules(_STAGES, include_specs=True)
+    loaded = dg.load_assets_from_package_module(stages, include_specs=True)
     assets = [asset for asset in loaded if isinstance(asset, dg.AssetsDefinition | dg.AssetSpec)]
 
     def with_recipes(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -49,7 +29,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
 
     return dg.Definitions(
         assets=dg.map_asset_specs(with_recipes, assets),
-        asset_checks=dg.load_asset_checks_from_modules(_STAGES),
+        asset_checks=dg.load_asset_checks_from_package_module(stages),
         jobs=[automation.full_pipeline, automation.index_refresh],
         schedules=[automation.build_schedule(settings)],
         sensors=[automation.build_site_sensor(settings), automation.build_retraining_sensor(settings)],

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from acronis_pipeline import __version__
-from acronis_pipeline.cli import views
+from acronis_pipeline.cli import terminal
 from acronis_pipeline.pairs import gold
 from acronis_pipeline_tests.cli.conftest import Command
 from acronis_pipeline_tests.evaluate.test_bench import TESTED_ON, TRAINED_ON, write_dataset
@@ -59,7 +59,7 @@ def test_run_that_keeps_the_champion_says_so_in_words_and_not_why_it_once_came(
     finished: FinishedRun, capsys: pytest.CaptureFixture[str]
 ):
     kept = replace(finished.outcome, verdict="bm25 stays champion: no other system is better on validation.")
-    views.print_outcome(kept, finished.settings())
+    terminal.print_outcome(kept, finished.settings())
     out = capsys.readouterr().out
     assert "Champion: bm25 stays champion" in out
     assert finished.outcome.champion.reason not in out
@@ -68,7 +68,7 @@ def test_run_that_keeps_the_champion_says_so_in_words_and_not_why_it_once_came(
 def test_outcome_in_words_shows_table_champion_answers_and_what_to_type_next(
     finished: FinishedRun, capsys: pytest.CaptureFixture[str]
 ):
-    views.print_outcome(finished.outcome, finished.settings())
+    terminal.print_outcome(finished.outcome, finished.settings())
     out = capsys.readouterr().out
     for words in ("hit@1", "MRR@10", "nDCG@10", "bm25", "synthetic", "human", f"--data {finished.data_dir}", "Next:"):
         assert words in out

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.cli import views
+from acronis_pipeline.cli import terminal
 from acronis_pipeline.core.errors import DatasetError, RecipeError
 from acronis_pipeline.core.settings import load_settings
 from acronis_pipeline.evaluate.bench import BenchResult, bench
@@ -75,7 +75,7 @@ def test_result_says_how_long_training_took_and_what_was_chosen(result: BenchRes
 
 
 def test_json_holds_the_table_the_differences_and_the_training_seconds(result: BenchResult):
-    data = json.loads(json.dumps(views.bench_as_json(result)))
+    data = json.loads(json.dumps(terminal.bench_as_json(result)))
     assert {row["system"] for row in data["table"]} >= SYSTEMS
     assert {"hit_rate_at_5", "mrr_at_10", "ndcg_at_10", "ndcg_at_10_low", "n"} <= data["table"][0].keys()
     assert {"a", "b", "metric", "mean", "low", "high", "p_value"} <= data["comparisons"][0].keys()
@@ -83,7 +83,7 @@ def test_json_holds_the_table_the_differences_and_the_training_seconds(result: B
 
 
 def test_table_in_words_ends_with_the_training_seconds(result: BenchResult, capsys: pytest.CaptureFixture[str]):
-    views.print_bench(result)
+    terminal.print_bench(result)
     out = capsys.readouterr().out
     assert all(words in out for words in (*SYSTEMS, "hit@5", "nDCG@10", "training query_adapter:"))
 

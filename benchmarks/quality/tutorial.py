@@ -28,7 +28,7 @@ from typing import Any
 import peers
 from question_rows import Rows, rows_of
 
-from acronis_pipeline.cli import views
+from acronis_pipeline.cli import terminal
 from acronis_pipeline.core.settings import load_settings
 from acronis_pipeline.evaluate import Report, scoring
 from acronis_pipeline.evaluate.bench import BenchResult, bench
@@ -81,7 +81,7 @@ class Found:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            **views.bench_as_json(self.ours),
+            **terminal.bench_as_json(self.ours),
             "table": view.table_rows(self.reports),
             "peers": self.engines,
             "against_peers": list(self.comparisons()),

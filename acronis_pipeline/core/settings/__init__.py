@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from acronis_pipeline.core.errors import SettingsError, SiteError
 from acronis_pipeline.core.files import write_text
 from acronis_pipeline.core.settings.corpus import ChunkSettings, LlmSettings, PairSettings
 from acronis_pipeline.core.settings.environment import explain, refuse_malformed_values, refuse_unknown_variables
-from acronis_pipeline.core.settings.group import EmbeddingEndpoint
+from acronis_pipeline.core.settings.group import AbsolutePath, EmbeddingEndpoint
 from acronis_pipeline.core.settings.serving import (
     AutomationSettings,
     EvaluationSettings,
@@ -69,7 +69,7 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    data_dir: Path = Field(Path("data"), description="Everything the pipeline writes.")
+    data_dir: AbsolutePath = Field(Path("data"), description="Everything the pipeline writes.")
     lancedb_uri: str | None = Field(
         None, description="A folder or an object-store URI; `<data_dir>/lancedb` by default."
     )
@@ -81,10 +81,12 @@ class Settings(BaseSettings):
     mlflow_ui_url: str = Field("http://127.0.0.1:5000", description="Where `make ui` serves MLflow; for links.")
     dagster_ui_url: str = Field("http://127.0.0.1:3000", description="Where `make ui` serves Dagster; for links.")
     registered_model: str = "acronis-retriever"
-    gold_file: Path | None = Field(
+    gold_file: AbsolutePath | None = Field(
         None, description="Questions written by people; the four customer questions by default."
     )
-    recipes_dir: Path | None = Field(None, description="Folder with recipes of your own, beside the packaged ones.")
+    recipes_dir: AbsolutePath | None = Field(
+        None, description="Folder with recipes of your own, beside the packaged ones."
+    )
     default_recipe: str = Field("query_adapter", description="What `run` trains unless told otherwise.")
     executor: Literal["in_process", "multiprocess"] = Field(
         "in_process", description="A process per step costs about 11 s of imports each; worth it on a larger machine."
@@ -99,11 +101,6 @@ class Settings(BaseSettings):
     retrieval: RetrievalSettings = Field(default_factory=RetrievalSettings)  # pyright: ignore[reportArgumentType]
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)  # pyright: ignore[reportArgumentType]
     automation: AutomationSettings = Field(default_factory=AutomationSettings)  # pyright: ignore[reportArgumentType]
-
-    @field_validator("data_dir", "gold_file", "recipes_dir")
-    @classmethod
-    def _absolute(cls, value: Path | None) -> Path | None:
-        return value.expanduser().resolve() if value else value
 
     @model_validator(mode="after")
     def _place_converted_models(self) -> "Settings":
@@ -202,7 +199,8 @@ def read_profile(data_dir: Path) -> dict[str, Any]:
     try:
         profile = yaml.safe_load(path.read_text("utf-8")) or {}
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path} is not valid YAML ({_first_line(error)}); mend it or delete it") from error
+        fault = " ".join(str(error).split())
+        raise SettingsError(f"{path} is not valid YAML ({fault}); mend it or delete it") from error
     if not isinstance(profile, dict):
         raise SettingsError(
             f"{path} must hold a mapping of settings, found {type(profile).__name__}; mend it or delete it"
@@ -236,10 +234,6 @@ def _build(overrides: dict[str, Any], profile: dict[str, Any]) -> Settings:
         _active_profile = {}
 
 
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
 @contextmanager
 def remembering(settings: Settings, profile: dict[str, Any]) -> Iterator[None]:
     """Have the data folder remember `profile`, so that the UI and the nightly run go on with the same site.
@@ -252,7 +246,12 @@ def remembering(settings: Settings, profile: dict[str, Any]) -> Iterator[None]:
         If the folder belongs to another site.
     """
     before = read_profile(settings.data_dir)
-    _require_same_site(settings, before)
+    known = before.get("site", {}).get("url")
+    if known is not None and known != settings.site.url:
+        raise SettingsError(
+            f"data folder {settings.data_dir} belongs to {known}, not to {settings.site.url}; "
+            "name another folder with --data"
+        )
     if "site" in profile:
         # As an address: the path of a folder may be relative to where this command was typed.
         profile = {**profile, "site": {**profile["site"], "url": settings.site.url}}
@@ -260,7 +259,10 @@ def remembering(settings: Settings, profile: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except SiteError:
-        _restore(settings, before)
+        if before:
+            write_profile(settings, before)
+        else:
+            settings.profile_file.unlink()
         raise
 
 
@@ -273,22 +275,6 @@ def remember_addresses(settings: Settings, addresses: dict[str, str]) -> None:
     moved = {name: address for name, address in addresses.items() if getattr(settings, name) != address}
     if before and moved:
         write_profile(settings, before | moved)
-
-
-def _require_same_site(settings: Settings, profile: dict[str, Any]) -> None:
-    known = profile.get("site", {}).get("url")
-    if known is not None and known != settings.site.url:
-        raise SettingsError(
-            f"data folder {settings.data_dir} belongs to {known}, not to {settings.site.url}; "
-            "name another folder with --data"
-        )
-
-
-def _restore(settings: Settings, before: dict[str, Any]) -> None:
-    if before:
-        write_profile(settings, before)
-    else:
-        settings.profile_file.unlink()
 
 
 def _merged(before: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

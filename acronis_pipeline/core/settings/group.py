@@ -1,6 +1,9 @@
-"""What every group of settings has in common, and the group that two others hold: a model behind an endpoint."""
+"""What every group of settings has in common, and values that several hold: paths, models behind endpoints."""
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 
 class Group(BaseModel):
@@ -24,9 +27,14 @@ class EmbeddingEndpoint(Group):
     max_retries: int = Field(4, ge=0, description="Per request, for time-outs, 429 and 5xx; Retry-After is honoured.")
 
 
-def told_apart(endpoints: tuple[EmbeddingEndpoint, ...]) -> tuple[EmbeddingEndpoint, ...]:
-    """The endpoints, if no two are of one model."""
+def _told_apart(endpoints: tuple[EmbeddingEndpoint, ...]) -> tuple[EmbeddingEndpoint, ...]:
     names = [endpoint.model for endpoint in endpoints]
     if len(set(names)) < len(names):
         raise ValueError("a model stands there twice; recipes and reports tell them apart by name")
     return endpoints
+
+
+Endpoints = Annotated[tuple[EmbeddingEndpoint, ...], AfterValidator(_told_apart)]
+"""No two of one model."""
+
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]

@@ -3,12 +3,12 @@
 import datetime as dt
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
-from acronis_pipeline.core.settings.group import EmbeddingEndpoint, Group, told_apart
+from acronis_pipeline.core.settings.group import AbsolutePath, Endpoints, Group
 
 
 class ModelSettings(Group):
@@ -38,7 +38,7 @@ class ModelSettings(Group):
     cache_dir: Path | None = Field(
         None, description="Converted models and what was probed; `<data_dir>/encoders` by default."
     )
-    endpoints: tuple[EmbeddingEndpoint, ...] = Field(
+    endpoints: Endpoints = Field(
         (),
         description="OpenAI-compatible embedding endpoints whose models a recipe can start from as "
         '`base_model: endpoint:<model>`: `[{"model": "text-embedding-3-small"}]`, also with `base_url`, `api_key`, '
@@ -47,11 +47,6 @@ class ModelSettings(Group):
     keep_versions: int | None = Field(
         10, ge=1, description="Newest versions of each recipe kept in the registry, champions' apart."
     )
-
-    @field_validator("endpoints")
-    @classmethod
-    def _told_apart(cls, value: tuple[EmbeddingEndpoint, ...]) -> tuple[EmbeddingEndpoint, ...]:
-        return told_apart(value)
 
 
 class IndexSettings(Group):
@@ -93,86 +88,7 @@ class RetrievalSettings(Group):
     )
 
 
-class AutomationSettings(Group):
-    """Schedules and sensors."""
-
-    recrawl_cron: str = "0 3 * * *"
-    recrawl_timezone: str = "UTC"
-    sensor_interval_s: int = Field(300, ge=30)
-    sensor_sample_pages: int = Field(
-        50, ge=0, description="Asked conditionally per tick, of the pages whose changes the sitemap does not tell."
-    )
-    sensor_deadline_s: float = Field(
-        30.0, gt=0, lt=60, description="Dagster kills a sensor tick at 60 s and loses what it did."
-    )
-    retrain_share: float = Field(
-        0.2,
-        ge=0,
-        description="Passages added and removed since the champion's recipe was last trained, as a share of today's, "
-        "from which `retraining_sensor` trains it again; 0: never.",
-    )
-
-    @field_validator("recrawl_cron")
-    @classmethod
-    def _fires(cls, value: str) -> str:
-        """Dagster's own check comes too late: by then the UI shows a traceback where the graph should be."""
-        return require_cron(value)
-
-    @field_validator("recrawl_timezone")
-    @classmethod
-    def _exists(cls, value: str) -> str:
-        return require_time_zone(value)
-
-
-GENERAL_PROBE = "general"
-"""The packaged questions about everything but the site."""
-
-
-class EvaluationSettings(Group):
-    """What a report compares and checks beside the site's own questions."""
-
-    external: tuple[EmbeddingEndpoint, ...] = Field(
-        (),
-        description="Models of OpenAI-compatible embedding endpoints to compare with: "
-        '`[{"model": "text-embedding-3-small"}]`, also with `base_url`, `api_key`, `dimensions` and prompts.',
-    )
-    probes: tuple[str, ...] = Field(
-        (GENERAL_PROBE,),
-        description="Questions that have nothing to do with the site, to notice forgetting: `general` (packaged), "
-        "LlamaIndex files, BEIR folders.",
-    )
-    nano_beir: tuple[str, ...] = Field(
-        (), description="Likewise NanoBEIR subsets, for example `NanoMSMARCO`, from the model hub."
-    )
-    forgetting_tolerance: float = Field(
-        0.03, ge=0, le=1, description="A model that loses more nDCG@10 there, beyond chance, is flagged."
-    )
-    forgetting_blocks: bool = Field(
-        False, description="A flagged model never becomes champion; otherwise the promotion carries a warning."
-    )
-    sts_file: Path | None = Field(
-        None,
-        description="Pairs of texts with similarities by people, at least 10 (CSV, TSV, JSONL: text1, text2, score).",
-    )
-
-    @field_validator("sts_file")
-    @classmethod
-    def _absolute(cls, value: Path | None) -> Path | None:
-        return value.expanduser().resolve() if value else value
-
-    @field_validator("external")
-    @classmethod
-    def _told_apart(cls, value: tuple[EmbeddingEndpoint, ...]) -> tuple[EmbeddingEndpoint, ...]:
-        return told_apart(value)
-
-
-_CRON_FIELDS = (
-    ("minute", "0-59"),
-    ("hour", "0-23"),
-    ("day of month", "1-31"),
-    ("month", "1-12"),
-    ("day of week", "0-7"),
-)
+_CRON_FIELDS = {"minute": "0-59", "hour": "0-23", "day of month": "1-31", "month": "1-12", "day of week": "0-7"}
 _EVERY_TIME = ("*", "*", "*", "*", "*")
 
 
@@ -189,7 +105,7 @@ def require_cron(expression: str) -> str:
     fields = expression.split()
     if len(fields) != len(_CRON_FIELDS):
         raise ValueError(f"{len(fields)} fields, but cron has five; '0 3 * * *' is every night at three")
-    for position, (field, (name, values)) in enumerate(zip(fields, _CRON_FIELDS, strict=True)):
+    for position, (field, (name, values)) in enumerate(zip(fields, _CRON_FIELDS.items(), strict=True)):
         alone = (*_EVERY_TIME[:position], field, *_EVERY_TIME[position + 1 :])
         try:
             if name.startswith("day") and re.search("[lL#]", field):  # the last Friday, say: no crontab's
@@ -219,3 +135,56 @@ def require_time_zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a region such as `Europe` is a folder
         raise ValueError("no such time zone; write it as 'Europe/Zurich' or 'UTC'") from None
     return name
+
+
+class AutomationSettings(Group):
+    """Schedules and sensors."""
+
+    # Dagster's own check comes too late: by then the UI shows a traceback where the graph should be.
+    recrawl_cron: Annotated[str, AfterValidator(require_cron)] = "0 3 * * *"
+    recrawl_timezone: Annotated[str, AfterValidator(require_time_zone)] = "UTC"
+    sensor_interval_s: int = Field(300, ge=30)
+    sensor_sample_pages: int = Field(
+        50, ge=0, description="Asked conditionally per tick, of the pages whose changes the sitemap does not tell."
+    )
+    sensor_deadline_s: float = Field(
+        30.0, gt=0, lt=60, description="Dagster kills a sensor tick at 60 s and loses what it did."
+    )
+    retrain_share: float = Field(
+        0.2,
+        ge=0,
+        description="Passages added and removed since the champion's recipe was last trained, as a share of today's, "
+        "from which `retraining_sensor` trains it again; 0: never.",
+    )
+
+
+GENERAL_PROBE = "general"
+"""The packaged questions about everything but the site."""
+
+
+class EvaluationSettings(Group):
+    """What a report compares and checks beside the site's own questions."""
+
+    external: Endpoints = Field(
+        (),
+        description="Models of OpenAI-compatible embedding endpoints to compare with: "
+        '`[{"model": "text-embedding-3-small"}]`, also with `base_url`, `api_key`, `dimensions` and prompts.',
+    )
+    probes: tuple[str, ...] = Field(
+        (GENERAL_PROBE,),
+        description="Questions that have nothing to do with the site, to notice forgetting: `general` (packaged), "
+        "LlamaIndex files, BEIR folders.",
+    )
+    nano_beir: tuple[str, ...] = Field(
+        (), description="Likewise NanoBEIR subsets, for example `NanoMSMARCO`, from the model hub."
+    )
+    forgetting_tolerance: float = Field(
+        0.03, ge=0, le=1, description="A model that loses more nDCG@10 there, beyond chance, is flagged."
+    )
+    forgetting_blocks: bool = Field(
+        False, description="A flagged model never becomes champion; otherwise the promotion carries a warning."
+    )
+    sts_file: AbsolutePath | None = Field(
+        None,
+        description="Pairs of texts with similarities by people, at least 10 (CSV, TSV, JSONL: text1, text2, score).",
+    )

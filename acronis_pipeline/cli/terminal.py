@@ -1,4 +1,7 @@
-"""How commands print: results on standard output, in words or as JSON for programs; progress on standard error."""
+"""What commands share: options, the data that these name, and how to print.
+
+Results go to standard output, in words or as JSON for programs; progress goes to standard error.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,11 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from acronis_pipeline.core.errors import AcronisPipelineError, EmptyCorpusError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -26,17 +31,33 @@ if TYPE_CHECKING:
     from acronis_pipeline.core.settings import Settings
     from acronis_pipeline.evaluate.bench import BenchResult
     from acronis_pipeline.finetune import Recipe
+    from acronis_pipeline.store import Store
 
-_QUIET_LIBRARIES = (
-    "httpx",
-    "httpx2",
-    "httpcore2",
-    "sentence_transformers",
-    "transformers",
-    "filelock",
-    "alembic",
-    "mlflow",
-)
+_QUIET_LIBRARIES = "httpx httpx2 httpcore2 sentence_transformers transformers filelock alembic mlflow".split()
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="Data folder; the setting data_dir (./data) by default.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON; progress goes to standard error.")]
+
+
+def load_settings(data: Path | None = None, **overrides: Any) -> Settings:
+    """`core.settings.load_settings`, loaded when a command runs: help needs none of it."""
+    from acronis_pipeline.core import settings
+
+    return settings.load_settings(data, **overrides)
+
+
+def opened(settings: Settings, missing: AcronisPipelineError | None = None) -> Store:
+    """The database of a data folder; if there is none, `missing` is raised, and no folder made for it."""
+    from acronis_pipeline.store import open_known
+
+    if store := open_known(settings):
+        return store
+    raise missing or EmptyCorpusError(
+        f"there is no data in {settings.data_dir}; name the folder with --data, or run the pipeline"
+    )
 
 
 def print_json(value: object) -> None:
@@ -69,7 +90,7 @@ def print_table(rows: Iterable[Sequence[str]], header: Sequence[str] = (), *, n_
         typer.echo(line.rstrip())
 
 
-def show_progress(*, verbose: bool = False) -> None:
+def show_progress() -> None:
     """Send the domain code's log to standard error, a line a message: seconds since the start, stage, message."""
     os.environ.setdefault("TQDM_DISABLE", "1")
     # Torch's idle threads spin by default, which halves the speed beside another busy process. Read as torch is loaded.
@@ -80,7 +101,7 @@ def show_progress(*, verbose: bool = False) -> None:
     handler.setFormatter(_StageFormatter())
     logger = logging.getLogger("acronis_pipeline")
     logger.handlers = [handler]
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.setLevel(logging.INFO)
     logger.propagate = False
     for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
