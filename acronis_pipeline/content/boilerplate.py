@@ -8,50 +8,20 @@ below a destroyed one point to freed memory.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import takewhile
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from acronis_pipeline.content.elements import HEADING_TAGS, HEADINGS, ancestors, outermost
+from acronis_pipeline.content.elements import HEADING_TAGS, HEADINGS, ancestors, following, outermost
 
 TAGS = frozenset(
-    {
-        "script",
-        "style",
-        "noscript",
-        "template",
-        "iframe",
-        "object",
-        "embed",
-        "canvas",
-        "svg",
-        "nav",
-        "footer",
-        "dialog",
-        "select",
-        "option",
-        "input",
-        "textarea",
-        "video",
-        "audio",
-        "map",
-    }
+    "script style noscript template iframe object embed canvas svg nav footer dialog select option input textarea "
+    "video audio map".split()
 )
 """Elements that never hold main content. `header`, `aside`, `form` and `button` sometimes do."""
 
 ROLES = frozenset(
-    {
-        "navigation",
-        "banner",
-        "contentinfo",
-        "search",
-        "complementary",
-        "dialog",
-        "alertdialog",
-        "menu",
-        "menubar",
-        "toolbar",
-        "tablist",
-    }
+    "navigation banner contentinfo search complementary dialog alertdialog menu menubar toolbar tablist".split()
 )
 
 _PREFIX = (
@@ -263,7 +233,8 @@ def _named_as_clutter(body: LexborNode, kept: set[int]) -> list[LexborNode]:
     return [
         node
         for node in candidates
-        if _is_consent_or_frame(node) or (_has_clutter_class(node) and unlinked_words(node) < limit)
+        if _is_consent_or_frame(node)
+        or (any(NAMES.fullmatch(name) for name in _classes(node)) and unlinked_words(node) < limit)
     ]
 
 
@@ -273,10 +244,6 @@ def _is_consent_or_frame(node: LexborNode) -> bool:
         return True
     made_of_words = node.tag in {"section", "a", "span", "dt"} or "section" in classes
     return not made_of_words and bool(IDS.fullmatch((node.attributes.get("id") or "").lower()))
-
-
-def _has_clutter_class(node: LexborNode) -> bool:
-    return any(NAMES.fullmatch(name) for name in _classes(node))
 
 
 def _classes(node: LexborNode) -> Sequence[str]:
@@ -350,13 +317,8 @@ def _related_sections(body: LexborNode) -> list[LexborNode]:
 
 def _section_below(heading: LexborNode) -> list[LexborNode]:
     """Element siblings up to the next heading of the same or a higher level."""
-    below: list[LexborNode] = []
-    node = heading.next
-    while node is not None and not (node.tag in HEADING_TAGS and (node.tag or "") <= (heading.tag or "")):
-        if node.is_element_node:
-            below.append(node)
-        node = node.next
-    return below
+    own = heading.tag or ""
+    return list(takewhile(lambda node: node.tag not in HEADING_TAGS or (node.tag or "") > own, following(heading)))
 
 
 def _previous_element(node: LexborNode) -> LexborNode | None:

@@ -34,6 +34,15 @@ def ancestors(node: LexborNode) -> Iterator[LexborNode]:
         parent = parent.parent
 
 
+def following(node: LexborNode) -> Iterator[LexborNode]:
+    """The elements after an element in the one that they stand in, in their order."""
+    after = node.next
+    while after is not None:
+        if after.is_element_node:
+            yield after
+        after = after.next
+
+
 def outermost(nodes: Collection[LexborNode]) -> list[LexborNode]:
     """Those elements that stand in none of the others, in their order."""
     identities = {node.mem_id for node in nodes}

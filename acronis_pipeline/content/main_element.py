@@ -7,7 +7,7 @@ from html import escape
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from acronis_pipeline.content.boilerplate import words
-from acronis_pipeline.content.elements import ancestors, outermost
+from acronis_pipeline.content.elements import HEADINGS, ancestors, outermost
 from acronis_pipeline.content.markdown import Heading, with_headings, without_marks
 from acronis_pipeline.core.errors import SettingsError
 
@@ -48,7 +48,8 @@ def claimed(tree: LexborHTMLParser, selector: str | None) -> set[int]:
     mains = tree.css(_MAIN)
     nodes = chosen + mains
     for heading in tree.css("h1"):
-        if not nodes or _stands_in_one_of(nodes, heading):
+        identities = {node.mem_id for node in nodes}
+        if not nodes or any(ancestor.mem_id in identities for ancestor in ancestors(heading)):
             nodes = [*nodes, heading]
     return {node.mem_id for node in nodes}
 
@@ -126,13 +127,8 @@ def _descended(body: LexborNode) -> LexborNode:
     """The smallest element that still holds nearly all prose and every heading that its parent held."""
     node = body
     while True:
-        prose, headings = words(node), len(node.css("h1, h2, h3, h4, h5, h6"))
+        prose, headings = words(node), len(node.css(HEADINGS))
         child = max(node.iter(), key=words, default=None)
-        if child is None or words(child) < 0.9 * prose or len(child.css("h1, h2, h3, h4, h5, h6")) < headings:
+        if child is None or words(child) < 0.9 * prose or len(child.css(HEADINGS)) < headings:
             return node
         node = child
-
-
-def _stands_in_one_of(nodes: Sequence[LexborNode], inner: LexborNode) -> bool:
-    identities = {node.mem_id for node in nodes}
-    return any(ancestor.mem_id in identities for ancestor in ancestors(inner))

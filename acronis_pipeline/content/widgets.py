@@ -11,7 +11,7 @@ from html import escape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from acronis_pipeline.content.elements import HEADING_TAGS, lead_in
+from acronis_pipeline.content.elements import HEADING_TAGS, following, lead_in
 
 _TITLES = (
     ".admonition-title, [class*=admonitionHeading], [class*=admonition-heading], .markdown-alert-title, .callout-title"
@@ -87,25 +87,13 @@ def _named(body: LexborNode, name: LexborNode) -> LexborNode | None:
 
 def _following_panels(row: LexborNode) -> Sequence[LexborNode]:
     """Panels among what follows the row, not those of rows inside them."""
-    following = row.next
-    while following is not None:
-        if following.is_element_node:
-            if following.attributes.get("role") == "tabpanel":
-                siblings = [following, *_element_siblings(following)]
-                return [node for node in siblings if node.attributes.get("role") == "tabpanel"]
-            inner = list(following.iter())
-            if any(_is_panel(node) for node in inner):
-                return [node for node in inner if _is_panel(node)]
-        following = following.next
+    for sibling in following(row):
+        if sibling.attributes.get("role") == "tabpanel":
+            siblings = [sibling, *following(sibling)]
+            return [node for node in siblings if node.attributes.get("role") == "tabpanel"]
+        if panels := [node for node in sibling.iter() if _is_panel(node)]:
+            return panels
     return []
-
-
-def _element_siblings(node: LexborNode) -> Iterator[LexborNode]:
-    following = node.next
-    while following is not None:
-        if following.is_element_node:
-            yield following
-        following = following.next
 
 
 def _is_panel(node: LexborNode) -> bool:

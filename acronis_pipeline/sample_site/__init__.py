@@ -8,15 +8,15 @@ See it in a browser with ``python -m acronis_pipeline.sample_site``.
 from pathlib import Path
 
 from acronis_pipeline.sample_site.content import Page, SiteMap, load_site
-from acronis_pipeline.sample_site.lifetime import (
+from acronis_pipeline.sample_site.server import (
     DEFAULT_PORT,
     EDITS_VARIABLE,
     PORT_VARIABLE,
     base_url,
+    make_server,
     serving,
     write_site,
 )
-from acronis_pipeline.sample_site.server import make_server
 
 GOLD_FILE: Path = Path(__file__).parent / "gold_questions.yaml"
 """Gold questions of the sample site; `expected_urls` are paths on the site."""

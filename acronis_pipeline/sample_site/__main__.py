@@ -4,8 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from acronis_pipeline.sample_site.lifetime import DEFAULT_PORT, base_url
-from acronis_pipeline.sample_site.server import make_server
+from acronis_pipeline.sample_site.server import DEFAULT_PORT, base_url, make_server
 
 
 def main() -> int:

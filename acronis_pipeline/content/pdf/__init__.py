@@ -2,7 +2,7 @@
 
 PDFium reads the file (11 to 17 times faster than pypdf on Debian's manuals, and it keeps the spaces that LaTeX leaves
 out). It is C++ that parses what strangers wrote, so it runs in a process of its own with a time and a memory limit.
-One concern a file: `document` (PDFium), `furniture` (running heads), `headings`, `blocks`, `render`, `__main__` (the
+One concern a file: `document` (PDFium), `roles` (running heads, headings), `blocks` (and their HTML), `__main__` (the
 process).
 """
 

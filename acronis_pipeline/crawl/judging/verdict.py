@@ -107,11 +107,11 @@ class Reading:
     of another format, `html` is what was made from it and `media_type` what it was.
     """
 
-    html: str
-    title: str
-    language: str | None
-    content_hash: str
-    links: tuple[str, ...]
+    html: str = ""
+    title: str = ""
+    language: str | None = None
+    content_hash: str = ""
+    links: tuple[str, ...] = ()
     alias_of: str | None = None
     no_page: str | None = None
     media_type: str = "text/html"
@@ -148,9 +148,9 @@ def read(
     try:
         media_type, html = formats.read(answer)
     except NotAPageError as error:
-        return _unread(error.reason)
+        return Reading(no_page=error.reason)
     if is_nested_too_deeply(html):
-        return _unread(NESTED_TOO_DEEPLY)
+        return Reading(no_page=NESTED_TOO_DEEPLY)
     content = extracting(html, url=answer.url, selector=site.content_selector)
     directives = {directive.lower() for directive in content.robots}
     agent = product_token(site)
@@ -173,10 +173,6 @@ def read(
         no_page=no_page,
         media_type=media_type,
     )
-
-
-def _unread(reason: str) -> Reading:
-    return Reading(html="", title="", language=None, content_hash="", links=(), no_page=reason)
 
 
 def _links(content: Content, url: str, scope: Scope, languages: Languages, *, whole_page: bool) -> tuple[str, ...]:

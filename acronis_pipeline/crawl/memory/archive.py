@@ -4,7 +4,6 @@ What was known of every address before takes some hundred bytes each.
 """
 
 import asyncio
-import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -119,7 +118,9 @@ class Archive:
         self._selector = site.content_selector
         self._extractor = extractor_of(site)
         self._afresh: set[str] = set()
-        self._earlier = _changes_since(store, run.started_at)
+        where = f"seen_at >= {timestamp(run.started_at)}"
+        changes = store.read(tables.PAGE_CHANGES, columns=["url", "what"], where=where)
+        self._earlier = dict(zip(*changes.to_pydict().values(), strict=True))
 
     # What to go by
 
@@ -327,11 +328,7 @@ class Archive:
     async def save_if_due(self) -> None:
         """Write when enough has gathered."""
         if self._journal.pending >= BATCH_VISITS or self._journal.pending_chars >= BATCH_CHARS:
-            await asyncio.to_thread(self.save)
-
-    def save(self) -> None:
-        """Write everything that is left."""
-        save(self._store, self._journal)
+            await asyncio.to_thread(save, self._store, self._journal)
 
 
 def save(store: Store, journal: Journal) -> None:
@@ -344,9 +341,3 @@ def save(store: Store, journal: Journal) -> None:
 def extractor_of(site: SiteSettings) -> str:
     """Identifies what content hashes were made with."""
     return digest(content.VERSION, site.content_selector or "")[:16]
-
-
-def _changes_since(store: Store, moment: dt.datetime) -> dict[str, str]:
-    where = f"seen_at >= {timestamp(moment)}"
-    changes = store.read(tables.PAGE_CHANGES, columns=["url", "what"], where=where)
-    return dict(zip(*changes.to_pydict().values(), strict=True))

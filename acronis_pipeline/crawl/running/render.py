@@ -178,8 +178,8 @@ async def renderer(session: Session) -> AsyncIterator[Renderer | None]:
         except Error as error:
             found = f"{site.browser} does not start" if site.browser else "there is no browser"
             raise SettingsError(
-                f"site.render = 'auto', but {found} ({_first_line(error)}); run playwright install --only-shell "
-                "chromium, or set site.browser to a Chromium"
+                f"site.render = 'auto', but {found} ({str(error).strip().splitlines()[0]}); run playwright install "
+                "--only-shell chromium, or set site.browser to a Chromium"
             ) from error
         try:
             yield Renderer(session, browser)
@@ -202,7 +202,3 @@ def _headers(answer: Answer) -> dict[str, str]:
     """Of an answer whose body was decoded already."""
     dropped = {"content-encoding", "content-length", "transfer-encoding", "connection", "set-cookie"}
     return {name: value for name, value in answer.headers.items() if name.lower() not in dropped}
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
