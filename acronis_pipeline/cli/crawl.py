@@ -212,7 +212,7 @@ def print_status(status: Status) -> None:
     echo()
     _print_crawls(status)
     echo()
-    print_table((table.name, f"{table.rows:,} rows", _size(table.size_bytes)) for table in status.tables)
+    print_table((table.name, f"{table.rows:,} rows", f"{table.size_bytes / 1e6:,.1f} MB") for table in status.tables)
 
 
 def print_failures(groups: Sequence[Failures]) -> None:
@@ -300,7 +300,3 @@ def _crawl_row(crawl: PastCrawl) -> tuple[str, ...]:
 
 def _time(moment: dt.datetime) -> str:
     return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M}"
-
-
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:,.1f} MB"

@@ -40,7 +40,7 @@ def serve(settings: Settings, *, dagster_port: int, mlflow_port: int, announce: 
     os.environ.update({f"{ENV_PREFIX}{name.upper()}": address for name, address in addresses.items()})
     remember_addresses(settings, addresses)
     for stop in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
-        signal.signal(stop, _interrupt)
+        signal.signal(stop, signal.default_int_handler)
     commands = {"Dagster": _dagster_command(dagster_port)}
     if not settings.tracking_uri.startswith("http"):
         commands["MLflow"] = _mlflow_command(settings, mlflow_port)
@@ -127,7 +127,3 @@ def _require_free(port: int, option: str) -> None:
             raise SettingsError(
                 f"port {port} is in use by another program; stop it or choose another port with {option}"
             )
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -127,10 +127,7 @@ _ONLY_LINKS = 0.8
 def remove(tree: LexborHTMLParser, *, keep: Collection[int]) -> None:
     """Take the clutter out of the body, in place.
 
-    Parameters
-    ----------
-    keep
-        `mem_id`s of elements that hold the content: neither they nor what they stand in is removed.
+    `keep` are `mem_id`s of elements that hold the content: neither they nor what they stand in is removed.
     """
     body = tree.body
     if body is None:

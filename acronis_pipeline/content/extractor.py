@@ -25,10 +25,7 @@ class ExtractionError(Exception):
 class Extractors:
     """`n` processes, started at the first page each. Safe to use from several threads; `close` it.
 
-    Parameters
-    ----------
-    limit_s
-        For one page, beyond which it is given up.
+    `limit_s` is for one page, beyond which it is given up.
     """
 
     def __init__(self, n: int, *, limit_s: float) -> None:

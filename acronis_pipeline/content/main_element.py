@@ -37,13 +37,7 @@ class Found:
 
 
 def claimed(tree: LexborHTMLParser, selector: str | None) -> set[int]:
-    """`mem_id`s of what the page (or the user) says is its content, not to be removed as clutter.
-
-    Raises
-    ------
-    SettingsError
-        If `selector` is not a CSS selector.
-    """
+    """`mem_id`s of what the page (or the user) says is its content, not to be removed as clutter."""
     chosen = _selected(tree, selector)
     mains = tree.css(_MAIN)
     nodes = chosen + mains

@@ -47,7 +47,8 @@ def restructure(tree: LexborHTMLParser) -> tuple[str | None, ...]:
     if body is None:
         return ()
     _headings_without_permalinks(body)
-    _without_footnote_marks(body)
+    for link in body.css(_FOOTNOTE_MARKS):
+        link.decompose()
     widgets.to_paragraphs(tree, body)
     _questions_to_headings(tree, body)
     _buttons_to_headings(tree, body)
@@ -86,11 +87,6 @@ def _headings_without_permalinks(body: LexborNode) -> None:
                 if target and not heading.id:
                     heading.attrs["id"] = target
                 link.decompose()
-
-
-def _without_footnote_marks(body: LexborNode) -> None:
-    for link in body.css(_FOOTNOTE_MARKS):
-        link.decompose()
 
 
 def _questions_to_headings(tree: LexborHTMLParser, body: LexborNode) -> None:

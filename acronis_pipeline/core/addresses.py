@@ -12,10 +12,7 @@ OPENAI = "OpenAI"
 def address_of(value: str) -> str:
     """The address of what a user wrote: an http(s) or file address, or a path. A folder's ends in a slash.
 
-    Raises
-    ------
-    ValueError
-        It is neither an address nor the path of anything there is.
+    Raises ValueError if it is neither an address nor the path of anything there is.
     """
     parts = urlsplit(value)
     if parts.scheme in {"http", "https"} and parts.hostname:

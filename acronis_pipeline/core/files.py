@@ -9,13 +9,7 @@ from acronis_pipeline.core.errors import DatasetError, OutputError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file's content, making its folder if need be.
-
-    Raises
-    ------
-    OutputError
-        Names the path that cannot be written.
-    """
+    """Replace a file's content, making its folder if need be; raises OutputError with a path that cannot be written."""
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,10 +32,7 @@ def folder_size_bytes(folder: Path) -> int:
 def json_lines(path: Path, lines: Iterable[str]) -> Iterator[tuple[Any, str]]:
     """The value of every line of a file that is not blank, with its place (`file:line`) for errors about it.
 
-    Raises
-    ------
-    DatasetError
-        Names the line that is no JSON.
+    Raises a DatasetError that names the line that is no JSON.
     """
     for number, line in enumerate(lines, start=1):
         if not line.strip():

@@ -137,13 +137,7 @@ def changes_since(store: Store, since: dt.datetime | None = None) -> list[Change
 
 
 def moment(text: str) -> dt.datetime:
-    """An ISO date or time as a person writes it; UTC unless it says otherwise.
-
-    Raises
-    ------
-    UnknownPageError
-        If it is neither.
-    """
+    """An ISO date or time as a person writes it, UTC unless it says otherwise; raises UnknownPageError for others."""
     try:
         parsed = dt.datetime.fromisoformat(text)
     except ValueError as error:

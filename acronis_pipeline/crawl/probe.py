@@ -111,22 +111,20 @@ class Baseline:
     @classmethod
     def of(cls, store: Store) -> "Baseline":
         # Column by column: 50,000 rows as dictionaries would take 100 MB.
-        names = ["content_hash", "extractor", "etag", "last_modified", "depth", "source", "missing_count"]
-        pages = store.read(tables.PAGES, columns=["url", *names], where="gone_at IS NULL")
+        names = ["url", "content_hash", "extractor", "etag", "last_modified", "depth", "source", "missing_count"]
+        pages = store.read(tables.PAGES, columns=names, where="gone_at IS NULL")
         visits = store.read(tables.VISITS, columns=["url", "asked_at", "lastmod"])
-        urls, *columns = (pages.column(name).to_pylist() for name in ["url", *names])
         return cls(
             {
                 url: Page(content, extractor, etag, modified, depth or 0, source == "sitemap", bool(missing))
-                for url, content, extractor, etag, modified, depth, source, missing in zip(urls, *columns, strict=True)
-            },
-            dict(
-                zip(
-                    visits.column("url").to_pylist(),
-                    map(Visit, visits.column("asked_at").to_pylist(), visits.column("lastmod").to_pylist()),
-                    strict=True,
+                for url, content, extractor, etag, modified, depth, source, missing in zip(
+                    *pages.to_pydict().values(), strict=True
                 )
-            ),
+            },
+            {
+                url: Visit(asked_at, lastmod)
+                for url, asked_at, lastmod in zip(*visits.to_pydict().values(), strict=True)
+            },
             History.of(store).lastmod_is_believed,
         )
 
@@ -282,11 +280,7 @@ def probe(
     The sitemaps come first: addresses with another lastmod, new ones, those no longer listed. Of the pages that they
     say nothing of, `sample_pages` are asked for conditionally, and where these lead is looked at too. Pages that cannot
     be asked in time, or do not answer, count as unchanged. Writes nothing but what is new of robots.txt and sitemaps.
-
-    Parameters
-    ----------
-    position
-        `SiteChanges.position` of the look before, so that every page has its turn.
+    `position` is `SiteChanges.position` of the look before, so that every page has its turn.
 
     Raises
     ------

@@ -140,6 +140,8 @@ def status(store: Store, site: SiteSettings, journal_dir: Path, *, n_crawls: int
     """Where the crawling of a site stands, from tables and journal alone: nothing is asked of the site."""
     history = History.of(store)
     unfinished, at_work = _unfinished(store, site, journal_dir)
+    stats = {table.name: store.open(table).stats() for table in records.TABLES if store.exists(table)}
+    sizes = (TableSize(name, found["num_rows"], found["total_bytes"]) for name, found in stats.items())
     return Status(
         n_live=store.count(tables.PAGES, "gone_at IS NULL"),
         n_missing=store.count(tables.PAGES, "gone_at IS NULL AND missing_count > 0"),
@@ -150,7 +152,7 @@ def status(store: Store, site: SiteSettings, journal_dir: Path, *, n_crawls: int
         unfinished=unfinished,
         attempts=_attempts(history),
         at_work=at_work,
-        tables=tuple(_size(store, table) for table in records.TABLES if store.exists(table)),
+        tables=tuple(sizes),
     )
 
 
@@ -189,8 +191,3 @@ def _unfinished(store: Store, site: SiteSettings, journal_dir: Path) -> tuple[tu
         for run in runs
     )
     return crawls, at_work
-
-
-def _size(store: Store, table: tables.Table) -> TableSize:
-    stats = store.open(table).stats()
-    return TableSize(table.name, stats["num_rows"], stats["total_bytes"])

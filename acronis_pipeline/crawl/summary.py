@@ -9,7 +9,7 @@ from acronis_pipeline.core.addresses import path_of
 from acronis_pipeline.core.figures import canvas, png
 from acronis_pipeline.crawl.history import changes_since
 from acronis_pipeline.crawl.memory.plan import CrawlResult, History
-from acronis_pipeline.crawl.status import PastCrawl, past_crawls
+from acronis_pipeline.crawl.status import past_crawls
 from acronis_pipeline.store import Store
 
 DAYS = 60
@@ -35,12 +35,7 @@ def changes_over_time(store: Store) -> bytes:
     """How many pages were live after each crawl, and how many were new, changed, returned or gone on each day.
 
     The pages of a first crawl, and of any other that more than doubled what there was, are not among the bars, which
-    they would dwarf; a line above these says how many there are.
-
-    Raises
-    ------
-    ValueError
-        If there was no crawl yet.
+    they would dwarf; a line above these says how many there are. Raises ValueError if there was no crawl yet.
     """
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
@@ -55,7 +50,9 @@ def changes_over_time(store: Store) -> bytes:
     pages.plot([crawl.finished_at for crawl in shown], [crawl.count("n_live") for crawl in shown], "o-", ms=3)
     pages.set_ylim(bottom=0)
     pages.set_title("live pages after each crawl", fontsize=10)
-    begun = [(crawl.started_at, crawl.finished_at) for crawl in crawls if _is_beginning(crawl)]
+    begun = [
+        (crawl.started_at, crawl.finished_at) for crawl in crawls if crawl.count("new") > crawl.count("previous_n_live")
+    ]
     changes = changes_since(store, crawls[-1].started_at if len(shown) == len(crawls) else begin)
     first = [change for change in changes if change.what == "new" and _within(change.seen_at, begun)]
     later = Counter((change.what, change.seen_at.date()) for change in changes)
@@ -70,10 +67,6 @@ def changes_over_time(store: Store) -> bytes:
         axes.set_xlim(days[0] - dt.timedelta(days=1), days[-1] + dt.timedelta(days=2))
         axes.grid(axis="y", alpha=0.3)
     return png(figure)
-
-
-def _is_beginning(crawl: PastCrawl) -> bool:
-    return crawl.count("new") > crawl.count("previous_n_live")
 
 
 def _within(moment: dt.datetime, spans: list[tuple[dt.datetime, dt.datetime]]) -> bool:

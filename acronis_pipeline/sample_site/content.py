@@ -75,16 +75,8 @@ class SiteMap:
 def load_site(edits: Path | None = None) -> SiteMap:
     """The bundled site, shadowed by the files of `edits`.
 
-    Parameters
-    ----------
-    edits
-        Folder laid out as `pages/`: a file there replaces or adds the page of the same name; an empty file takes the
-        page down (410 Gone).
-
-    Raises
-    ------
-    SiteError
-        A file is not a page; names the file and the line to add.
+    That is a folder laid out as `pages/`: a file there replaces or adds the page of the same name; an empty file takes
+    the page down (410 Gone). Raises a SiteError that names the file and the line to add if a file is not a page.
     """
     site = _bundled_site()
     if edits is None:

@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         if page:
             self._send(render_page(site, page, base), "text/html; charset=utf-8", page.updated)
         elif target:
-            self._redirect(target)
+            self._write(HTTPStatus.MOVED_PERMANENTLY, {"Location": target}, b"")
         elif path in site.gone:
             self._send_error_page(site, HTTPStatus.GONE, "This page has been taken down.")
         elif path in _FILES:
@@ -131,9 +131,6 @@ class _Handler(BaseHTTPRequestHandler):
         # Equality as nginx has it, not order: taking an edit back makes a page older, and that is a change too.
         return self.headers.get("If-Modified-Since") == validators["Last-Modified"]
 
-    def _redirect(self, target: str) -> None:
-        self._write(HTTPStatus.MOVED_PERMANENTLY, {"Location": target}, b"")
-
     def _send_error_page(self, site: SiteMap, status: HTTPStatus, message: str) -> None:
         body = render_error(site, status, message).encode()
         self._write(status, {"Content-Type": "text/html; charset=utf-8"}, body)
@@ -160,18 +157,9 @@ _FILES: dict[str, tuple[str, Callable[[SiteMap, str], str]]] = {
 def make_server(port: int, *, edits: Path | None = None) -> ThreadingHTTPServer:
     """A server of the sample site, bound to 127.0.0.1 but not yet serving; the caller runs and closes it.
 
-    Parameters
-    ----------
-    port
-        0 takes a free one; `server.server_port` tells which.
-    edits
-        Folder whose files shadow the bundled pages (see `content.load_site`); read anew at every request, so that a
-        page can be edited while the server runs.
-
-    Raises
-    ------
-    OSError
-        The port is taken or not allowed.
+    Port 0 takes a free one; `server.server_port` tells which. Raises OSError if the port is taken or not allowed. The
+    files in the folder `edits` shadow the bundled pages (see `content.load_site`); they are read anew at every request,
+    so that a page can be edited while the server runs.
     """
     return _Server(port, edits)
 
@@ -286,17 +274,8 @@ def _keep_serving(port: int, server: ThreadingHTTPServer | None, stop: threading
 def write_site(folder: Path, *, base: str | None = None) -> int:
     """Write every page as ``<path>/index.html``, with robots.txt, sitemap.xml, assets and stubs for the redirects.
 
-    Parameters
-    ----------
-    folder
-        Created if need be; files of the same names are overwritten.
-    base
-        Address that canonical links and the sitemap carry; the sample site's own by default.
-
-    Returns
-    -------
-    int
-        Number of pages, redirect stubs not counted.
+    The folder is created if need be, and files of the same names are overwritten. `base` is the address that canonical
+    links and the sitemap carry, the sample site's own by default. Returns the number of pages, stubs not counted.
     """
     site, base = load_site(), base or base_url()
     for path, page in site.pages.items():

@@ -215,7 +215,9 @@ def _columns(lines: Sequence[Line]) -> list[tuple[float, float]]:
 
 def document(title: str, language: str, blocks: Sequence[Block]) -> str:
     """The HTML; headings begin at level 2, below the title."""
-    body = "\n".join(_Body(_vocabulary(blocks)).parts(blocks))
+    lines = (line.text.casefold() for block in blocks for line in block.lines)
+    words = frozenset(word for line in lines for word in re.findall(r"[\w'’-]+", line))
+    body = "\n".join(_Body(words).parts(blocks))
     return html_document(title=title, heading=title, body=body, language=language)
 
 
@@ -290,9 +292,3 @@ class _Body:
             return ""
         self._page = page
         return f'<span data-page="{page}"></span>'
-
-
-def _vocabulary(blocks: Iterable[Block]) -> frozenset[str]:
-    return frozenset(
-        word for block in blocks for line in block.lines for word in re.findall(r"[\w'’-]+", line.text.casefold())
-    )

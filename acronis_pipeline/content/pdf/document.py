@@ -88,13 +88,7 @@ class _Draft:
 
 
 def read(body: bytes, max_pages: int) -> Document:
-    """Read everything that is text.
-
-    Raises
-    ------
-    BadPdfError
-        The file is encrypted, broken, truncated, scanned or too long.
-    """
+    """Read everything that is text; raises BadPdfError if it is encrypted, broken, truncated, scanned or too long."""
     # PDFium would make the best of what is there, and half of a manual would go unnoticed.
     if b"%%EOF" not in body[-_TAIL_BYTES:]:
         raise BadPdfError(TRUNCATED, f"{len(body)} bytes without an end")

@@ -58,7 +58,9 @@ def without_furniture(lines: Sequence[Line], n_pages: int) -> list[Line]:
                 removed |= _band(by_page, removed, at_top=at_top)
     left = {page: [line for line in found if id(line) not in removed] for page, found in by_page.items()}
     listings = {page for page, found in left.items() if _is_listing(found)}
-    return [line for page, found in left.items() if page not in listings for line in found if not _is_entry(line)]
+    return [
+        line for page, found in left.items() if page not in listings for line in found if not _LEADER.search(line.text)
+    ]
 
 
 def _is_listing(lines: Sequence[Line]) -> bool:
@@ -68,10 +70,6 @@ def _is_listing(lines: Sequence[Line]) -> bool:
     is_contents = len(numbers) >= _LISTING_SHARE * len(lines) and going_up >= 0.9 * (len(numbers) - 1)
     entries = sum(bool(_INDEX_ENTRY.search(line.text)) for line in lines)
     return len(lines) > 2 * _EDGE_LINES and (is_contents or entries >= _LISTING_SHARE * len(lines))
-
-
-def _is_entry(line: Line) -> bool:
-    return bool(_LEADER.search(line.text))
 
 
 def _band(by_page: dict[int, list[Line]], removed: set[int], *, at_top: bool) -> set[int]:

@@ -2,9 +2,9 @@
 
 import re
 from importlib.metadata import entry_points
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from acronis_pipeline.core.settings.group import Group
 
@@ -42,6 +42,15 @@ class ChunkSettings(Group):
         return self
 
 
+def _above_zero(what: str) -> AfterValidator:
+    def checked(values: dict[str, float]) -> dict[str, float]:
+        if any(value < 0 for value in values.values()) or not sum(values.values()) > 0:
+            raise ValueError(f"{what} must not be negative, and at least one must be above zero")
+        return values
+
+    return AfterValidator(checked)
+
+
 StructuralStyle = Literal[
     "question", "how-to", "definition", "error", "table", "title", "breadcrumb", "claim", "cloze", "keyword", "link"
 ]
@@ -64,7 +73,7 @@ class PairSettings(Group):
         "none", description="`llm` has the language model judge whether the passage alone answers each question."
     )
     max_per_chunk: int = Field(6, ge=1, description="Structural queries of one passage, texts of links not counted.")
-    styles: dict[StructuralStyle, float] = Field(
+    styles: Annotated[dict[StructuralStyle, float], _above_zero("weights")] = Field(
         {
             "question": 2.0,
             "how-to": 1.0,
@@ -98,17 +107,10 @@ class PairSettings(Group):
     )
     min_validation_pages: int = Field(10, ge=1)
 
-    @field_validator("styles")
-    @classmethod
-    def _weighs_something(cls, weights: dict[str, float]) -> dict[str, float]:
-        if any(weight < 0 for weight in weights.values()) or not sum(weights.values()) > 0:
-            raise ValueError("weights must not be negative, and at least one must be above zero")
-        return weights
-
     @field_validator("generator")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        known = [*_GENERATORS, *_of_other_packages()]
+        known = [*_GENERATORS, *sorted(entry_points(group=GENERATOR_ENTRY_POINTS).names - _GENERATORS.keys())]
         if unknown := [name for name in _names(value) if name not in known]:
             raise ValueError(f"no generator {unknown[0]!r}; there are {', '.join(known)}")
         return value
@@ -127,10 +129,6 @@ class PairSettings(Group):
 
 def _names(value: str) -> list[str]:
     return [name.strip() for name in value.split(",")]
-
-
-def _of_other_packages() -> list[str]:
-    return sorted(entry_points(group=GENERATOR_ENTRY_POINTS).names - _GENERATORS.keys())
 
 
 LlmStyle = Literal["question", "keyword", "how-to", "error", "comparison"]
@@ -166,11 +164,11 @@ class LlmSettings(Group):
     product: str | None = Field(
         None, description="What the site documents, in a sentence, for `two_step`; read from page titles by default."
     )
-    styles: dict[LlmStyle, float] = Field(
+    styles: Annotated[dict[LlmStyle, float], _above_zero("shares")] = Field(
         {"question": 0.35, "how-to": 0.2, "keyword": 0.2, "error": 0.15, "comparison": 0.1},
         description="Shares of the styles that are asked for.",
     )
-    tasks: dict[LlmTask, float] = Field(
+    tasks: Annotated[dict[LlmTask, float], _above_zero("shares")] = Field(
         {"short-long": 0.4, "long-long": 0.15, "long-short": 0.15, "short-short": 0.2, "paraphrase": 0.1},
         description="Shares of query and answer lengths in `two_step`; `paraphrase` is the symmetric task.",
     )
@@ -198,10 +196,3 @@ class LlmSettings(Group):
         if self.budget_usd is not None and not (self.prompt_usd_per_million or self.completion_usd_per_million):
             raise ValueError("budget_usd needs prompt_usd_per_million and completion_usd_per_million")
         return self
-
-    @field_validator("styles", "tasks")
-    @classmethod
-    def _some_share(cls, shares: dict[str, float]) -> dict[str, float]:
-        if any(share < 0 for share in shares.values()) or not sum(shares.values()) > 0:
-            raise ValueError("shares must not be negative, and at least one must be above zero")
-        return shares

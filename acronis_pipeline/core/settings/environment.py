@@ -20,10 +20,7 @@ from acronis_pipeline.core.errors import SettingsError
 def explain(problem: Any, settings: type[BaseSettings], profile_name: str) -> str:
     """One of pydantic's errors as a sentence for people.
 
-    Parameters
-    ----------
-    profile_name
-        The file, beside the environment and `.env`, that a setting may come from.
+    `profile_name` is the file, beside the environment and `.env`, that a setting may come from.
     """
     path = [str(part) for part in problem["loc"] if part != "[key]"]
     name = ".".join(path)
@@ -64,13 +61,7 @@ def _variables(settings: type[BaseSettings], path: Sequence[str], message: str) 
 
 
 def refuse_unknown_variables(settings: type[BaseSettings], others: Collection[str]) -> None:
-    """A misspelt group or top-level name would be passed over in silence.
-
-    Raises
-    ------
-    SettingsError
-        Names the variable.
-    """
+    """A misspelt group or top-level name would be passed over in silence: raises a SettingsError that names it."""
     prefix = settings.model_config.get("env_prefix", "")
     known = {f"{prefix}{name.upper()}" for name in settings.model_fields} | set(others)
     for variable in os.environ:
@@ -82,10 +73,7 @@ def refuse_unknown_variables(settings: type[BaseSettings], others: Collection[st
 def refuse_malformed_values(settings: type[BaseSettings]) -> None:
     """Lists, mappings and whole groups are written as JSON; pydantic-settings does not say which variable is not.
 
-    Raises
-    ------
-    SettingsError
-        Names the variable, what it holds and how to write it.
+    The SettingsError raised here names the variable, what it holds and how to write it.
     """
     prefix = settings.model_config.get("env_prefix", "")
     for source, where in ((EnvSettingsSource(settings), ""), (DotEnvSettingsSource(settings), " in .env")):

@@ -95,10 +95,7 @@ _EVERY_TIME = ("*", "*", "*", "*", "*")
 def require_cron(expression: str) -> str:
     """The expression itself: what a crontab accepts, a part of what Dagster takes.
 
-    Raises
-    ------
-    ValueError
-        If it is not five fields of a crontab, or names a day that no month has; says which field.
+    Raises a ValueError that says which field, if it is not five of a crontab or names a day that no month has.
     """
     from cronsim import CronSim, CronSimError
 
@@ -123,13 +120,7 @@ def require_cron(expression: str) -> str:
 
 
 def require_time_zone(name: str) -> str:
-    """The name itself.
-
-    Raises
-    ------
-    ValueError
-        If the time zone database does not have it.
-    """
+    """The name itself; raises ValueError if the time zone database does not have it."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a region such as `Europe` is a folder

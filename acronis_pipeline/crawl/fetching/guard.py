@@ -81,13 +81,7 @@ class _GuardedBackend(httpcore2.AsyncNetworkBackend):
 
 
 async def resolve(host: str, port: int) -> list[Address]:
-    """Addresses of a host, in the order in which to try them.
-
-    Raises
-    ------
-    HostNotFoundError
-        If there are none.
-    """
+    """Addresses of a host, in the order in which to try them; raises HostNotFoundError if there are none."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
@@ -96,13 +90,7 @@ async def resolve(host: str, port: int) -> list[Address]:
 
 
 async def private_host(host: str, port: int) -> str | None:
-    """`host` if every address of it is private (loopback included), else None.
-
-    Raises
-    ------
-    HostNotFoundError
-        If it does not resolve.
-    """
+    """`host` if every address of it is private (loopback included), else None; raises as `resolve` does."""
     return None if any(is_public(address) for address in await resolve(host, port)) else host
 
 

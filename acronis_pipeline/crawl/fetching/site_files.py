@@ -60,12 +60,7 @@ class SiteFiles:
     async def ask(self, fetcher: Fetcher, url: str, ask: Ask) -> SiteFile:
         """The file as it is now, asked for conditionally.
 
-        Raises
-        ------
-        FetchError
-            No answer, or one that says nothing about the file (5xx, 429).
-        RedirectRefusedError
-            See `Fetcher.get`.
+        Raises as `Fetcher.get` does, and FetchError for an answer that says nothing about the file (5xx, 429).
         """
         answer = await fetcher.get(url, replace(ask, validators=self._validators))
         if answer.status >= 500 or answer.status == 429:
@@ -76,9 +71,8 @@ class SiteFiles:
         if answer.status == 304 and before:
             return replace(before, asked_at=now)
         headers = answer.headers
-        file = SiteFile(
-            answer.url, now, answer.status, headers.get("etag"), headers.get("last-modified"), _packed(answer.body)
-        )
+        body = answer.body if answer.body.startswith(_GZIP) else gzip.compress(answer.body, mtime=0)
+        file = SiteFile(answer.url, now, answer.status, headers.get("etag"), headers.get("last-modified"), body)
         if before is None or replace(before, asked_at=now) != file:
             self.keep(file)
         return file
@@ -111,10 +105,6 @@ def unpacked(body: bytes, max_bytes: int) -> bytes:
         return zlib.decompressobj(wbits=31).decompress(body, max_bytes)
     except zlib.error:
         return b""
-
-
-def _packed(body: bytes) -> bytes:
-    return body if body.startswith(_GZIP) else gzip.compress(body, mtime=0)
 
 
 @dataclass(frozen=True)

@@ -98,13 +98,7 @@ def parse(body: bytes) -> Listing:
 
 
 def read_file(path: Path) -> Listing:
-    """Read a local sitemap, as far as a sitemap may be long.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    """
+    """Read a local sitemap, as far as a sitemap may be long; raises OSError if it cannot be read."""
     with path.open("rb") as file:
         return parse(file.read(MAX_BYTES))
 

@@ -136,10 +136,7 @@ def key(url: str) -> str:
 class Spellings:
     """Which page each content has been seen at, among the spellings of its address.
 
-    Parameters
-    ----------
-    live
-        Addresses and content hashes of the pages before this crawl: these keep their names.
+    `live` are addresses and content hashes of the pages before this crawl: these keep their names.
     """
 
     def __init__(self, live: Iterable[tuple[str, str]] = ()) -> None:

@@ -198,13 +198,7 @@ def _is_pdf_answer(answer: Answer) -> bool:
 
 
 def _kind(answer: Answer) -> PageFormat | None:
-    """What a body is.
-
-    Raises
-    ------
-    NotAPageError
-        It is not text, and no PDF either.
-    """
+    """What a body is; raises NotAPageError if it is not text, and no PDF either."""
     declared = _KINDS.get(answer.media_type)
     if _is_pdf_answer(answer):
         return "pdf"

@@ -224,10 +224,7 @@ class Archive:
     def page(self, target: Target, answer: Answer, reading: Reading, *, same: bool) -> Record:
         """Rows of a page that answered in full; a change among them unless it is unchanged.
 
-        Parameters
-        ----------
-        same
-            It says what it said, although its hash differs.
+        `same` means that it says what it said, although its hash differs.
         """
         url, now = answer.url, records.now()
         before = self.known.pages.get(url)

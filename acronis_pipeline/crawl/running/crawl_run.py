@@ -208,9 +208,11 @@ class CrawlRun:
         gone_after = 1 if too_many else self._site.gone_after
         absent = _counted(Sightings() if outage else sightings, known, gone_after=gone_after)
         gone = [row for row in absent if row["gone_at"]]
+        live = self._store.read(tables.PAGES, columns=["url", "content_hash"], where="gone_at IS NULL")
+        contents: dict[str, str] = dict(zip(*live.to_pydict().values(), strict=True))
         for row in gone:
             self._tally.bury(row["url"], row["title"])
-        contents = self._contents(without={row["url"] for row in gone})
+            contents.pop(row["url"], None)
         tally = self._tally
         result = CrawlResult(
             site_url=self._site.url,
@@ -250,11 +252,6 @@ class CrawlRun:
         self._journal.finish(this, record, json.dumps(asdict(result)))
         write(self._store, [record])
         return result
-
-    def _contents(self, *, without: Collection[str]) -> dict[str, str]:
-        rows = self._store.read(tables.PAGES, columns=["url", "content_hash"], where="gone_at IS NULL")
-        pairs = zip(*rows.to_pydict().values(), strict=True)
-        return {url: content_hash for url, content_hash in pairs if url not in without}
 
     def _ended(self, this: Run, result: CrawlResult, *, continued_later: bool = False) -> CrawlResult:
         tidy(self._store, keep_versions=self._site.keep_versions)

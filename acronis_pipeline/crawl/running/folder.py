@@ -118,10 +118,7 @@ class FolderFetcher:
     async def get(self, url: str, ask: Ask) -> Answer:
         """The file's content, or 304 if it is what it was, or 404.
 
-        Raises
-        ------
-        FetchError
-            It cannot be read, or was written to meanwhile.
+        Raises FetchError if it cannot be read, or was written to meanwhile.
         """
         self.requests += 1
         answer = await asyncio.to_thread(self._read, url, ask)

@@ -46,14 +46,9 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def run_within(main: Coroutine[Any, Any, T], deadline_s: float) -> T:
-    """Run to completion, or leave it behind in a daemon thread.
+    """Run to completion, or leave it behind in a daemon thread and raise TimeoutError after `deadline_s`.
 
     Cancelling alone does not do: a name look-up runs in a thread that asyncio waits for, for as long as it takes.
-
-    Raises
-    ------
-    TimeoutError
-        If it is not done within `deadline_s`.
     """
     outcome: Future[T] = Future()
 

@@ -18,10 +18,7 @@ _LISTS_AT_ONCE = 500
 class UrlQueue:
     """The frontier, and what the site, the settings and common sense let into it.
 
-    Parameters
-    ----------
-    only
-        Addresses to ask for beside unknown ones; None admits known ones too.
+    `only` are addresses to ask for beside unknown ones; None admits known ones too.
     """
 
     def __init__(
@@ -99,7 +96,8 @@ class UrlQueue:
 
     def offer(self, url: str, depth: int, source: Source) -> None:
         """Queue an address, unless it was met before or is not to be asked for."""
-        if not self._concerns_us(url) or not self.frontier.claim(url):
+        concerns_us = self._only is None or url in self._only or self._archive.is_news(url)
+        if not concerns_us or not self.frontier.claim(url):
             return
         reason = self.forbids(url) or ("too deep" if depth > self._site.max_depth else None)
         if reason is None and source == "link":
@@ -108,9 +106,6 @@ class UrlQueue:
             self._tally.skip(reason, url)
         else:
             self.frontier.push(Target(url, depth, source))
-
-    def _concerns_us(self, url: str) -> bool:
-        return self._only is None or url in self._only or self._archive.is_news(url)
 
     def follow(self, links: Iterable[str], depth: int) -> None:
         """Offer the links of a page at that depth."""
