@@ -6,7 +6,8 @@ are the OpenAI client's own.
 
 from acronis_pipeline.llm.budget import LlmUsage
 from acronis_pipeline.llm.endpoint import name_of, require_configured, without_key
-from acronis_pipeline.llm.exchange import Outcome, Prompt, Reply, entries, fault
+from acronis_pipeline.llm.exchange import Outcome, Prompt, Reply, fence_of
+from acronis_pipeline.llm.reading import entries, fault, refuses, said
 from acronis_pipeline.llm.session import LlmSession, ask_once
 
 __all__ = [
@@ -18,7 +19,10 @@ __all__ = [
     "ask_once",
     "entries",
     "fault",
+    "fence_of",
     "name_of",
+    "refuses",
     "require_configured",
+    "said",
     "without_key",
 ]

@@ -1,39 +1,32 @@
-"""What is asked of a language model and what comes back: prompt, response, and reading the reply.
-
-An endpoint's response is an answer, a reason to try again, or the end of the matter. What the model wrote may be JSON
-among chatter, cut off, or no JSON at all.
-"""
+"""What is asked of a language model and what comes back: an answer, a reason to try again, or the end of the matter."""
 
 import json
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import ENV_PREFIX
+from acronis_pipeline.core.text import printable
 
-Entry = TypeVar("Entry", bound=BaseModel)
-
-REFUSED, TRUNCATED = "refused", "truncated answer"
+REFUSED, TRUNCATED, FILTERED = "refused", "truncated answer", "filtered by the endpoint"
+BROKEN_OFF, TOOL_CALL = "broken off by the endpoint", "a tool call instead of an answer"
+NO_CONTENT, ONLY_THOUGHT = "empty answer", "reasoning without an answer"
+LASTING = {REFUSED, TRUNCATED, FILTERED}
+"""What would be so again, if it were asked again."""
+# How servers say that an answer ended otherwise than by itself; those of Gemini and Claude come through proxies.
+_CUT_OFF = {"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"}
+_FILTERED = {"content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "spii"}
+_FILTERED |= {"refusal", "guardrail_intervened", "sensitive"}
+_BROKEN_OFF = {"error", "abort", "aborted", "cancelled", "malformed_function_call", "network_error"}
+_TEXT_PARTS = ("text", "output_text")
 NO_COMPLETION = "no completion in the response"
 _TRANSIENT = {408, 409, 425, 429}
 _ABOUT_THE_REQUEST = {400, 422, 501}
-NO_CONTENT, REFUSED_IN_WORDS = "empty answer", "refused in words"
 _BYTES_PER_TOKEN = 3.5
 """English has 4 to 5 bytes a token, other languages fewer; estimates should rather be too high."""
 _MESSAGE_TOKENS = 20
-_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
-_NUMBERED_LINE = re.compile(r"^\s*(\d{1,2})\s*[.):]\s+(\S.*)$", re.MULTILINE)
-_OPENING = re.compile(r"[{\[]")
-_SORRY = re.compile(
-    r"\W*(?:(?:i['’]m |i am )?(?:very |so )?(?:sorry|afraid|unable|not able)\b"
-    r"|i (?:can['’]t|cannot|can not|won['’]t|will not|must decline)\b|as an ai\b)",
-    re.IGNORECASE,
-)
-"""How an answer begins that declines in plain words."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +71,21 @@ class Prompt:
         return digest(asked, schema, str(self.max_tokens), model, str(temperature))
 
 
+def fence_of(*data: str) -> str:
+    """The line that marks texts as data in a prompt: a hash of the first, so no page can contain its own and close it.
+
+    Should one of the texts hold it all the same, as a model's own words may, it is hashed on until none does.
+    """
+    hashed = digest("fence", data[0])
+    while any(_fence(hashed) in text for text in data):
+        hashed = digest("fence", hashed)
+    return _fence(hashed)
+
+
+def _fence(hashed: str) -> str:
+    return f"=== passage {hashed[:12]} ==="
+
+
 @dataclass(frozen=True)
 class Reply:
     """What a model said; `failure` says why it cannot be used as it stands, None if it can."""
@@ -113,7 +121,7 @@ def read_body(text: str | bytes) -> object:
     """The JSON of a body, None if it is none."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -121,23 +129,52 @@ def of_success(body: object) -> Outcome:
     """What a response with status 200 amounts to. The raw answer is kept, usable or not: it was paid for."""
     choices = body.get("choices") if isinstance(body, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-        return Outcome(failure=NO_COMPLETION, is_transient=True, words="status 200 with no answer in it")
-    content = choice["message"].get("content")
-    finish = choice.get("finish_reason")
-    failure = TRUNCATED if finish == "length" else None
-    if choice["message"].get("refusal") or finish == "content_filter":
-        failure = REFUSED
-    told = body.get("usage") if isinstance(body, dict) else None
-    usage = told if isinstance(told, dict) else {}
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(body, dict) or not isinstance(choice, dict) or not isinstance(message, dict):
+        told = body.get("error") if isinstance(body, dict) else None
+        words = "status 200 with no answer in it" + (f": {json.dumps(told, ensure_ascii=False)}" if told else "")
+        return Outcome(failure=NO_COMPLETION, is_transient=True, words=words)
+    content = _text_of(message.get("content"))
+    usage = body.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    failure = _failure(choice, message, content)
     return Outcome(
-        Reply(
-            content if isinstance(content, str) else "",
-            failure,
-            int(usage.get("prompt_tokens") or 0),
-            int(usage.get("completion_tokens") or 0),
-        )
+        Reply(content, failure, _count(counts.get("prompt_tokens")), _count(counts.get("completion_tokens")))
     )
+
+
+def _text_of(content: object) -> str:
+    """The text of a message: a string, or a list of parts of which those that hold thoughts or pictures are not it."""
+    if isinstance(content, list):
+        parts = (
+            part.get("text") if part.get("type") in _TEXT_PARTS else None for part in content if isinstance(part, dict)
+        )
+        content = "".join(text for text in parts if isinstance(text, str))
+    return printable(content) if isinstance(content, str) else ""
+
+
+def _failure(choice: dict[str, Any], message: dict[str, Any], content: str) -> str | None:
+    """Why a message is no usable answer, from all that the endpoint says of how it ended."""
+    finish = str(choice.get("finish_reason") or "").lower().rpartition(".")[2]
+    if message.get("refusal"):
+        return REFUSED
+    if finish in _FILTERED:
+        return FILTERED
+    if finish in _CUT_OFF:
+        return TRUNCATED
+    if choice.get("error") or finish in _BROKEN_OFF:
+        return BROKEN_OFF
+    if content.strip():
+        return None
+    if message.get("tool_calls") or message.get("function_call"):
+        return TOOL_CALL
+    thought = any(message.get(field) for field in ("reasoning_content", "reasoning", "thinking", "reasoning_details"))
+    return ONLY_THOUGHT if thought else NO_CONTENT
+
+
+def _count(told: object) -> int:
+    """A number of tokens as told; 0 where nothing sensible was."""
+    return int(told) if isinstance(told, int | float) and 0 <= told < 1e12 else 0
 
 
 def of_error(status: int, words: str, *, endpoint: str, model: str) -> Outcome:
@@ -156,72 +193,3 @@ def of_error(status: int, words: str, *, endpoint: str, model: str) -> Outcome:
     is_about_request = status in _ABOUT_THE_REQUEST
     is_transient = not is_about_request and (status in _TRANSIENT or status >= 500)
     return Outcome(None, f"HTTP {status}", is_transient, is_about_request, words, remedy)
-
-
-def entries(content: str, entry: type[Entry], *, text_field: str) -> list[Entry] | None:
-    """The entries of an answer that fit `entry`; None if the answer holds no list of entries.
-
-    Tolerates reasoning, fences and chatter around the JSON, a list without its object, plain strings, entries that do
-    not fit (left out one by one), a list that was cut off (its whole entries count), and a numbered list in plain text.
-    A missing `number` is the entry's position.
-
-    Parameters
-    ----------
-    text_field
-        The field of `entry` that a plain string or a numbered line stands for.
-    """
-    content = _THINKING.sub("", content)
-    loose: list[Any] = []
-    for value in _json_values(content):
-        if (found := _list_in(value)) is not None:
-            fitting = _fitting(found, entry, text_field)
-            return None if found and not fitting else fitting
-        loose.append(value)
-    lines = [{"number": int(number), text_field: text} for number, text in _NUMBERED_LINE.findall(content)]
-    return _fitting(loose, entry, text_field) or _fitting(lines, entry, text_field) or None
-
-
-def fault(reply: Reply, malformed: str) -> str:
-    """Why a reply without a usable entry has none; `malformed` if it is just not of the form asked for."""
-    if reply.failure:
-        return reply.failure
-    said = _THINKING.sub("", reply.content).strip()
-    if not said:
-        return NO_CONTENT
-    return REFUSED_IN_WORDS if _SORRY.match(said) else malformed
-
-
-def _json_values(content: str) -> Iterator[Any]:
-    """Every complete JSON object or array in a text that is not part of another."""
-    decoder = json.JSONDecoder()
-    start = 0
-    while match := _OPENING.search(content, start):
-        try:
-            value, start = decoder.raw_decode(content, match.start())
-        except json.JSONDecodeError:
-            start = match.start() + 1
-        else:
-            yield value
-
-
-def _list_in(value: Any) -> list[Any] | None:
-    if isinstance(value, list):
-        return value
-    return next((part for part in value.values() if isinstance(part, list)), None)
-
-
-def _fitting(values: list[Any], entry: type[Entry], text_field: str) -> list[Entry]:
-    read = (_read(value, entry, position, text_field) for position, value in enumerate(values, start=1))
-    return [value for value in read if value is not None]
-
-
-def _read(value: Any, entry: type[Entry], position: int, text_field: str) -> Entry | None:
-    if isinstance(value, str):
-        value = {text_field: value}
-    if not isinstance(value, dict):
-        return None
-    known = {name: value[name] for name in entry.model_fields if name in value}
-    try:
-        return entry.model_validate({"number": position} | known)
-    except ValidationError:
-        return None

@@ -13,7 +13,7 @@ from acronis_pipeline.core.settings import ENV_PREFIX, LlmSettings
 from acronis_pipeline.llm.batch import BatchRun
 from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget, LlmUsage
 from acronis_pipeline.llm.endpoint import Dialect, name_of, require_configured
-from acronis_pipeline.llm.exchange import Outcome, Prompt, Reply
+from acronis_pipeline.llm.exchange import LASTING, Outcome, Prompt, Reply
 from acronis_pipeline.llm.online import OnlineRun
 from acronis_pipeline.store import Store, tables
 
@@ -112,7 +112,7 @@ class LlmSession:
         self._failures[reason] += 1
 
     def ask(
-        self, prompts: Sequence[Prompt], what: str, *, usable: Callable[[str], bool], batch: bool | None = None
+        self, prompts: Sequence[Prompt], what: str, *, usable: Callable[[Reply], bool], batch: bool | None = None
     ) -> list[Outcome]:
         """The outcome of each prompt, in order; equal prompts are asked once, known answers cost nothing.
 
@@ -125,7 +125,7 @@ class LlmSession:
         what
             Names the items in the log: "chunks", "questions".
         usable
-            Whether what the model said has the form asked for.
+            Whether a reply has the form asked for.
         batch
             Whether to use the Batch API, by default as configured; a few prompts on which others wait should not.
 
@@ -136,7 +136,7 @@ class LlmSession:
         """
         keys = [prompt.key(self.model, self.settings.temperature) for prompt in prompts]
         known = self._cache.read(keys)
-        garbled = {key for key, answer in known.items() if not answer.failure and not usable(answer.content)}
+        garbled = {key for key, answer in known.items() if answer.failure not in LASTING and not usable(answer)}
         if garbled:
             _log.info("%d answers of an earlier run cannot be used; asking again", len(garbled))
             self._cache.drop(garbled)

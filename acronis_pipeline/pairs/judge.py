@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from acronis_pipeline import llm
-from acronis_pipeline.llm import LlmSession, Prompt
+from acronis_pipeline.llm import LlmSession, Prompt, Reply
 from acronis_pipeline.pairs.filters import Case, Refusals, Step
 from acronis_pipeline.pairs.generator import Candidate, Chunk
-from acronis_pipeline.pairs.generators.prompts import fence_of, fenced
 
 _QUERIES_PER_REQUEST = 10
 _TOKENS_PER_VERDICT = 40
@@ -71,12 +70,12 @@ def judge(session: LlmSession, candidates: Sequence[Candidate], chunks: Mapping[
         for start in range(0, len(asked), _QUERIES_PER_REQUEST)
     ]
     prompts = [_prompt(chunk.passage, [candidate.query for candidate in asked]) for chunk, asked in groups]
-    outcomes = session.ask(prompts, "passages to judge", usable=lambda content: bool(_opinions(content)))
+    outcomes = session.ask(prompts, "passages to judge", usable=lambda reply: bool(_opinions(reply)))
     judgements: dict[str, Judgement] = {}
     for (_, asked), outcome in zip(groups, outcomes, strict=True):
         if outcome.reply is None:
             continue
-        opinions = _opinions(outcome.reply.content)
+        opinions = _opinions(outcome.reply)
         if not opinions:
             session.note_failure(llm.fault(outcome.reply, MALFORMED))
         judgements |= {
@@ -87,16 +86,16 @@ def judge(session: LlmSession, candidates: Sequence[Candidate], chunks: Mapping[
     return judgements
 
 
-def _opinions(content: str) -> list[Opinion]:
-    return llm.entries(content, Opinion, text_field="query") or []
+def _opinions(reply: Reply) -> list[Opinion]:
+    return llm.entries(reply, Opinion, text_field="query") or []
 
 
 def _prompt(passage: str, queries: Sequence[str]) -> Prompt:
-    fence = fence_of(passage)
+    fence = llm.fence_of(passage, *queries)
     numbered = "\n".join(f"{number}. {' '.join(query.split())}" for number, query in enumerate(queries, start=1))
     return Prompt(
         system=_RULES.format(fence=fence),
-        user=f"{fenced(passage)}\nQueries:\n{numbered}\n{fence}",
+        user=f"{fence}\n{passage}\n{fence}\nQueries:\n{numbered}\n{fence}",
         answer=Opinions,
         max_tokens=200 + _TOKENS_PER_VERDICT * len(queries),
     )

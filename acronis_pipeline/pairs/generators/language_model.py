@@ -17,7 +17,7 @@ from acronis_pipeline.core.settings import LlmSettings
 from acronis_pipeline.llm import LlmSession, Prompt, Reply
 from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Generator
 from acronis_pipeline.pairs.generators import prompts as llm_prompts
-from acronis_pipeline.pairs.generators.prompts import PARAPHRASE, Brief, fence_of
+from acronis_pipeline.pairs.generators.prompts import PARAPHRASE, Brief
 
 _log = logging.getLogger(__name__)
 _N_TITLES = 40
@@ -84,9 +84,9 @@ def invent(session: LlmSession, chunks: Sequence[Chunk]) -> dict[str, tuple[str,
     about = settings.product or _titles(chunks)
     prompts = [_prompt(kind, about, settings) for kind in kinds]
     tasks: dict[str, tuple[str, ...]] = {}
-    outcomes = session.ask(prompts, "kinds of tasks", usable=lambda content: bool(_texts(content)), batch=False)
+    outcomes = session.ask(prompts, "kinds of tasks", usable=lambda reply: bool(_texts(reply)), batch=False)
     for kind, outcome in zip(kinds, outcomes, strict=True):
-        texts = _texts(outcome.reply.content)[: settings.tasks_per_kind] if outcome.reply else ()
+        texts = _texts(outcome.reply)[: settings.tasks_per_kind] if outcome.reply else ()
         if not texts:
             failure = llm.fault(outcome.reply, MALFORMED_TASKS) if outcome.reply else outcome.failure
             _log.warning(
@@ -99,13 +99,13 @@ def invent(session: LlmSession, chunks: Sequence[Chunk]) -> dict[str, tuple[str,
     return tasks
 
 
-def _texts(content: str) -> tuple[str, ...]:
-    found = llm.entries(content, Task, text_field="task") or ()
+def _texts(reply: Reply) -> tuple[str, ...]:
+    found = llm.entries(reply, Task, text_field="task") or ()
     return tuple(dict.fromkeys(text for entry in found if (text := " ".join(entry.task.split()))))
 
 
 def _prompt(kind: str, about: str, settings: LlmSettings) -> Prompt:
-    fence = fence_of(about)
+    fence = llm.fence_of(about)
     return Prompt(
         system=_RULES.format(n=settings.tasks_per_kind, kind=_KINDS[kind], example=_BUILT_IN[kind], fence=fence),
         user=f"{fence}\n{about}\n{fence}",
@@ -170,7 +170,7 @@ class LlmGenerator(Generator):
 
     def _read(self, chunk: Chunk, briefs: Sequence[Brief], reply: Reply) -> tuple[list[Candidate], str | None]:
         """Candidates of one reply, and why there are none."""
-        written = llm_prompts.read(reply.content, briefs)
+        written = llm_prompts.read(reply, briefs)
         made = [
             Candidate(
                 query=text.text,

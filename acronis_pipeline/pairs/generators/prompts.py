@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from acronis_pipeline import llm
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import LlmSettings
-from acronis_pipeline.llm import Prompt
+from acronis_pipeline.llm import Prompt, Reply
 from acronis_pipeline.pairs.generator import Chunk
 
 PARAPHRASE = "paraphrase"
@@ -225,31 +225,22 @@ class Written:
     negative: str | None
 
 
-def fence_of(passage: str) -> str:
-    """The line that marks a passage as data: a hash of it, so no page can contain its own and close it."""
-    return f"=== passage {digest('fence', passage)[:12]} ==="
-
-
-def fenced(passage: str) -> str:
-    fence = fence_of(passage)
-    return f"{fence}\n{passage}\n{fence}"
-
-
 def ask_for(chunk: Chunk, briefs: Sequence[Brief], *, negatives: bool) -> Prompt:
     """The request for one chunk's queries."""
     example = '{"questions": [{"number": 1, "question": "…"' + (', "wrong_passage": "…"' if negatives else "") + "}]}"
     in_language = any(brief.language for brief in briefs)
+    fence = llm.fence_of(chunk.passage)
     system = _RULES.format(
         language="Write in the language that the order names." if in_language else "Write in the passage's language.",
         negative_rule=_NEGATIVE_RULE if negatives else "",
-        fence=fence_of(chunk.passage),
+        fence=fence,
         example=example,
     )
     orders = "\n".join(f"{number}. {_order(brief)}" for number, brief in enumerate(briefs, start=1))
     each = _TOKENS_PER_QUESTION + (_TOKENS_PER_NEGATIVE if negatives else 0)
     return Prompt(
         system=system,
-        user=f"{fenced(chunk.passage)}\n\nOrders:\n{orders}",
+        user=f"{fence}\n{chunk.passage}\n{fence}\n\nOrders:\n{orders}",
         answer=QuestionsWithNegatives if negatives else Questions,
         max_tokens=_OVERHEAD_TOKENS + each * len(briefs),
     )
@@ -271,12 +262,12 @@ def _order(brief: Brief) -> str:
     return "; ".join(parts)
 
 
-def read(content: str, briefs: Sequence[Brief]) -> list[Written] | None:
-    """The texts of an answer with the orders they were written to; None if the answer has no such form.
+def read(reply: Reply, briefs: Sequence[Brief]) -> list[Written] | None:
+    """The texts of a reply with the orders they were written to; None if it has no such form.
 
     At most one text an order, numbers without an order left out.
     """
-    found = llm.entries(content, _Lenient, text_field="question")
+    found = llm.entries(reply, _Lenient, text_field="question")
     if found is None:
         return None
     written: dict[int, Written] = {}
@@ -287,9 +278,9 @@ def read(content: str, briefs: Sequence[Brief]) -> list[Written] | None:
     return list(written.values())
 
 
-def is_readable(content: str) -> bool:
-    """Whether an answer has the form asked for, be it without a single question."""
-    return read(content, ()) is not None
+def is_readable(reply: Reply) -> bool:
+    """Whether a reply has the form asked for, be it without a single question."""
+    return read(reply, ()) is not None
 
 
 class _Lenient(BaseModel):
