@@ -114,9 +114,7 @@ def test_half_a_character_is_left_out():
     assert texts('{"questions": [{"question": "a \\ud800 b \\u0000?"}]}') == ["a  b ?"]
 
 
-@pytest.mark.parametrize(
-    "content", ["[" * 50_000, '{"a":' * 50_000, "<think>" * 20_000, "[1] " * 20_000, "1. " * 30_000]
-)
+@pytest.mark.parametrize("content", ["[" * 50_000, '{"a":' * 50_000, "<think>" * 20_000, "[1] " * 20_000])
 def test_what_never_ends_is_read_at_once(content: str):
     assert not texts(content)
 
