@@ -111,7 +111,7 @@ class Website:
         return self.url + path.lstrip("/")
 
     def asked(self) -> Counter[str]:
-        """Requests by path, since the last `forget`, without the one for a page that cannot exist (see `soft404`)."""
+        """Requests by path, since the last `forget`, without the one for a page that cannot exist (see `non_pages`)."""
         return Counter(request.path for request in self.requests if "/no-such-page-" not in request.path)
 
     def forget(self) -> None:
