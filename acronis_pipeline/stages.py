@@ -4,8 +4,9 @@ Each hands the domain packages their own groups of settings. They follow the lin
 `read_gold_questions`, `make_pairs`, `train_recipe`, `index_recipe`, `evaluate_recipe`, `promote_best`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from acronis_pipeline import chunk, evaluate, finetune, index, pairs, reporting, sample_site
@@ -21,7 +22,6 @@ from acronis_pipeline.champion import (
 )
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.crawl import CrawlResult, crawl
-from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.encoders import TokenCounter, find_base, position_limit
 from acronis_pipeline.evaluate import Report
 from acronis_pipeline.finetune import OnEntry, load_recipe
@@ -29,9 +29,10 @@ from acronis_pipeline.finetune.recipe import recipe_names
 from acronis_pipeline.models import pruning, records
 from acronis_pipeline.models.indexed import indexed_base, indexed_model, require_model
 from acronis_pipeline.models.pruning import DroppedFolder
-from acronis_pipeline.models.records import ModelRecord, current_model
+from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.pairs import gold
-from acronis_pipeline.store import Store, tables
+from acronis_pipeline.reporting import ReportView
+from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker, ensure_registered, record_report, record_training
 
 Tags = Mapping[str, str]
@@ -161,42 +162,31 @@ def index_recipe(store: Store, recipe: str, settings: Settings) -> IndexedRecipe
         index.refresh(store, indexed, settings.index)
         for indexed in models_to_index(store, recipe, settings.model, current_champion(store))
     )
-    in_use = _tables_in_use(store, settings)
-    dropped = index.prune(store, in_use)
-    promoted = _folders_of_champions(store, in_use)
-    dropped_models = pruning.prune_model_folders(store, settings.models_dir, tables=in_use, promoted=promoted)
-    if champion := current_champion(store):
-        pointer.mark(store, champion)
-    return IndexedRecipe(indexes, tuple(dropped), tuple(dropped_models))
-
-
-def _tables_in_use(store: Store, settings: Settings) -> set[str]:
+    past = promotions(store)  # as of now: a person may have moved the pointer meanwhile
     # Every recipe on record, not only those whose files are here now: another process may know another folder.
-    recipes = set(store.read(tables.MODELS, columns=["recipe"]).column("recipe").to_pylist())
-    models = [model for recipe in recipes if (model := current_model(store, recipe))]
+    models = records.current_models(store).values()
     current = [indexed(model, settings.model).table for model in models for indexed in (indexed_model, indexed_base)]
-    promoted = [champion.system.table for champion in promotions(store)]
-    return index.tables_in_use(current, promoted, settings.index.keep_models)
-
-
-def _folders_of_champions(store: Store, tables: Collection[str]) -> list[Path]:
-    """Of the models of all champions that answer from these tables, or could again."""
-    return [
-        Path(champion.model_folder)
-        for champion in promotions(store)
-        if champion.model_folder and champion.system.table in tables
-    ]
+    in_use = index.tables_in_use(current, [known.system.table for known in past], settings.index.keep_models)
+    dropped = index.prune(store, in_use)
+    promoted = [Path(known.model_folder) for known in past if known.model_folder and known.system.table in in_use]
+    dropped_models = pruning.prune_model_folders(store, settings.models_dir, tables=in_use, promoted=promoted)
+    if past:
+        pointer.mark(store, past[-1])
+    return IndexedRecipe(indexes, tuple(dropped), tuple(dropped_models))
 
 
 @dataclass(frozen=True)
 class EvaluatedRecipe:
     """A recipe's report, whether it was read rather than computed, its page, and the MLflow run that shows it."""
 
-    report: Report
+    view: ReportView
     reused: bool
-    data_version: str
     page: Path
     mlflow_run_id: str
+
+    @property
+    def report(self) -> Report:
+        return self.view.report
 
 
 def evaluate_recipe(
@@ -222,19 +212,15 @@ def evaluate_recipe(
         in_use=reports_in_use(store),
         retrieval=settings.retrieval,
         evaluation=settings.evaluation,
-        canonical=_canonical,
         device=settings.model.device,
     )
-
-    def publish(links: reporting.Links) -> str:
-        models = {"base": base.encoder, "fine_tuned": tuned.encoder}
-        return reporting.publish(settings.reports_dir, store, result.report, **models, links=links)
-
-    run_id = record_report(tracker, store, result.report, model=record, tags=tags or {}, page=publish)
+    view, encoders = ReportView(store, result.report), {"base": base.encoder, "fine_tuned": tuned.encoder}
+    publish = partial(reporting.publish, settings.reports_dir, view, encoders)
+    run_id = record_report(tracker, view, model=record, tags=tags or {}, page=publish)
     file = reporting.report_file(settings.reports_dir, result.report.report_id)
     if not file.exists():  # read again after the file was deleted
         publish(reporting.Links(tracker.url(run_id)))
-    return EvaluatedRecipe(result.report, result.reused, result.data_version, file, run_id)
+    return EvaluatedRecipe(view, result.reused, file, run_id)
 
 
 def promote_best(store: Store, tracker: Tracker, settings: Settings) -> Promotion:
@@ -246,10 +232,6 @@ def promote_best(store: Store, tracker: Tracker, settings: Settings) -> Promotio
         If there is nobody to choose; who answered before still does.
     """
     recipes = recipe_names(settings.recipes_dir)
-    promotion = settle(store, recipes, pairs.load_dataset(store), gold.load(store), settings, canonical=_canonical)
+    promotion = settle(store, recipes, pairs.load_dataset(store), gold.load(store), settings)
     pointer.follow(store, tracker, promotion.champion)
     return promotion
-
-
-def _canonical(url: str) -> str:
-    return canonical(url) or url

@@ -6,7 +6,7 @@ the table and the model that a champion answers from; `pointer` lets the registr
 """
 
 from acronis_pipeline.champion.decision import Decision, decide
-from acronis_pipeline.champion.promotion import Promotion, settle
+from acronis_pipeline.champion.moves import Moved, Promotion, promote_by_hand, roll_back, settle
 from acronis_pipeline.champion.record import (
     Champion,
     Contender,
@@ -16,7 +16,6 @@ from acronis_pipeline.champion.record import (
     promote,
     promotions,
 )
-from acronis_pipeline.champion.rollback import Moved, promote_by_hand, roll_back
 from acronis_pipeline.champion.serving import compared_systems, models_to_index, reports_in_use
 
 __all__ = [

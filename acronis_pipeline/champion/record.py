@@ -22,6 +22,7 @@ from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store, tables
 
 Move = Literal["first", "promotion", "rollback", "by_hand"]
+Evidence = tuple[Comparison, ...]
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Champion:
-    """A row of the champions table; `identity` and `model_folder` are None for BM25.
+    """A row of the champions table; `model` is what it encodes questions with, None for BM25.
 
     `asked` is a digest of the questions that were known when it was promoted, `previous_id` the promotion before it,
     `restored_id` the one that a rollback brought back.
@@ -63,10 +64,9 @@ class Champion:
     recipe: str
     system: System
     model_id: str | None
-    model_folder: str | None
-    identity: ModelIdentity | None
+    model: ServedModel | None
     report_id: str
-    evidence: tuple[Comparison, ...]
+    evidence: Evidence
     asked: str
     previous_id: str | None
     restored_id: str | None
@@ -77,9 +77,12 @@ class Champion:
         return Contender(self.recipe, self.system, self.model_id, self.report_id)
 
     @property
-    def model(self) -> ServedModel | None:
-        """What it encodes questions with; None for BM25."""
-        return ServedModel(self.model_folder, self.identity) if self.model_folder and self.identity else None
+    def model_folder(self) -> str | None:
+        return self.model.folder if self.model else None
+
+    @property
+    def identity(self) -> ModelIdentity | None:
+        return self.model.identity if self.model else None
 
 
 def current_champion(store: Store) -> Champion | None:
@@ -136,12 +139,8 @@ def promote(
         promotion_id=uuid.uuid4().hex[:12],
         promoted_at=_after(previous),
         move=move,
-        recipe=contender.recipe,
-        system=contender.system,
-        model_id=contender.model_id,
-        model_folder=model.folder if model else None,
-        identity=model.identity if model else None,
-        report_id=contender.report_id,
+        **vars(contender),
+        model=model,
         evidence=tuple(evidence),
         asked=asked,
         previous_id=previous.promotion_id if previous else None,
@@ -159,31 +158,25 @@ def _after(previous: Champion | None) -> datetime:
 
 
 def _row(store: Store, champion: Champion) -> dict[str, Any]:
+    model = champion.model
     return vars(champion) | {
-        "model_folder": store.portable(Path(champion.model_folder)) if champion.model_folder else None,
-        "system": _system_json().dump_json(champion.system).decode(),
-        "identity": champion.identity.to_json() if champion.identity else None,
-        "evidence": _evidence_json().dump_json(champion.evidence).decode(),
+        "model_folder": store.portable(Path(model.folder)) if model else None,
+        "identity": model.identity.to_json() if model else None,
+        "system": _json(System).dump_json(champion.system).decode(),
+        "evidence": _json(Evidence).dump_json(champion.evidence).decode(),
     }
 
 
 def _champion(store: Store, row: dict[str, Any]) -> Champion:
+    folder, identity = row.pop("model_folder"), row.pop("identity")
     return Champion(
         **row
         | {
-            "model_folder": str(store.placed(row["model_folder"])) if row["model_folder"] else None,
-            "system": _system_json().validate_json(row["system"]),
-            "identity": ModelIdentity.from_json(row["identity"]) if row["identity"] else None,
-            "evidence": _evidence_json().validate_json(row["evidence"]),
+            "model": ServedModel(str(store.placed(folder)), ModelIdentity.from_json(identity)) if identity else None,
+            "system": _json(System).validate_json(row["system"]),
+            "evidence": _json(Evidence).validate_json(row["evidence"]),
         }
     )
 
 
-@cache
-def _system_json() -> TypeAdapter[System]:
-    return TypeAdapter(System)
-
-
-@cache
-def _evidence_json() -> TypeAdapter[tuple[Comparison, ...]]:
-    return TypeAdapter(tuple[Comparison, ...])
+_json = cache(TypeAdapter)

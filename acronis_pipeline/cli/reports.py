@@ -68,17 +68,17 @@ def _make(store: Store, report: Report, settings: Settings) -> str:
     from acronis_pipeline.evaluate import mlflow_run
     from acronis_pipeline.models.indexed import indexed_base, indexed_model
     from acronis_pipeline.models.records import current_model
-    from acronis_pipeline.reporting import Links, publish
+    from acronis_pipeline.reporting import Links, ReportView, publish
     from acronis_pipeline.tracking import Tracker
 
     record = current_model(store, report.recipe)
-    models = {}
+    encoders = {}
     if record and record.folder.is_dir():
         base, tuned = indexed_base(record, settings.model), indexed_model(record, settings.model)
-        models = {"base": base.encoder, "fine_tuned": tuned.encoder}
+        encoders = {"base": base.encoder, "fine_tuned": tuned.encoder}
     run_id = mlflow_run(store, report.report_id)
     links = Links(mlflow=Tracker.of(settings).url(run_id)) if run_id else Links()
-    return publish(settings.reports_dir, store, report, **models, links=links)
+    return publish(settings.reports_dir, ReportView(store, report), encoders, links)
 
 
 RunsArgument = Annotated[

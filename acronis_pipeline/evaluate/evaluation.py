@@ -1,9 +1,11 @@
-"""One evaluation: every system asked every test question, sets kept apart; what it finds, and what it costs to run."""
+"""One evaluation: every system asked every test question, sets kept apart; what it finds, what it costs to run, and
+what a reader must know before believing its numbers, in plain words.
+"""
 
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -13,14 +15,23 @@ import numpy as np
 import pyarrow as pa
 
 from acronis_pipeline import index
-from acronis_pipeline.core.errors import DatasetError
+from acronis_pipeline.core.errors import DatasetError, counted
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import RetrievalSettings
-from acronis_pipeline.evaluate.caveats import caveats_of
+from acronis_pipeline.encoders import Windows
 from acronis_pipeline.evaluate.checks import Checks
-from acronis_pipeline.evaluate.questions import Corpus, EvalQuestion, GoldSet, from_gold, from_pairs
+from acronis_pipeline.evaluate.questions import EvalQuestion, from_gold, from_pairs
 from acronis_pipeline.evaluate.report import Comparison, Latency, Report, SystemScore
-from acronis_pipeline.evaluate.scoring import ResultRow, as_table, compare, score_questions, slice_scores, summarize
+from acronis_pipeline.evaluate.scoring import (
+    MIN_QUESTIONS,
+    ResultRow,
+    as_table,
+    compare,
+    left_out,
+    score_questions,
+    slice_scores,
+    summarize,
+)
 from acronis_pipeline.evaluate.setup import CHAMPION, EvaluationSetup, Rankings, read_corpus, systems
 from acronis_pipeline.evaluate.validation import validate
 from acronis_pipeline.index.rows import content_version, every_row
@@ -31,8 +42,6 @@ from acronis_pipeline.store import Store, tables
 _log = logging.getLogger(__name__)
 _NO_CHECKS = Checks()
 RETRIEVAL = RetrievalSettings()  # pyright: ignore[reportCallIssue]
-
-Canonical = Callable[[str], str]
 _K = 10
 _MOST, _LEAST = 200, 10
 """Questions timed: below some fifty, a 95th percentile is little more than the slowest one."""
@@ -57,7 +66,6 @@ def evaluate(
     *,
     retrieval: RetrievalSettings = RETRIEVAL,
     checks: Checks = _NO_CHECKS,
-    canonical: Canonical = str,
     report_id: str | None = None,
     caveats: Sequence[str] = (),
 ) -> Evaluation:
@@ -73,8 +81,6 @@ def evaluate(
         Depth of the rankings, fusion, and what is put on top of the last hybrid.
     checks
         Of the models themselves: for forgetting, against labelled pairs; none by default.
-    canonical
-        Brings an expected URL into the form of the indexed pages.
     caveats
         What a reader of the report must know besides what it finds itself.
 
@@ -87,28 +93,18 @@ def evaluate(
     """
     started = time.monotonic()
     learned = validate(store, validation, retrieval)
-    corpus = read_corpus(store, test)
-    asked, gold_set = _questions(corpus, test, gold, canonical)
-    rankings = Rankings(store, test, [question.query for question in asked], retrieval.candidates)
-    rows: dict[System, list[ResultRow]] = {}
-    for ranked in systems(test, retrieval, learned.weight_of):
-        system = replace(ranked, min_similarity=learned.floor_of.get(ranked.table))
-        rows[system] = score_questions(system, asked, rankings.of(system), corpus)
-        _log.info("%s: asked %d questions of %s", recipe, len(asked), system.name)
+    compared = [
+        replace(system, min_similarity=learned.floor_of.get(system.table))
+        for system in systems(test, retrieval, learned.weight_of)
+    ]
+    report, asked, rows = _ask(store, recipe, compared, test, gold, retrieval.candidates)
     champion = next((test.as_in(rows, other.system) for other in test.others if other.system.name == CHAMPION), None)
-    created_at = datetime.now(UTC).isoformat(timespec="microseconds")
-    report = Report(
-        report_id=report_id or digest(recipe, created_at, str(time.monotonic_ns()))[:16],
-        recipe=recipe,
-        created_at=created_at,
-        questions_id=questions_id(store, test, gold),
-        scores=tuple(_scores(store, test, rows, asked, retrieval.candidates)),
+    report = replace(
+        report,
+        report_id=report_id or report.report_id,
         comparisons=tuple(_comparisons(rows, ["base", "bm25", *([champion.name] if champion else ())])),
         validation=learned.ndcg_at_10,
         n_validation=len(validation.questions),
-        unanswerable=gold_set.unanswerable,
-        partly_answerable=gold_set.partly_answerable,
-        unscored=gold_set.unscored,
         slices=slice_scores(row for part in rows.values() for row in part),
         forgetting=checks.forgetting(store, test),
         correlations=checks.correlations(test),
@@ -128,7 +124,6 @@ def evaluate_alone(
     gold: Sequence[GoldQuestion] = (),
     *,
     retrieval: RetrievalSettings = RETRIEVAL,
-    canonical: Canonical = str,
 ) -> Evaluation:
     """Ask one system as it is, such as the current champion, today's questions. `test.base` is the table it searches.
 
@@ -138,23 +133,45 @@ def evaluate_alone(
         As for `evaluate`.
     """
     started = time.monotonic()
+    report, _, rows = _ask(store, recipe, [system], test, gold, retrieval.candidates)
+    report = replace(report, duration_s=time.monotonic() - started)
+    return Evaluation(report, as_table(report.report_id, recipe, rows[system]))
+
+
+def _ask(
+    store: Store,
+    recipe: str,
+    compared: Sequence[System],
+    test: EvaluationSetup,
+    gold: Sequence[GoldQuestion],
+    candidates: int,
+) -> tuple[Report, list[EvalQuestion], dict[System, list[ResultRow]]]:
+    """The systems' scores on all questions as a report with nothing else in it, the questions, and each result."""
     corpus = read_corpus(store, test)
-    asked, gold_set = _questions(corpus, test, gold, canonical)
-    rankings = Rankings(store, test, [question.query for question in asked], retrieval.candidates)
-    rows = {system: score_questions(system, asked, rankings.batch(test.base).rankings(system), corpus)}
+    gold_set = from_gold(gold, corpus)
+    asked = [*from_pairs(test.questions, corpus), *gold_set.questions]
+    if not asked:
+        raise DatasetError(
+            f"nothing to evaluate on: no test question, and none of {len(gold)} human questions can be scored "
+            "(make pairs for more pages, or name expected_urls that are crawled)"
+        )
+    rankings = Rankings(store, test, [question.query for question in asked], candidates)
+    rows: dict[System, list[ResultRow]] = {}
+    for system in compared:
+        rows[system] = score_questions(system, asked, rankings.of(system), corpus)
+        _log.info("%s: asked %d questions of %s", recipe, len(asked), system.name)
     created_at = datetime.now(UTC).isoformat(timespec="microseconds")
     report = Report(
-        report_id=digest(recipe, system.name, system.table, created_at, str(time.monotonic_ns()))[:16],
+        report_id=digest(recipe, created_at, str(time.monotonic_ns()))[:16],
         recipe=recipe,
         created_at=created_at,
         questions_id=questions_id(store, test, gold),
-        scores=tuple(_scores(store, test, rows, asked, retrieval.candidates)),
+        scores=tuple(_scores(store, test, rows, asked, candidates)),
         unanswerable=gold_set.unanswerable,
         partly_answerable=gold_set.partly_answerable,
         unscored=gold_set.unscored,
-        duration_s=time.monotonic() - started,
     )
-    return Evaluation(report, as_table(report.report_id, recipe, rows[system]))
+    return report, asked, rows
 
 
 def questions_id(store: Store, test: EvaluationSetup, gold: Sequence[GoldQuestion]) -> str:
@@ -162,19 +179,6 @@ def questions_id(store: Store, test: EvaluationSetup, gold: Sequence[GoldQuestio
     synthetic = sorted(digest(q.question_id, q.query, q.group, *sorted(q.chunk_ids)) for q in test.questions)
     human = sorted(digest(q.question, q.anchor or "", q.text or "", *q.expected_urls) for q in gold)
     return digest(content_version(store, test.base.table), "synthetic", *synthetic, "human", *human)
-
-
-def _questions(
-    corpus: Corpus, test: EvaluationSetup, gold: Sequence[GoldQuestion], canonical: Canonical
-) -> tuple[list[EvalQuestion], GoldSet]:
-    gold_set = from_gold(gold, corpus, canonical)
-    asked = [*from_pairs(test.questions, corpus), *gold_set.questions]
-    if not asked:
-        raise DatasetError(
-            f"nothing to evaluate on: no test question, and none of {len(gold)} human questions can be scored "
-            "(make pairs for more pages, or name expected_urls that are crawled)"
-        )
-    return asked, gold_set
 
 
 def _scores(
@@ -242,3 +246,68 @@ def _vector_bytes(table: Any) -> int:
         lists = every_row(table, ["vector"]).column("vector")
         n_vectors = sum(len(chunk.flatten()) for chunk in lists.chunks)
     return n_vectors * tables.dimension_of(table.schema) * np.dtype(np.float32).itemsize
+
+
+_SATURATED = 0.95
+_FEW_QUESTIONS, _FEW_GROUPS = 100, 12
+
+
+def caveats_of(report: Report, asked: Sequence[EvalQuestion], windows: Windows | None = None) -> tuple[str, ...]:
+    """Warnings and findings, most important first; `windows` are those of the recipe's base."""
+    found: list[str] = []
+    base, tuned = report.score("base"), report.comparison("fine_tuned", "bm25")
+    if base and (reached := base.metrics["hit_rate_at_10"].mean) >= _SATURATED:
+        found.append(
+            "No headroom: the untouched base already has the right passage in its top 10 for "
+            f"{reached:.0%} of questions."
+        )
+    if tuned and tuned.difference.high < 0:
+        lost = -tuned.difference.mean
+        found.append(f"BM25 beats the fine-tuned model by {lost:.3f} nDCG@10 on synthetic test questions.")
+    found += [
+        f"The fine-tuned model forgot: on {probe.n} questions that have nothing to do with the site ({probe.probe}) "
+        f"nDCG@10 fell from {probe.base.mean:.3f} to {probe.fine_tuned.mean:.3f} "
+        f"({probe.difference.mean:+.3f} [{probe.difference.low:+.3f}, {probe.difference.high:+.3f}])."
+        for probe in report.forgetting
+        if probe.flagged
+    ]
+    sizes = {score.question_set: (score.n, score.n_groups) for score in report.scores}
+    found += [_missed_by_all(name, n) for name, (n, _) in sizes.items() if not _hits(report, name)]
+    found += [
+        f"Small sample: {counted(n, f'{question_set} question')} about {counted(groups, 'page')}; "
+        "only large differences can show."
+        for question_set, (n, groups) in sizes.items()
+        if n < _FEW_QUESTIONS or groups < _FEW_GROUPS
+    ]
+    if not report.n_validation:
+        found.append(
+            "No validation questions: the hybrids mix both scores half and half, and nothing was chosen on evidence."
+        )
+    if missing := sum(not question.relevant for question in asked):
+        without = counted(missing, "test question")
+        found.append(f"{without} without a gold passage in the index: missed by every system.")
+    if report.unanswerable:
+        asked_apart = counted(len(report.unanswerable), "human question")
+        found.append(f"{asked_apart} expecting pages that are not indexed: counted apart.")
+    if report.partly_answerable:
+        partly = counted(len(report.partly_answerable), "human question")
+        found.append(f"{partly} of which some expected pages are not indexed.")
+    if small := left_out(report.slices, report.scores):
+        named = ", ".join(f"{n} {question_set} by {by}" for (question_set, by), n in small.items())
+        found.append(f"Slices of fewer than {MIN_QUESTIONS} questions are not shown: {named}.")
+    if windows:
+        found.append(f"Passages have several vectors ({windows}) in every dense system, the untouched base too.")
+    return tuple(found)
+
+
+def _hits(report: Report, question_set: str) -> bool:
+    """Whether any system finds anything."""
+    scores = (score for score in report.scores if score.question_set == question_set)
+    return any(metric.mean for score in scores for metric in score.metrics.values())
+
+
+def _missed_by_all(question_set: str, n: int) -> str:
+    """Questions so hard that every system fails all of them are rarer than wrong addresses in a gold file."""
+    said = f"Every system misses every one of {counted(n, f'{question_set} question')}"
+    cause = "do the addresses in the gold file name the pages that answer them?"
+    return f"{said}; {cause}" if question_set == "human" else f"{said}."

@@ -6,7 +6,7 @@ question's traits.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Literal
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from acronis_pipeline.core.dataset import Question
+from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.pairs.words import CUSTOMERS_LACK, content_words, normalise, stem, thinned, words
 
@@ -200,16 +201,8 @@ def from_pairs(questions: Sequence[Question], corpus: Corpus) -> tuple[EvalQuest
     return tuple(asked)
 
 
-def from_gold(
-    questions: Sequence[GoldQuestion], corpus: Corpus, canonical: Callable[[str], str] = lambda url: url
-) -> GoldSet:
-    """Human questions; right is every passage on an expected page, or with a near-duplicate there.
-
-    Parameters
-    ----------
-    canonical
-        Brings an expected URL into the form in which pages are indexed.
-    """
+def from_gold(questions: Sequence[GoldQuestion], corpus: Corpus) -> GoldSet:
+    """Human questions; right is every passage on an expected page, or with a near-duplicate there."""
     asked: list[EvalQuestion] = []
     unanswerable: list[str] = []
     partly_answerable: list[str] = []
@@ -218,7 +211,7 @@ def from_gold(
         if not question.expected_urls:
             unscored.append(question.question)
             continue
-        pages = {url: canonical(url) for url in question.expected_urls}
+        pages = {url: canonical(url) or url for url in question.expected_urls}  # as they are indexed
         right = {url: corpus.answering(page, question.anchor, question.text) for url, page in pages.items()}
         missing = [_why_missing(url, page, corpus) for url, page in pages.items() if not right[url]]
         if len(missing) == len(pages):

@@ -11,7 +11,7 @@ from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import EvaluationSettings, RetrievalSettings
 from acronis_pipeline.evaluate import checks, leak
-from acronis_pipeline.evaluate.evaluation import RETRIEVAL, Canonical, evaluate, questions_id
+from acronis_pipeline.evaluate.evaluation import RETRIEVAL, evaluate, questions_id
 from acronis_pipeline.evaluate.questions import as_customers_would
 from acronis_pipeline.evaluate.report import Report
 from acronis_pipeline.evaluate.setup import CHAMPION, ComparedSystem, ComparedSystems, EvaluationSetup
@@ -33,11 +33,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EvalResult:
-    """A report, whether it was read rather than computed, and its id, a digest of what it depends on."""
+    """A report, whose id is a digest of what it depends on, and whether it was read rather than computed."""
 
     report: Report
     reused: bool
-    data_version: str
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,6 @@ def refresh(
     compared: ComparedSystems = NOBODY,
     retrieval: RetrievalSettings = RETRIEVAL,
     evaluation: EvaluationSettings = NOTHING_ELSE,
-    canonical: Canonical = str,
     device: str | None = None,
     in_use: Collection[str] = (),
 ) -> EvalResult:
@@ -90,7 +88,7 @@ def refresh(
         newest = latest_report(store, recipe)
         if newest and newest.report_id != known.report_id:
             known = _make_newest(store, known)
-        return EvalResult(known, True, known.report_id)
+        return EvalResult(known, True)
     champion = [str(test.ranking_key(compared.champion.system))] if compared.champion else compared.champion_caveats
     report_id = digest(recipe, key, *champion)[:16]
     done = evaluate(
@@ -101,14 +99,20 @@ def refresh(
         gold,
         retrieval=retrieval,
         checks=checked,
-        canonical=canonical,
         report_id=report_id,
         caveats=(*compared.champion_caveats, *compared.caveats),
     )
     store.sync(tables.QUESTION_RESULTS, done.results, scope=f"report_id = {quoted(report_id)}")
-    store.upsert(tables.REPORTS, _row(done.report, key))
+    row = {
+        "report_id": report_id,
+        "recipe": recipe,
+        "report_key": key,
+        "report": done.report.to_json(),
+        "created_at": datetime.fromisoformat(done.report.created_at),
+    }
+    store.upsert(tables.REPORTS, tables.REPORTS.rows([row]))
     prune(store, recipe, in_use)
-    return EvalResult(done.report, False, report_id)
+    return EvalResult(done.report, False)
 
 
 def prune(store: Store, recipe: str, in_use: Collection[str] = (), keep: int = KEPT_REPORTS) -> int:
@@ -208,15 +212,3 @@ def _change(store: Store, report_id: str, **columns: object) -> None:
     rows = store.read(tables.REPORTS, where=f"report_id = {quoted(report_id)}").to_pylist()
     changed = [row | columns for row in rows]
     store.upsert(tables.REPORTS, tables.REPORTS.rows(changed))
-
-
-def _row(report: Report, key: str) -> pa.Table:
-    row = {
-        "report_id": report.report_id,
-        "recipe": report.recipe,
-        "report_key": key,
-        "report": report.to_json(),
-        "created_at": datetime.fromisoformat(report.created_at),
-        "mlflow_run_id": None,
-    }
-    return tables.REPORTS.rows([row])

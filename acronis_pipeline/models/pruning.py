@@ -48,8 +48,7 @@ def prune_model_folders(
     promoted
         Folders of the champions that answer from these tables.
     """
-    known = records.every_model(store)
-    current = {record.recipe: record for record in sorted(known, key=lambda record: record.created_at)}
+    known, current = records.every_model(store), records.current_models(store)
     needed = {record.folder for record in known if record.training_key == current[record.recipe].training_key}
     needed |= {*_of_tables(known, tables), *promoted}
     needed |= {Path(record.base_identity.base).expanduser().absolute() for record in known if record.folder in needed}

@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from acronis_pipeline.finetune.examples import digest_of
 from acronis_pipeline.finetune.method import OnEntry, unwatched
 from acronis_pipeline.finetune.methods import method_named
 from acronis_pipeline.finetune.recipe import Recipe
-from acronis_pipeline.finetune.training import TrainedModel, train
+from acronis_pipeline.finetune.training import train
 from acronis_pipeline.models import training_corpora
 from acronis_pipeline.store import Store, quoted, tables
 
@@ -141,7 +141,17 @@ def refresh(
         work=work_folder(models_dir, recipe.name, key),
         report=report,
     )
-    record = _record_of(record_id, recipe.name, key, trained)
+    names = ("chosen", "validation", "history", "n_train", "n_validation", "seconds")
+    record = ModelRecord(
+        record_id=record_id,
+        recipe=recipe.name,
+        training_key=key,
+        folder=trained.folder,
+        identity=trained.identity,
+        base_identity=trained.base_identity,
+        metrics={name: getattr(trained, name) for name in names},
+        created_at=datetime.now(UTC),
+    )
     training_corpora.remember(store, key, dataset)
     write(store, record)
     # With what killed training on other data may have left.
@@ -194,6 +204,11 @@ def current_model(store: Store, recipe_name: str) -> ModelRecord | None:
     return max(of_recipe(store, recipe_name), key=lambda record: record.created_at, default=None)
 
 
+def current_models(store: Store) -> dict[str, ModelRecord]:
+    """The newest model of every recipe, by its name."""
+    return {record.recipe: record for record in sorted(every_model(store), key=lambda record: record.created_at)}
+
+
 def of_recipe(store: Store, recipe_name: str) -> list[ModelRecord]:
     """Every model of a recipe on record, those whose folder is gone too."""
     return _records(store, f"recipe = {quoted(recipe_name)}")
@@ -242,58 +257,30 @@ def _make_current(store: Store, record: ModelRecord) -> ModelRecord:
     return record
 
 
-def _record_of(record_id: str, recipe: str, key: str, trained: TrainedModel) -> ModelRecord:
-    return ModelRecord(
-        record_id=record_id,
-        recipe=recipe,
-        training_key=key,
-        folder=trained.folder,
-        identity=trained.identity,
-        base_identity=trained.base_identity,
-        metrics={
-            "chosen": trained.chosen,
-            "validation": trained.validation,
-            "history": trained.history,
-            "n_train": trained.n_train,
-            "n_validation": trained.n_validation,
-            "seconds": trained.seconds,
-        },
-        created_at=datetime.now(UTC),
-    )
-
-
 def _records(store: Store, where: str | None = None) -> list[ModelRecord]:
+    rows = store.read(tables.MODELS, columns=[field.name for field in fields(ModelRecord)], where=where).to_pylist()
     return [
         ModelRecord(
-            record_id=row["record_id"],
-            recipe=row["recipe"],
-            training_key=row["training_key"],
-            folder=store.placed(row["folder"]),
-            identity=ModelIdentity.from_json(row["identity"]),
-            base_identity=ModelIdentity.from_json(row["base_identity"]),
-            metrics=json.loads(row["metrics"]),
-            created_at=row["created_at"],
-            mlflow_run_id=row["mlflow_run_id"],
-            registry_version=row["registry_version"],
+            **row
+            | {
+                "folder": store.placed(row["folder"]),
+                "identity": ModelIdentity.from_json(row["identity"]),
+                "base_identity": ModelIdentity.from_json(row["base_identity"]),
+                "metrics": json.loads(row["metrics"]),
+            }
         )
-        for row in store.read(tables.MODELS, where=where).to_pylist()
+        for row in rows
     ]
 
 
 def write(store: Store, record: ModelRecord) -> None:
     """Put a record on record, in the place of one with the same id."""
-    row = {
-        "record_id": record.record_id,
-        "recipe": record.recipe,
-        "training_key": record.training_key,
+    row = vars(record) | {
         "model_id": record.identity.model_id,
         "folder": store.portable(record.folder),
         "identity": record.identity.to_json(),
         "base_identity": record.base_identity.to_json(),
         "metrics": json.dumps(record.metrics),
-        "created_at": record.created_at,
-        "mlflow_run_id": record.mlflow_run_id,
-        "registry_version": record.registry_version,
     }
     store.upsert(tables.MODELS, tables.MODELS.rows([row]))
 

@@ -44,13 +44,10 @@ class Seen:
 
 def remember(store: Store, training_key: str, dataset: RetrievalDataset) -> None:
     """Write down what a training with this key had before it."""
-    seen = Seen.of(dataset)
     row = {
         "training_key": training_key,
         "chunk_ids": sorted(passage.chunk_id for passage in dataset.passages),
-        "pages": sorted(seen.pages),
-        "passages": sorted(seen.passages),
-        "queries": sorted(seen.queries),
+        **{name: sorted(values) for name, values in vars(Seen.of(dataset)).items()},
     }
     store.upsert(tables.TRAINING_CORPORA, tables.TRAINING_CORPORA.rows([row]))
 

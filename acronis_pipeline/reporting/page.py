@@ -4,6 +4,7 @@ Pages are kept in one folder, a file a report.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.reporting import embedding_map, questions, rendering, sections
 from acronis_pipeline.reporting.rendering import fill
 from acronis_pipeline.reporting.view import ReportView
-from acronis_pipeline.store import Store, tables
+from acronis_pipeline.store import tables
 
 _log = logging.getLogger(__name__)
 
@@ -30,33 +31,36 @@ class Links:
     dagster: str | None = None
 
 
-def render(
-    store: Store,
-    report: Report,
-    *,
-    base: Encoder | None = None,
-    fine_tuned: Encoder | None = None,
-    links: Links | None = None,
-) -> str:
+_NOWHERE_ELSE = Links()
+_NO_MODELS: Mapping[str, Encoder] = {}
+
+
+def render(view: ReportView, encoders: Mapping[str, Encoder] = _NO_MODELS, links: Links = _NOWHERE_ELSE) -> str:
     """The report as one HTML page that needs nothing else: no network, no script, no file beside it.
 
     Parameters
     ----------
-    base, fine_tuned
-        The models of these systems, to place two dozen questions on the embedding map; without them there is none.
+    encoders
+        The models of the systems `base` and `fine_tuned`, to place two dozen questions on the embedding map; without
+        them there is none.
     """
-    view = ReportView.of(store, report)
-    asked, judged = questions.asked_questions(view.results), view.verdict
+    store, report, judged = view.store, view.report, view.verdict
+    asked = questions.asked_questions(view.results)
     systems = [system.name for system in report.systems]
     table = report.systems[0].table
     looked_at = [system for system in dict.fromkeys((judged.favoured, "hybrid", "fine_tuned")) if system in systems][:2]
-    models = _indexed(report, {"base": base, "fine_tuned": fine_tuned})
+    # A model other than the report's would draw another report's map.
+    models = {
+        score.system.name: IndexedModel(score.system.table, encoder)
+        for score in report.scores
+        if (encoder := encoders.get(score.system.name)) and encoder.identity.model_id == score.model_id
+    }
     tuned = {"fine_tuned", "base"} <= set(systems)
     return fill(
         "report.html",
         report=report,
         created=datetime.fromisoformat(report.created_at),
-        links=links or Links(),
+        links=links,
         verdict=judged,
         favoured=report.score(judged.favoured, judged.question_set),
         systems=systems,
@@ -78,15 +82,6 @@ def render(
     )
 
 
-def _indexed(report: Report, encoders: dict[str, Encoder | None]) -> dict[str, IndexedModel]:
-    """Table and model of each system that has both; a model other than the report's would draw another report's map."""
-    return {
-        score.system.name: IndexedModel(score.system.table, encoder)
-        for score in report.scores
-        if (encoder := encoders.get(score.system.name)) and encoder.identity.model_id == score.model_id
-    }
-
-
 def _models(report: Report, models: dict[str, IndexedModel]) -> list[tuple[str, str, str | None]]:
     """System, id and base (where it is known) of every model that was compared."""
     identities = [model.encoder.identity for model in models.values()]
@@ -101,13 +96,7 @@ def report_file(folder: Path, report_id: str) -> Path:
 
 
 def publish(
-    folder: Path,
-    store: Store,
-    report: Report,
-    *,
-    base: Encoder | None = None,
-    fine_tuned: Encoder | None = None,
-    links: Links | None = None,
+    folder: Path, view: ReportView, encoders: Mapping[str, Encoder] = _NO_MODELS, links: Links = _NOWHERE_ELSE
 ) -> str:
     """Write a report's page (arguments as for `render`), and drop the pages of reports that the store dropped.
 
@@ -116,16 +105,12 @@ def publish(
     OutputError
         If the folder cannot be written to.
     """
-    page = render(store, report, base=base, fine_tuned=fine_tuned, links=links)
+    page, report = render(view, encoders, links), view.report
     file = report_file(folder, report.report_id)
     files.write_text(file, page)
     _log.info("report %s of recipe %s: %s", report.report_id, report.recipe, file)
-    _prune(folder, store)
+    kept = set(view.store.read(tables.REPORTS, columns=["report_id"]).column("report_id").to_pylist())
+    for known in folder.glob("*.html"):
+        if known.stem not in kept:
+            known.unlink(missing_ok=True)
     return page
-
-
-def _prune(folder: Path, store: Store) -> None:
-    kept = set(store.read(tables.REPORTS, columns=["report_id"]).column("report_id").to_pylist())
-    for file in folder.glob("*.html"):
-        if file.stem not in kept:
-            file.unlink(missing_ok=True)

@@ -1,10 +1,11 @@
-"""What reports say, worked out once: the terminal, the page, MLflow and Dagster show it, each in its own form.
+"""What reports say, worked out in one place: the terminal, the page, MLflow and Dagster show it, each in its own form.
 
 The comparison table has the same rows as plain text, as Markdown and as values.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -50,7 +51,7 @@ def table_as_text(reports: Sequence[Report]) -> str:
     widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
     lines = ["  ".join(_aligned(line, widths)).rstrip() for line in cells]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join([*lines, *_remarks(reports)])
+    return "\n".join([*lines, *_caveats(reports)])
 
 
 def table_as_markdown(reports: Sequence[Report]) -> str:
@@ -61,8 +62,8 @@ def table_as_markdown(reports: Sequence[Report]) -> str:
         *(_cells(r) for r in table_rows(reports)),
     ]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    remarks = "\n".join(f"- {remark}" for remark in _remarks(reports))
-    return f"{table}\n\n{remarks}".rstrip()
+    caveats = "\n".join(f"- {caveat}" for caveat in _caveats(reports))
+    return f"{table}\n\n{caveats}".rstrip()
 
 
 def _row(recipe: str, score: SystemScore) -> dict[str, Any]:
@@ -95,15 +96,15 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
     return left + [cell.rjust(width) for cell, width in zip(line[_TEXTUAL:], widths[_TEXTUAL:], strict=True)]
 
 
-def _remarks(reports: Sequence[Report]) -> list[str]:
-    remarks = [caveat for report in reports for caveat in report.caveats]
-    remarks += [remark for report in reports for remark in _of_the_models(report)]
-    remarks += [f"Not answerable, counted apart: {question}" for report in reports for question in report.unanswerable]
-    remarks += [f"Scored on the other expected pages: {q}" for report in reports for q in report.partly_answerable]
+def _caveats(reports: Sequence[Report]) -> list[str]:
+    caveats = [caveat for report in reports for caveat in report.caveats]
+    caveats += [caveat for report in reports for caveat in _of_the_models(report)]
+    caveats += [f"Not answerable, counted apart: {question}" for report in reports for question in report.unanswerable]
+    caveats += [f"Scored on the other expected pages: {q}" for report in reports for q in report.partly_answerable]
     unscored = dict.fromkeys(question for report in reports for question in report.unscored)
     if unscored:
-        remarks.append(f"Asked but not scored, for want of expected pages: {counted(len(unscored), 'human question')}.")
-    return list(dict.fromkeys(remarks))
+        caveats.append(f"Asked but not scored, for want of expected pages: {counted(len(unscored), 'human question')}.")
+    return list(dict.fromkeys(caveats))
 
 
 def _of_the_models(report: Report) -> list[str]:
@@ -122,17 +123,20 @@ def _of_the_models(report: Report) -> list[str]:
 
 @dataclass(frozen=True)
 class ReportView:
-    """A report with its rows of `question_results` and what it comes to."""
+    """A report of a store, and what is read and worked out of it once, when it is first asked for."""
 
+    store: Store
     report: Report
-    results: pa.Table
-    verdict: Verdict
 
-    @classmethod
-    def of(cls, store: Store, report: Report) -> "ReportView":
-        """Judged by its own figures and today's champion."""
-        results = question_results(store, [report.report_id])
-        return cls(report, results, verdict(store, report, results))
+    @cached_property
+    def results(self) -> pa.Table:
+        """Its rows of `question_results`."""
+        return question_results(self.store, [self.report.report_id])
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """By its own figures and today's champion."""
+        return verdict(self.store, self.report, self.results)
 
     @property
     def rows(self) -> list[dict[str, Any]]:

@@ -116,8 +116,8 @@ class Store:
 
     def portable(self, path: Path) -> str:
         """A path as it is stored: relative to `home` where it lies below, so that all of it can be moved."""
-        below = self.home is not None and path.is_relative_to(self.home)
-        return path.relative_to(self.home).as_posix() if below and self.home else str(path)
+        home = self.home
+        return path.relative_to(home).as_posix() if home and path.is_relative_to(home) else str(path)
 
     def placed(self, stored: str) -> Path:
         """The path that `portable` has stored, or an earlier version, which stored all of it.

@@ -8,7 +8,7 @@ import os
 
 from acronis_pipeline.tracking.report import compared_with_previous, record_report
 from acronis_pipeline.tracking.tracker import DAGSTER_RUN, DAGSTER_URL, kill_runs_without_process
-from acronis_pipeline.tracking.training import ensure_registered, record_training
+from acronis_pipeline.tracking.training import ensure_registered, log_model, prune_models, record_training
 
 __all__ = [
     "CHAMPION_ALIAS",
@@ -35,6 +35,5 @@ __all__ = [
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 from acronis_pipeline.tracking.connection import impatient, sqlite_file
-from acronis_pipeline.tracking.models import log_model, prune_models
 from acronis_pipeline.tracking.run import Dataset, Point, Run, flatten, metric_name
 from acronis_pipeline.tracking.tracker import CHAMPION_ALIAS, RunSummary, Tracker

@@ -25,7 +25,6 @@ _HEADLINE = (
     *(f"{PRIMARY}_minus_base", f"{PRIMARY}_minus_bm25"),
 )
 Tags = Mapping[str, object]
-Rows = Sequence[Mapping[str, Any]]
 _MATERIALIZATIONS = "times_materialized"
 _PER_QUESTION = ("question_set", "system", "style", "query", "first_relevant_rank", "mrr_at_10", "ndcg_at_10")
 _SLICE = ("question_set", "by", "value", "system", "n", "n_groups")
@@ -96,8 +95,7 @@ def _prefix(question_set: str) -> str:
 
 def record_report(
     tracker: Tracker,
-    store: Store,
-    report: Report,
+    view: ReportView,
     *,
     model: ModelRecord,
     tags: Tags,
@@ -108,11 +106,12 @@ def record_report(
     A report that was read again keeps its run, and its figures get one more point in time there: a run of its own
     would compare the same numbers with themselves.
     """
+    store, report = view.store, view.report
     known = evaluate.mlflow_run(store, report.report_id)
     if known and tracker.has_run(known):
         _confirm(tracker, known, report, tags)
         return known
-    evaluation = _Evaluation.of(tracker, store, report, model, tags)
+    evaluation = _Evaluation.of(tracker, view, model, tags)
     # Two materializations beside each other are told apart by the report's id, which `compare` prints too.
     with tracker.run(f"evaluate {report.recipe} {report.report_id[:8]}", tags=evaluation.tags) as run:
         run.params({"recipe": report.recipe, "base_model": model.identity.base} | evaluation.learned)
@@ -124,7 +123,7 @@ def record_report(
             run.text(page(Links(tracker.url(run.run_id), str(address) if address else None)), "report.html")
         for system in report.systems:
             _record_system(tracker, run, evaluation, system)
-        run.description(_description(tracker, store, evaluation, run.run_id))
+        run.description(_description(tracker, evaluation, run.run_id))
     evaluate.set_mlflow_run(store, report.report_id, run.run_id)
     return run.run_id
 
@@ -152,23 +151,24 @@ class _Evaluation:
     tags: dict[str, object]
 
     @classmethod
-    def of(cls, tracker: Tracker, store: Store, report: Report, model: ModelRecord, tags: Tags) -> "_Evaluation":
+    def of(cls, tracker: Tracker, view: ReportView, model: ModelRecord, tags: Tags) -> "_Evaluation":
+        report = view.report
         known = {"recipe": report.recipe, "model_id": model.identity.model_id, "report_id": report.report_id}
         if model.mlflow_run_id:
             known["training_run"] = model.mlflow_run_id
         learned = tracker.params(model.mlflow_run_id) if model.mlflow_run_id else {}
-        view = ReportView.of(store, report)
-        datasets = tuple(_datasets(store, report, view.results.to_pylist()))
+        datasets = tuple(_datasets(view))
         return cls(view, model, learned, datasets, {**tags, "stage": "eval_report", **known})
 
 
-def _datasets(store: Store, report: Report, results: Rows) -> Iterator[Dataset]:
+def _datasets(view: ReportView) -> Iterator[Dataset]:
     """The questions of each set as they were asked, and the passages that were searched."""
+    store, results = view.store, view.results.to_pylist()
     for question_set, name in (("synthetic", "test_questions"), ("human", "gold_questions")):
         asked = {row["question_id"]: row["query"] for row in results if row["question_set"] == question_set}
         if asked:
             yield Dataset(name, digest_rows(asked.items()), f"{store.uri}/question_results", "evaluation", len(asked))
-    passages = report.systems[0].table
+    passages = view.report.systems[0].table
     n_passages = store.count(passages)
     yield Dataset("corpus", content_version(store, passages), f"{store.uri}/{passages}", "searched", n_passages)
 
@@ -219,15 +219,14 @@ def _slice(part: evaluate.SliceScore) -> dict[str, Any]:
     }
 
 
-def _description(tracker: Tracker, store: Store, evaluation: _Evaluation, run_id: str) -> str:
+def _description(tracker: Tracker, evaluation: _Evaluation, run_id: str) -> str:
     """What stands on top of the run's page: the verdict, the way to everything around it, the table with its notes."""
-    links = {"Dagster run": evaluation.tags.get(DAGSTER_URL)}
+    view, links = evaluation.view, {"Dagster run": evaluation.tags.get(DAGSTER_URL)}
     if evaluation.model.mlflow_run_id:
         links["training of the model"] = tracker.url(evaluation.model.mlflow_run_id)
-    if previous := _previous_run(store, evaluation.view.report):
+    if previous := _previous_run(view.store, view.report):
         links["compared with the recipe's report before"] = tracker.comparison_url([previous, run_id])
     shown = " · ".join(f"[{text}]({address})" for text, address in links.items() if address)
-    view = evaluation.view
     return "\n\n".join(part for part in (view.verdict.markdown, shown, view.comparison) if part)
 
 

@@ -1,19 +1,23 @@
-"""A training in MLflow: hyper-parameters, curves while they grow, data, and the model as a version in the registry."""
+"""A training in MLflow: hyper-parameters, curves while they grow, data, and the model as a version in the registry,
+which trained models come into, and those leave that nobody can need any more.
+"""
 
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from acronis_pipeline.champion import promotions
 from acronis_pipeline.core.dataset import RetrievalDataset
+from acronis_pipeline.encoders.endpoint import is_endpoint
+from acronis_pipeline.encoders.openvino_encoder import is_converted
 from acronis_pipeline.finetune import OnEntry, Recipe
 from acronis_pipeline.finetune.examples import digest_of
 from acronis_pipeline.models import records
 from acronis_pipeline.models.records import ModelRecord, model_named
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking.connection import impatient
-from acronis_pipeline.tracking.models import log_model, prune_models
 from acronis_pipeline.tracking.run import Dataset, Point, Run
 from acronis_pipeline.tracking.tracker import Tracker
 
@@ -107,7 +111,8 @@ def record_training(
         Whether this training goes on where a killed one of the same key was: its run is then continued.
     """
     with _run(tracker, "train", recipe, tags, training_key, continues=goes_on) as (run, curves):
-        run.datasets([_pairs(store, dataset)])
+        n_pairs = len(dataset.train) + len(dataset.validation)
+        run.datasets([Dataset("training_pairs", digest_of(dataset), f"{store.uri}/pairs", "training", n_pairs)])
         _log.info("recipe %s: curves of the training are at %s", recipe.name, tracker.url(run.run_id))
         try:
             record = train(curves.note)
@@ -154,21 +159,16 @@ def _run(
     all_tags = {
         **tags, "stage": "fine_tuned_model", "recipe": recipe.name, "method": recipe.method, TRAINING_KEY: training_key
     }  # fmt: skip
-    killed = _killed(tracker, recipe, training_key) if continues else None
-    opened = (
-        tracker.continued(killed, tags=all_tags) if killed else tracker.run(f"{doing} {recipe.name}", tags=all_tags)
-    )
-    with opened as run:
+    of_this_key = f"tags.{TRAINING_KEY} = '{training_key}' AND tags.recipe = '{recipe.name}'"
+    killed = tracker.find(f"attributes.status = 'KILLED' AND {of_this_key}")[:1] if continues else []
+    written = tracker.measured(killed[0].run_id) if killed else ()
+    with (
+        tracker.continued(killed[0].run_id, tags=all_tags)
+        if killed
+        else tracker.run(f"{doing} {recipe.name}", tags=all_tags)
+    ) as run:
         run.params(recipe_params(recipe))
-        yield run, Curves(run, tracker.measured(killed) if killed else ())
-
-
-def _killed(tracker: Tracker, recipe: Recipe, training_key: str) -> str | None:
-    """The newest run of a training of this key whose process is gone."""
-    found = tracker.find(
-        f"attributes.status = 'KILLED' AND tags.{TRAINING_KEY} = '{training_key}' AND tags.recipe = '{recipe.name}'"
-    )
-    return found[0].run_id if found else None
+        yield run, Curves(run, written)
 
 
 def recipe_params(recipe: Recipe) -> dict[str, object]:
@@ -188,7 +188,8 @@ def _log_training(run: Run, curves: Curves, record: ModelRecord) -> None:
     for name, values in record.metrics["validation"].items():
         run.metrics({f"validation_{name}_{metric}": value for metric, value in values.items()})
     run.metrics({"training_s": record.metrics["seconds"], "n_train": record.metrics["n_train"]})
-    run.datasets([_base_model(record)])
+    base = record.base_identity
+    run.datasets([Dataset("base_model", base.model_id, base.base, "base model", 1)])
     run.tags({"chosen": record.metrics["chosen"], **_model_tags(record)})
     if record.is_export:
         exported = record.metrics["exported"]
@@ -196,15 +197,97 @@ def _log_training(run: Run, curves: Curves, record: ModelRecord) -> None:
         run.tags({"format": exported["format"]})
 
 
-def _pairs(store: Store, dataset: RetrievalDataset) -> Dataset:
-    n_pairs = len(dataset.train) + len(dataset.validation)
-    return Dataset("training_pairs", digest_of(dataset), f"{store.uri}/pairs", "training", n_pairs)
-
-
-def _base_model(record: ModelRecord) -> Dataset:
-    base = record.base_identity
-    return Dataset("base_model", base.model_id, base.base, "base model", 1)
-
-
 def _model_tags(record: ModelRecord) -> dict[str, str]:
     return {"recipe": record.recipe, "model_id": record.identity.model_id, "base": record.identity.base}
+
+
+def log_model(tracker: Tracker, run: Run, folder: Path, tags: Mapping[str, object]) -> str:
+    """Store a saved model with the run and register it; returns the registry version.
+
+    The stored model loads with `mlflow.sentence_transformers.load_model("models:/<name>/<version>")`; one behind an
+    endpoint and one in another format are stored as their files.
+    """
+    if is_endpoint(folder) or is_converted(folder):
+        # As a logged model that no flavor of MLflow can load.
+        experiment = tracker.client.get_run(run.run_id).info.experiment_id
+        logged = tracker.client.create_logged_model(experiment, name="model", source_run_id=run.run_id)
+        tracker.client.log_model_artifacts(logged.model_id, str(folder))
+        tracker.client.finalize_logged_model(logged.model_id, "READY")
+        return register(tracker, run, logged.model_id, tags)
+    import mlflow
+    import mlflow.sentence_transformers as flavor
+    from sentence_transformers import SentenceTransformer
+
+    mlflow.set_tracking_uri(tracker.tracking_uri)
+    with mlflow.start_run(run_id=run.run_id), _quiet("mlflow"):
+        info = flavor.log_model(
+            SentenceTransformer(str(folder), local_files_only=True, device="cpu"),
+            name="model",
+            # Inferring requirements loads the model again in a subprocess.
+            pip_requirements=["sentence-transformers", "torch"],
+        )
+    return register(tracker, run, info.model_id, tags)
+
+
+def register(tracker: Tracker, run: Run, logged_model_id: str, tags: Mapping[str, object]) -> str:
+    """Make a logged model the next version in the registry; returns that."""
+    import mlflow
+
+    mlflow.set_tracking_uri(tracker.tracking_uri)  # by which MLflow finds the logged model, whatever the client's is
+    from mlflow.exceptions import MlflowException
+
+    try:
+        tracker.client.create_registered_model(
+            tracker.registered_model, description="Retrieval models trained by acronis_pipeline."
+        )
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    version = tracker.client.create_model_version(
+        tracker.registered_model,
+        source=f"models:/{logged_model_id}",
+        run_id=run.run_id,
+        tags={key: str(value) for key, value in tags.items()},
+        model_id=logged_model_id,
+    )
+    return str(version.version)
+
+
+def prune_models(tracker: Tracker, recipe: str, *, newest: int, model_ids: Collection[str]) -> list[str]:
+    """Delete a recipe's old versions with their files; returns their numbers.
+
+    The `newest` versions stay, those of `model_ids` (our ids, such as of every champion), and any that has an alias.
+    The training run keeps its parameters and metrics.
+    """
+    aliases = tracker.client.get_registered_model(tracker.registered_model).aliases
+    aliased = {str(version) for version in aliases.values()}
+    versions = tracker.client.search_model_versions(f"name = '{tracker.registered_model}' AND tags.recipe = '{recipe}'")
+    old = sorted(versions, key=lambda version: -int(version.version))[newest:]
+    gone = [v for v in old if str(v.version) not in aliased and v.tags.get("model_id") not in model_ids]
+    for version in gone:
+        _delete_files(tracker, version.source)
+        tracker.client.delete_model_version(tracker.registered_model, version.version)
+    if gone:
+        _log.info("recipe %s: deleted %d old versions of the model from the registry", recipe, len(gone))
+    return [str(version.version) for version in gone]
+
+
+def _delete_files(tracker: Tracker, source: str) -> None:
+    """MLflow only marks a logged model as deleted; its files would stay until someone runs `mlflow gc`."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    logged = tracker.client.get_logged_model(source.removeprefix("models:/"))
+    get_artifact_repository(logged.artifact_location, tracking_uri=tracker.tracking_uri).delete_artifacts()
+    tracker.client.delete_logged_model(logged.model_id)
+
+
+@contextmanager
+def _quiet(logger: str) -> Iterator[None]:
+    """MLflow warns at length about signatures and versions when a model is logged."""
+    target = logging.getLogger(logger)
+    level = target.level
+    target.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        target.setLevel(level)

@@ -177,7 +177,7 @@ def test_model_that_forgot_is_promoted_with_a_warning_unless_the_setting_forbids
     report = latest_report(world.store, RECIPE)
     assert report
     flagged = replace(report, forgetting=(probe,))
-    monkeypatch.setattr("acronis_pipeline.champion.promotion.latest_reports", lambda _: [flagged])
+    monkeypatch.setattr("acronis_pipeline.champion.moves.latest_reports", lambda _: [flagged])
     evaluation_settings = world.settings.evaluation.model_copy(update={"forgetting_blocks": blocks})
     world.settings = world.settings.model_copy(update={"evaluation": evaluation_settings})
     promotion = site.settle()

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from acronis_pipeline import index
-from acronis_pipeline.champion import current_champion, promotions, rollback
-from acronis_pipeline.champion.rollback import promote_by_hand, roll_back, rolled_back
+from acronis_pipeline.champion import current_champion, moves, promotions
+from acronis_pipeline.champion.moves import promote_by_hand, roll_back, rolled_back
 from acronis_pipeline.core.errors import ChampionError, NoChampionError
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline_tests.champion.worlds import CHUNKS, World, build, reweighted
@@ -23,7 +23,7 @@ def world(tmp_path, monkeypatch: pytest.MonkeyPatch) -> World:
         encoder = world.train(name)
         world.index(encoder)
         world.enter(world.contender(encoder), encoder)
-    monkeypatch.setattr(rollback, "_questions_now", lambda _: "questions")
+    monkeypatch.setattr(moves, "_questions_now", lambda _: "questions")
     return world
 
 
@@ -33,7 +33,7 @@ def who(world: World) -> str:
     return "bm25" if now.identity is None else now.identity.base
 
 
-def back(world: World, to: str | None = None, **options: bool) -> rollback.Moved:
+def back(world: World, to: str | None = None, **options: bool) -> moves.Moved:
     return roll_back(world.store, world.settings, reason="people complain", to=to, **options)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from acronis_pipeline.core.settings import load_settings, read_profile, remember_addresses, write_profile
+from acronis_pipeline.reporting import ReportView
 from acronis_pipeline.store import Store
 from acronis_pipeline.store.tables import METRICS
 from acronis_pipeline.tracking import Tracker, record_report
@@ -27,7 +28,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for minute, (recipe, n_bad) in enumerate([("full", 6), ("full", 1), ("adapter", 3)]):
         asked = {"bm25": questions(n_bad=5) | human, "fine_tuned": questions(n_bad=n_bad) | human}
         report = keep(store, recipe, asked, minute=minute)
-        record_report(tracker, store, report, model=model_record(recipe), tags={})
+        record_report(tracker, ReportView(store, report), model=model_record(recipe), tags={})
     return folder
 
 

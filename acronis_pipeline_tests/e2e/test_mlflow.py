@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from acronis_pipeline.evaluate import Report, question_results
-from acronis_pipeline.reporting import Links, render, verdict
+from acronis_pipeline.reporting import Links, ReportView, render, verdict
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker, compared_with_previous, record_report
 from acronis_pipeline_tests.e2e.browsing import IN_A_BROWSER, await_answer, open_page
@@ -52,8 +52,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, port: int) -> Recorded:
     first = keep(store, "full", {"bm25": bm25 | human, "fine_tuned": questions(n=9, bad=7, n_bad=4) | human})
     second = keep(store, "full", {"bm25": bm25 | human, "fine_tuned": questions(n=9, bad=3, n_bad=1) | human}, minute=1)
     runs = [
-        record_report(tracker, store, report, model=model_record("full"), tags={}, page=partial(html_of, store, report))
-        for report in (first, second)
+        record_report(tracker, view, model=model_record("full"), tags={}, page=partial(html_of, view))
+        for view in (ReportView(store, first), ReportView(store, second))
     ]
     comparison = compared_with_previous(tracker, store, second)
     assert comparison
@@ -62,8 +62,8 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, port: int) -> Recorded:
     return Recorded(folder, (first, second), (runs[0], runs[1]), comparison, badge, artifact)
 
 
-def html_of(store: Store, report: Report, links: Links) -> str:
-    return render(store, report, links=links)
+def html_of(view: ReportView, links: Links) -> str:
+    return render(view, links=links)
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     store, base, tuned = build(folder)
     report = evaluation.refresh(store, "words", DATASET, GOLD, base, tuned).report
-    reporting.publish(folder, store, report, base=base.encoder, fine_tuned=tuned.encoder)
+    encoders = {"base": base.encoder, "fine_tuned": tuned.encoder}
+    reporting.publish(folder, reporting.ReportView(store, report), encoders)
     return reporting.report_file(folder, report.report_id)
 
 

@@ -128,7 +128,6 @@ def test_report_stands_while_the_champion_is_the_same(older_champion) -> None:
     again = site.refresh(loaded(site.compared(champion), site.older))
     assert again.reused
     assert again.report == report
-    assert again.data_version == report.report_id
 
 
 @pytest.mark.parametrize("mode", ["bm25", "dense"])
@@ -183,7 +182,7 @@ def test_report_stands_after_a_system_of_another_recipe_was_promoted(site: Site)
     champion = site.enter_older()
     again = site.refresh(loaded(site.compared(champion), site.older))
     assert again.reused
-    assert (again.report, again.data_version) == (first.report, first.data_version)
+    assert again.report == first.report
     assert decide([again.report, other], site.results(again.report, other), champion).promote
 
 

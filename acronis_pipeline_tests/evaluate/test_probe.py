@@ -10,7 +10,7 @@ from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.settings import EvaluationSettings
 from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.evaluate import Report, checks, forgetting
-from acronis_pipeline.evaluate.caveats import caveats_of
+from acronis_pipeline.evaluate.evaluation import caveats_of
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.evaluate.test_bench import TESTED_ON, write_dataset
 from acronis_pipeline_tests.index.corpora import WordEncoder

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from acronis_pipeline import evaluate
-from acronis_pipeline.reporting import verdict
+from acronis_pipeline.reporting import ReportView, verdict
 from acronis_pipeline.store import Store
 from acronis_pipeline.store.tables import METRICS
 from acronis_pipeline.tracking import (
@@ -37,8 +37,7 @@ def recorded(tracker: Tracker, store: Store) -> tuple[evaluate.Report, str]:
     report = keep(store, "full", ASKED)
     run_id = record_report(
         tracker,
-        store,
-        report,
+        ReportView(store, report),
         model=model_record("full", training.run_id),
         tags=TAGS,
         page=lambda links: f"<p>{links}</p>",
@@ -103,7 +102,7 @@ def test_data_is_logged_with_digests_that_follow_the_questions(tracker, store, r
     assert json.loads(inputs["test_questions"].profile) == {"num_rows": 12}
     assert "chunks" in inputs["corpus"].source
     other = keep(store, "full", {name: questions("x") | questions("h") for name in ASKED}, minute=1)
-    later = record_report(tracker, store, other, model=model_record("full"), tags={})
+    later = record_report(tracker, ReportView(store, other), model=model_record("full"), tags={})
     again = {d.dataset.name: d.dataset for d in tracker.client.get_run(later).inputs.dataset_inputs}
     assert again["test_questions"].digest != inputs["test_questions"].digest
     assert again["gold_questions"].digest == inputs["gold_questions"].digest
@@ -133,7 +132,7 @@ def test_second_report_of_a_recipe_links_to_the_comparison_with_the_first(tracke
     first, run_id = recorded
     assert compared_with_previous(tracker, store, first) is None
     second = keep(store, "full", ASKED, minute=1)
-    later = record_report(tracker, store, second, model=model_record("full"), tags={})
+    later = record_report(tracker, ReportView(store, second), model=model_record("full"), tags={})
     address = compared_with_previous(tracker, store, second)
     assert address == tracker.comparison_url([run_id, later])
     assert f"({address})" in tracker.client.get_run(later).data.tags["mlflow.note.content"]
@@ -142,7 +141,9 @@ def test_second_report_of_a_recipe_links_to_the_comparison_with_the_first(tracke
 def test_report_that_did_not_change_keeps_its_run_and_gets_another_point_in_time(tracker, store, recorded):
     report, run_id = recorded
     n_runs = len(tracker.find(""))
-    again = record_report(tracker, store, report, model=model_record("full"), tags=TAGS | {DAGSTER_RUN: "dagster-2"})
+    again = record_report(
+        tracker, ReportView(store, report), model=model_record("full"), tags=TAGS | {DAGSTER_RUN: "dagster-2"}
+    )
     assert again == run_id
     assert len(tracker.find("")) == n_runs
     history = tracker.client.get_metric_history(run_id, "mrr_at_10")
@@ -156,5 +157,7 @@ def test_report_that_did_not_change_keeps_its_run_and_gets_another_point_in_time
 def test_report_whose_run_is_in_another_database_is_recorded_again(tracker, store):
     report = keep(store, "full", ASKED)
     evaluate.set_mlflow_run(store, report.report_id, "0" * 32)
-    run_id = record_report(tracker, store, report, model=replace(model_record("full"), mlflow_run_id="1" * 32), tags={})
+    run_id = record_report(
+        tracker, ReportView(store, report), model=replace(model_record("full"), mlflow_run_id="1" * 32), tags={}
+    )
     assert run_id == evaluate.mlflow_run(store, report.report_id) != "0" * 32

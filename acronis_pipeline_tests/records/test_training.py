@@ -13,7 +13,7 @@ from acronis_pipeline.finetune import OnEntry, load_recipe
 from acronis_pipeline.models.records import ModelRecord, write
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Run, Tracker, ensure_registered, flatten, prune_models, record_training, training
-from acronis_pipeline.tracking.models import register
+from acronis_pipeline.tracking.training import register
 from acronis_pipeline_tests.records.kept import model_record
 
 pytestmark = pytest.mark.slow

@@ -44,9 +44,8 @@ def page(world: World, report: Report) -> LexborHTMLParser:
 
 def parsed(world: World, report: Report, links: reporting.Links | None = None) -> LexborHTMLParser:
     store, base, tuned = world
-    return LexborHTMLParser(
-        reporting.render(store, report, base=base.encoder, fine_tuned=tuned.encoder, links=links or reporting.Links())
-    )
+    encoders = {"base": base.encoder, "fine_tuned": tuned.encoder}
+    return LexborHTMLParser(reporting.render(reporting.ReportView(store, report), encoders, links or reporting.Links()))
 
 
 def made_up() -> Interval:
@@ -136,12 +135,12 @@ def test_links_lead_to_mlflow_and_dagster_where_they_are_known(world: World, rep
 
 
 def test_without_models_there_is_no_map(world: World, report: Report) -> None:
-    assert LexborHTMLParser(reporting.render(world[0], report)).css_first("#map") is None
+    assert LexborHTMLParser(reporting.render(reporting.ReportView(world[0], report))).css_first("#map") is None
 
 
 def test_model_of_another_report_draws_no_map(world: World, report: Report) -> None:
     other = WordEncoder("another")
-    page = reporting.render(world[0], report, base=other, fine_tuned=other)
+    page = reporting.render(reporting.ReportView(world[0], report), {"base": other, "fine_tuned": other})
     assert LexborHTMLParser(page).css_first("#map") is None
 
 
@@ -197,7 +196,8 @@ def test_page_stays_small_however_many_questions_there_are(world: World, report:
     ]
     store.upsert(tables.QUESTION_RESULTS, tables.QUESTION_RESULTS.rows(many))
     page = reporting.render(
-        store, replace(report, report_id="many"), base=world[1].encoder, fine_tuned=world[2].encoder
+        reporting.ReportView(store, replace(report, report_id="many")),
+        {"base": world[1].encoder, "fine_tuned": world[2].encoder},
     )
     assert len({row["question_id"] for row in many}) == 5_000
     assert len(page.encode()) < _MOST_BYTES
@@ -206,7 +206,7 @@ def test_page_stays_small_however_many_questions_there_are(world: World, report:
 def test_page_is_kept_as_a_file_and_goes_with_its_report(world: World, report: Report, tmp_path: Path) -> None:
     stale = reporting.report_file(tmp_path, "gone")
     stale.write_text("a report that the store dropped")
-    page = reporting.publish(tmp_path, world[0], report)
+    page = reporting.publish(tmp_path, reporting.ReportView(world[0], report))
     assert reporting.report_file(tmp_path, report.report_id).read_text("utf-8") == page
     assert not stale.exists()
 
@@ -226,7 +226,7 @@ def test_report_without_a_tuned_model_has_its_page(tmp_path: Path) -> None:
         store, "words", evaluation.EvaluationSetup(DATASET.test, base), evaluation.EvaluationSetup((), base)
     )
     store.upsert(tables.QUESTION_RESULTS, done.results)
-    page = LexborHTMLParser(reporting.render(store, done.report, base=base.encoder))
+    page = LexborHTMLParser(reporting.render(reporting.ReportView(store, done.report), {"base": base.encoder}))
     assert page.css_first(".verdict") is not None
     assert len(page.css("#map ~ .row svg")) >= 1
 

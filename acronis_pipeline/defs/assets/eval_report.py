@@ -12,7 +12,6 @@ from acronis_pipeline.defs.assets.lancedb_index import lancedb_index
 from acronis_pipeline.defs.assets.synthetic_pairs import synthetic_pairs
 from acronis_pipeline.defs.resources import RECIPES, StoreResource, TrackingResource, recipes_of
 from acronis_pipeline.evaluate import Comparison, Report
-from acronis_pipeline.reporting import ReportView
 from acronis_pipeline.stages import EvaluatedRecipe, evaluate_recipe
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker, compared_with_previous
@@ -40,13 +39,12 @@ def eval_report(
     opened, tracker = store.open(), tracking.open()
     tags = display.run_tags(context, settings.dagster_ui_url)
     done = evaluate_recipe(opened, tracker, context.partition_key, settings, tags=tags)
-    return display.result(done.data_version, _metadata(tracker, opened, done), changed=not done.reused)
+    return display.result(done.report.report_id, _metadata(tracker, opened, done), changed=not done.reused)
 
 
 def _metadata(tracker: Tracker, store: Store, done: EvaluatedRecipe) -> dict[str, Any]:
     """The verdict first, where the page is, then the figures."""
-    report, run_id = done.report, done.mlflow_run_id
-    view = ReportView.of(store, report)
+    view, report, run_id = done.view, done.report, done.mlflow_run_id
     shown: dict[str, Any] = {
         "verdict": dg.MetadataValue.md(view.verdict.markdown),
         "report": dg.MetadataValue.url(tracker.artifact_url(run_id, "report.html")),
