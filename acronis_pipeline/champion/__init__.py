@@ -5,7 +5,7 @@ person's moves. `current_champion` and `promotions` read the table, and `history
 the table and the model that a champion answers from; `pointer` lets the registry's alias and the table's tag follow.
 """
 
-from acronis_pipeline.champion.decision import Decision, decide
+from acronis_pipeline.champion.decision import decide
 from acronis_pipeline.champion.moves import Moved, Promotion, promote_by_hand, roll_back, settle
 from acronis_pipeline.champion.record import (
     Champion,
@@ -21,7 +21,6 @@ from acronis_pipeline.champion.serving import compared_systems, models_to_index,
 __all__ = [
     "Champion",
     "Contender",
-    "Decision",
     "Move",
     "Moved",
     "Promotion",

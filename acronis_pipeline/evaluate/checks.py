@@ -88,15 +88,7 @@ class Checks:
 
 
 def read(settings: EvaluationSettings) -> Checks:
-    """The configured checks.
-
-    A NanoBEIR subset that the hub does not give becomes a caveat.
-
-    Raises
-    ------
-    DatasetError
-        If a file is not what its format says.
-    """
+    """The configured checks; a NanoBEIR subset that the hub does not give becomes a caveat."""
     checks = read_files(settings)
     probes, caveats = dict(checks.probes), []
     for name in settings.nano_beir:

@@ -125,13 +125,7 @@ def evaluate_alone(
     *,
     retrieval: RetrievalSettings = RETRIEVAL,
 ) -> Evaluation:
-    """Ask one system as it is, such as the current champion, today's questions. `test.base` is the table it searches.
-
-    Raises
-    ------
-    DatasetError, IdentityMismatchError
-        As for `evaluate`.
-    """
+    """Ask one system as it is, such as the champion, today's questions; `test.base` is the table that it searches."""
     started = time.monotonic()
     report, _, rows = _ask(store, recipe, [system], test, gold, retrieval.candidates)
     report = replace(report, duration_s=time.monotonic() - started)

@@ -191,7 +191,8 @@ def from_pairs(questions: Sequence[Question], corpus: Corpus) -> tuple[EvalQuest
     """
     asked: list[EvalQuestion] = []
     for question in questions:
-        relevant = {key: corpus.cluster_of[key] for key in corpus.members(_gold_clusters(question, corpus))}
+        clusters = {corpus.cluster_of[chunk_id] for chunk_id in question.chunk_ids if chunk_id in corpus.cluster_of}
+        relevant = {key: corpus.cluster_of[key] for key in corpus.members(clusters)}
         traits = corpus.traits(question.query, relevant)
         asked.append(
             EvalQuestion(
@@ -252,10 +253,6 @@ def _unit_of_each(right: Mapping[str, set[str]]) -> dict[str, str]:
         unit_of = {chunk_id: unit if other in known else other for chunk_id, other in unit_of.items()}
         unit_of.update(dict.fromkeys(sorted(chunk_ids), unit))
     return unit_of
-
-
-def _gold_clusters(question: Question, corpus: Corpus) -> set[str]:
-    return {corpus.cluster_of[chunk_id] for chunk_id in question.chunk_ids if chunk_id in corpus.cluster_of}
 
 
 def _why_missing(url: str, page: str, corpus: Corpus) -> str:

@@ -68,13 +68,7 @@ def refresh(
 
     The report's row is written last, so an interrupted evaluation leaves no report and is done again. Old reports are
     dropped, but none of those `in_use`.
-
-    Raises
-    ------
-    LeakError
-        If the model was trained on what it would be asked.
-    DatasetError, IdentityMismatchError
-        As for `evaluate`; stored reports stay.
+    Stored ones stay whatever is raised (by `leak.refuse`, `checks.read` and `evaluate`).
     """
     leak.refuse(store, recipe, fine_tuned.encoder.identity.model_id, dataset, gold)
     reworded = tuple(as_customers_would(question.query) for question in dataset.validation)

@@ -3,12 +3,11 @@
 A table belongs to one model for good. Another model gets another table, so that moving back is moving a pointer.
 """
 
-from acronis_pipeline.index.lance_indexes import MIN_RECALL, SearchOptions, is_finished, search_options
+from acronis_pipeline.index.lance_indexes import MIN_RECALL, is_finished, search_options
 from acronis_pipeline.index.pruning import Dropped, prune, tables_in_use
 from acronis_pipeline.index.rows import (
     VERSION,
     content_version,
-    data_version,
     passage_rows,
     read_content,
     read_identity,
@@ -21,9 +20,7 @@ __all__ = [
     "Dropped",
     "IndexResult",
     "IndexedModel",
-    "SearchOptions",
     "content_version",
-    "data_version",
     "is_finished",
     "part_bytes",
     "passage_rows",

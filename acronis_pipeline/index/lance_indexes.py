@@ -109,13 +109,13 @@ def bring_up_to_date(store: Store, passages: str, settings: IndexSettings) -> Se
     table, of_excerpts = store.open(passages), store.open(tables.excerpts(passages))
     missing, _ = _folded(of_excerpts, ("chunk_id", "text"))
     if "chunk_id" in missing:
-        of_excerpts.create_index("chunk_id", config=_config("chunk_id"))
+        of_excerpts.create_index("chunk_id", config=_scalar("chunk_id"))
     if "text" in missing:
         of_excerpts.create_index("text", config=_full_text(table))
     missing, stale = _folded(table, (*_SCALAR, "passage"))
     for column in _SCALAR:
         if column in missing:
-            table.create_index(column, config=_config(column))
+            table.create_index(column, config=_scalar(column))
     options = index_vectors(table, settings, written=stale)
     if "passage" in missing:
         table.create_index("passage", config=_full_text(table))
@@ -132,10 +132,10 @@ def _folded(table: Any, columns: Sequence[str]) -> tuple[set[str], bool]:
     return set(columns) - existing.keys(), stale
 
 
-def _config(column: str) -> Any:
-    from lancedb.index import Bitmap, BTree
+def _scalar(column: str) -> Any:
+    from lancedb import index
 
-    return BTree() if _SCALAR[column] == "BTree" else Bitmap()
+    return getattr(index, _SCALAR[column])()
 
 
 def _full_text(table: Any) -> Any:
@@ -225,7 +225,8 @@ def index_vectors(table: Any, settings: IndexSettings, *, written: bool) -> Sear
     """
     n_rows, noted = table.count_rows(), search_options(table)
     indexed = vector_index(table) is not None
-    if not indexed and n_rows < max(_fewest(table, settings), _MIN_TRAINABLE):
+    fewest = settings.ann_min_rows // (_WINDOWED if tables.is_windowed(table.schema) else 1)
+    if not indexed and n_rows < max(fewest, _MIN_TRAINABLE):
         return EXACT
     wanted = _INDEX_TYPES[settings.vectors]
     if indexed and noted.index_type == wanted and n_rows < 2 * noted.n_trained:
@@ -242,11 +243,6 @@ def index_vectors(table: Any, settings: IndexSettings, *, written: bool) -> Sear
     measured = _good_enough(table, start, settings.recall)
     write_search_options(table, measured)
     return measured
-
-
-def _fewest(table: Any, settings: IndexSettings) -> int:
-    """Passages from which on vectors are indexed."""
-    return settings.ann_min_rows // (_WINDOWED if tables.is_windowed(table.schema) else 1)
 
 
 def vector_index(table: Any) -> Any | None:

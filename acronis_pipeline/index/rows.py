@@ -67,11 +67,6 @@ VERSION = "2"
 _SEARCHED = ["chunk_id", "passage", "cluster_id"]
 
 
-def read_chunks(store: Store) -> pa.Table:
-    """The chunks table, as the content of passages."""
-    return store.read(tables.CONTENT)
-
-
 def passage_rows(passages: Sequence[Passage]) -> pa.Table:
     """Content rows of a corpus that has no chunks table, such as a dataset read from a file."""
     rows = [

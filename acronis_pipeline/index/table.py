@@ -13,13 +13,7 @@ from acronis_pipeline.core.settings import IndexSettings
 from acronis_pipeline.encoders import DeferredEncoder, Encoder, ModelIdentity, vector_cache
 from acronis_pipeline.index import excerpts, lance_indexes
 from acronis_pipeline.index.lance_indexes import EXACT, SearchOptions
-from acronis_pipeline.index.rows import (
-    data_version_of,
-    marked,
-    read_chunks,
-    read_identity,
-    require,
-)
+from acronis_pipeline.index.rows import data_version_of, marked, read_identity, require
 from acronis_pipeline.store import Store, tables
 
 pc: Any = pyarrow.compute  # its functions are made at import, invisible to checkers
@@ -115,7 +109,7 @@ def refresh(store: Store, indexed: IndexedModel, settings: IndexSettings = _DEFA
     IdentityMismatchError
         If the table belongs to another model, or a deferred model turns out to be another one when it is loaded.
     """
-    rows = read_chunks(store)
+    rows = store.read(tables.CONTENT)
     if rows.num_rows == 0:
         raise EmptyCorpusError(
             f"table {tables.CHUNKS.name} in {store.uri} is empty: nothing to index; crawl and chunk the site first"
@@ -126,15 +120,7 @@ def refresh(store: Store, indexed: IndexedModel, settings: IndexSettings = _DEFA
 def refresh_from(
     store: Store, indexed: IndexedModel, rows: pa.Table, settings: IndexSettings = _DEFAULTS
 ) -> IndexResult:
-    """`refresh` from content rows at hand (see `passage_rows`) instead of the chunks table.
-
-    Raises
-    ------
-    EmptyCorpusError
-        If `rows` is empty.
-    IdentityMismatchError
-        As for `refresh`.
-    """
+    """`refresh` from content rows at hand (see `passage_rows`) instead of the chunks table."""
     started, table, identity = time.monotonic(), indexed.table, indexed.encoder.identity
     if rows.num_rows == 0:
         raise EmptyCorpusError(f"no passages to index into table {table}; the table was left as it is")
@@ -144,9 +130,7 @@ def refresh_from(
     encoder = DeferredEncoder(identity, lambda: indexed.encoder)  # counts what it encodes
     excerpts.bring_in_step(store, table, rows)
     write = store.upsert(
-        marked(_table(table, identity), identity),
-        _embedded(store, encoder, changed),
-        delete_keys=gone,
+        marked(_table(table, identity), identity), _embedded(store, encoder, changed), delete_keys=gone
     )
     search = lance_indexes.bring_up_to_date(store, table, settings)
     opened, parts = store.open(table), part_bytes(store, table)

@@ -117,12 +117,7 @@ def refresh(
 
     A reused model costs no import of torch. Afterwards the result is the recipe's current model. Training that was
     killed goes on from its last checkpoint. `running` says on what and in which precision models run and are trained;
-    `report` is that of `train`.
-
-    Raises
-    ------
-    EmptyCorpusError, DatasetError, ModelError
-        As `train`; the recipe's current model stays what it was.
+    `report` is that of `train`; if that fails, the recipe's current model stays what it was.
     """
     key = training_key(recipe, dataset, running.endpoints)
     record_id = digest(recipe.name, key)

@@ -49,26 +49,21 @@ class Shown:
     excerpt: tuple[Span, ...]
 
 
-class Passages:
-    """Passages of one table, read in one go."""
+def _passages(store: Store, table: str, chunk_ids: Collection[str]) -> dict[str, Row]:
+    """Those that are still in the table, read in one go."""
+    if not chunk_ids:
+        return {}
+    rows = store.read(tables.CONTENT.named(table), where=is_in("chunk_id", sorted(chunk_ids)))
+    return {row["chunk_id"]: row for row in rows.to_pylist()}
 
-    def __init__(self, store: Store, table: str, chunk_ids: Collection[str]) -> None:
-        wanted = sorted(set(chunk_ids))
-        rows = (
-            store.read(tables.CONTENT.named(table), where=is_in("chunk_id", wanted))
-            if wanted
-            else tables.CONTENT.empty()
-        )
-        self._rows = {row["chunk_id"]: row for row in rows.to_pylist()}
 
-    def shown(self, chunk_id: str, query: str) -> Shown | None:
-        """One passage beside a question; None if it is no longer in the table."""
-        row = self._rows.get(chunk_id)
-        if row is None:
-            return None
-        url = f"{row['url']}#{row['anchor']}" if row["anchor"] else row["url"]
-        headings = tuple(row["heading_path"] or ())
-        return Shown(row["title"] or "", headings, url or "", row["language"] or "", excerpt(row["text"] or "", query))
+def _shown(row: Row | None, query: str) -> Shown | None:
+    """A passage beside a question; None if it is no longer in the table."""
+    if row is None:
+        return None
+    url = f"{row['url']}#{row['anchor']}" if row["anchor"] else row["url"]
+    headings = tuple(row["heading_path"] or ())
+    return Shown(row["title"] or "", headings, url or "", row["language"] or "", excerpt(row["text"] or "", query))
 
 
 def excerpt(text: str, query: str) -> tuple[Span, ...]:
@@ -172,17 +167,21 @@ def misses(store: Store, table: str, asked: Sequence[Asked], systems: Sequence[s
         for system in systems
         for question_set, part in _by_set(question for question in asked if question.relevant)
     ]
-    wanted = {
-        chunk_id for system, _, _, worst in chosen for question in worst for chunk_id in _needed(question, system)
-    }
-    passages = Passages(store, table, wanted)
+    needed = [(question, _beaters(question, system)) for system, _, _, worst in chosen for question in worst]
+    passages = _passages(store, table, {key for asked, beaters in needed for key in (asked.relevant[0], *beaters)})
+
+    def miss(question: Asked, system: str) -> Miss:
+        beaten_by = (_shown(passages.get(chunk_id), question.query) for chunk_id in _beaters(question, system))
+        right = _shown(passages.get(question.relevant[0]), question.query)
+        return Miss(question, right, tuple(shown for shown in beaten_by if shown))
+
     return tuple(
         Misses(
             system=system,
             question_set=question_set,
             n=len(part),
             n_missed=sum(_missed(question, system) for question in part),
-            worst=tuple(_miss(question, system, passages) for question in worst),
+            worst=tuple(miss(question, system) for question in worst),
         )
         for system, question_set, part, worst in chosen
     )
@@ -197,10 +196,10 @@ def changes(store: Store, table: str, asked: Sequence[Asked], a: str, b: str) ->
         lost = [question for question in reversed(ordered[-_CHANGES:]) if question.gain(a, b) < 0]
         found.append((question_set, gained, lost))
     wanted = {question.relevant[0] for _, gained, lost in found for question in (*gained, *lost)}
-    passages = Passages(store, table, wanted)
+    passages = _passages(store, table, wanted)
 
     def as_changes(questions: Iterable[Asked]) -> tuple[Change, ...]:
-        return tuple(Change(q, q.gain(a, b), passages.shown(q.relevant[0], q.query)) for q in questions)
+        return tuple(Change(q, q.gain(a, b), _shown(passages.get(q.relevant[0]), q.query)) for q in questions)
 
     return tuple(Changes(a, b, part, as_changes(gained), as_changes(lost)) for part, gained, lost in found)
 
@@ -237,17 +236,7 @@ def _depth(rank: int | None) -> float:
     return float("inf") if rank is None else rank
 
 
-def _needed(question: Asked, system: str) -> tuple[str, ...]:
-    return (question.relevant[0], *_beaters(question, system))
-
-
 def _beaters(question: Asked, system: str) -> list[str]:
     retrieved = question.rows[system]["retrieved"] or []
     rank = question.rank(system)
     return retrieved[: min(_BEATERS, rank - 1 if rank else _BEATERS)]
-
-
-def _miss(question: Asked, system: str, passages: Passages) -> Miss:
-    beaten_by = (passages.shown(chunk_id, question.query) for chunk_id in _beaters(question, system))
-    right = passages.shown(question.relevant[0], question.query)
-    return Miss(question, right, tuple(shown for shown in beaten_by if shown))

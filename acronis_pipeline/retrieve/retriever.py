@@ -179,16 +179,8 @@ class Retriever:
     def retrieve(self, question: str, k: int, *, where: Filters | None = None) -> list[Hit]:
         """The `k` best passages that meet `where`, one of each near-duplicate cluster.
 
-        Fewer only where fewer of the passages found match.
-
-        Raises
-        ------
-        ModelError
-            If the system has a reranker that does not load.
-
-        Notes
-        -----
-        The question is only ever tokenized, never parsed: quotes and operators in it are plain text.
+        Fewer only where fewer of the passages found match. The question is only ever tokenized, never parsed: quotes
+        and operators in it are plain text.
         """
         found, vector = self._search(question, where.sql() if where else None)
         rows: dict[str, dict[str, Any]] = {}
@@ -202,15 +194,13 @@ class Retriever:
         best = first_of_each(ranking, found.cluster_of)[:k]
         rows |= self._rows([chunk_id for chunk_id, _ in best if chunk_id not in rows])
         # A refresh may have removed a passage since the search.
-        there = ((chunk_id, score) for chunk_id, score in best if chunk_id in rows)
+        best = [(chunk_id, score) for chunk_id, score in best if chunk_id in rows]
+        cosine = (
+            {} if vector is None else {chunk_id: found.cosines(vector, [chunk_id])[chunk_id] for chunk_id, _ in best}
+        )
         return [
-            _hit(
-                rows[chunk_id],
-                score,
-                rank,
-                None if vector is None else found.cosines(vector, [chunk_id])[chunk_id],
-            )
-            for rank, (chunk_id, score) in enumerate(there, start=1)
+            Hit(**rows[chunk_id], score=score, rank=rank, similarity=cosine.get(chunk_id))
+            for rank, (chunk_id, score) in enumerate(best, start=1)
         ]
 
     def why_nothing(self, where: Filters) -> str | None:
@@ -264,20 +254,8 @@ class Retriever:
         if not chunk_ids:
             return {}
         query = self._tables.passages.search().where(is_in("chunk_id", chunk_ids)).select(_SHOWN).limit(len(chunk_ids))
-        return {row["chunk_id"]: row for row in query.to_arrow().to_pylist()}
-
-
-def _hit(row: dict[str, Any], score: float, rank: int, similarity: float | None) -> Hit:
-    return Hit(
-        chunk_id=row["chunk_id"],
-        url=row["url"],
-        title=row["title"] or "",
-        heading_path=tuple(row["heading_path"] or ()),
-        anchor=row["anchor"],
-        text=row["text"],
-        passage=row["passage"],
-        cluster_id=row["cluster_id"],
-        score=score,
-        rank=rank,
-        similarity=similarity,
-    )
+        found = query.to_arrow().select(_SHOWN).to_pylist()
+        return {
+            row["chunk_id"]: row | {"title": row["title"] or "", "heading_path": tuple(row["heading_path"] or ())}
+            for row in found
+        }

@@ -6,34 +6,30 @@ process cannot write into each other's runs (both happen with dagster-mlflow). T
 
 import os
 
+from acronis_pipeline.tracking.connection import impatient
 from acronis_pipeline.tracking.report import compared_with_previous, record_report
-from acronis_pipeline.tracking.tracker import DAGSTER_RUN, DAGSTER_URL, kill_runs_without_process
-from acronis_pipeline.tracking.training import ensure_registered, log_model, prune_models, record_training
+from acronis_pipeline.tracking.run import Run
+from acronis_pipeline.tracking.tracker import (
+    DAGSTER_RUN,
+    DAGSTER_URL,
+    RunSummary,
+    Tracker,
+    kill_runs_without_process,
+)
+from acronis_pipeline.tracking.training import ensure_registered, record_training
 
 __all__ = [
-    "CHAMPION_ALIAS",
     "DAGSTER_RUN",
     "DAGSTER_URL",
-    "Dataset",
-    "Point",
     "Run",
     "RunSummary",
     "Tracker",
     "compared_with_previous",
     "ensure_registered",
-    "flatten",
     "impatient",
     "kill_runs_without_process",
-    "log_model",
-    "metric_name",
-    "prune_models",
     "record_report",
     "record_training",
-    "sqlite_file",
 ]
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-from acronis_pipeline.tracking.connection import impatient, sqlite_file
-from acronis_pipeline.tracking.run import Dataset, Point, Run, flatten, metric_name
-from acronis_pipeline.tracking.tracker import CHAMPION_ALIAS, RunSummary, Tracker

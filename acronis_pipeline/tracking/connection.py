@@ -57,13 +57,7 @@ def impatient() -> Iterator[None]:
 
 
 def connect(tracking_uri: str) -> Any:
-    """An `MlflowClient`; the tables of a fresh SQLite file are made first.
-
-    Raises
-    ------
-    SettingsError
-        As `sqlite_file`.
-    """
+    """An `MlflowClient`; the tables of a fresh SQLite file are made first."""
     import mlflow  # 1.6 s
     from filelock import FileLock
 

@@ -174,7 +174,7 @@ def _datasets(view: ReportView) -> Iterator[Dataset]:
 
 
 def _confirm(tracker: Tracker, run_id: str, report: Report, tags: Tags) -> None:
-    run, count = tracker.opened(run_id), tracker.n_values(run_id, _MATERIALIZATIONS)
+    run, count = tracker.opened(run_id), len(tracker.client.get_metric_history(run_id, _MATERIALIZATIONS))
     run.metrics(of_report(report) | {_MATERIALIZATIONS: count + 1}, step=count)
     if DAGSTER_RUN in tags:
         run.tags({"dagster.confirmed_by": tags[DAGSTER_RUN]})

@@ -112,10 +112,10 @@ class Tracker:
         token: str | None = None
         while True:
             page = self.client.search_runs([self.experiment_id], condition, max_results=_PAGE, page_token=token)
-            for run in page:
-                data = run.data
-                summary = RunSummary(run.info.run_id, run.info.status, data.params, data.metrics, data.tags)
-                found.append(summary)
+            found += [
+                RunSummary(run.info.run_id, run.info.status, run.data.params, run.data.metrics, run.data.tags)
+                for run in page
+            ]
             token = page.token
             if not token:
                 return found
@@ -129,18 +129,10 @@ class Tracker:
         """Parameters of a run, none if it is not on record here."""
         return dict(self.client.get_run(run_id).data.params) if self.has_run(run_id) else {}
 
-    def n_values(self, run_id: str, metric: str) -> int:
-        """How many values of a metric a run has, over time."""
-        return len(self.client.get_metric_history(run_id, metric))
-
     def measured(self, run_id: str) -> set[tuple[str, int]]:
         """Every metric of a run with every step that it has a value of."""
         names = self.client.get_run(run_id).data.metrics
         return {(name, point.step) for name in names for point in self.client.get_metric_history(run_id, name)}
-
-    def kill(self, run_id: str) -> None:
-        """Mark a run whose process is gone."""
-        self.client.set_terminated(run_id, "KILLED")
 
     @property
     def runs_page(self) -> str:
@@ -208,7 +200,7 @@ def kill_runs_without_process(tracker: Tracker, has_ended: Callable[[str], bool]
     ended = {run_id: has_ended(run_id) for run_id in {run.tags[DAGSTER_RUN] for run in open_runs}}
     dead = [run.run_id for run in open_runs if ended[run.tags[DAGSTER_RUN]]]
     for run_id in dead:
-        tracker.kill(run_id)
+        tracker.client.set_terminated(run_id, "KILLED")
     if dead:
         _log.warning("%d runs in MLflow were left open by killed processes; they are marked as killed", len(dead))
     return dead

@@ -22,7 +22,8 @@ from acronis_pipeline.models.indexed import indexed_base, indexed_model
 from acronis_pipeline.models.records import ModelRecord, find, refresh
 from acronis_pipeline.retrieve import Retriever, System
 from acronis_pipeline.store import Store
-from acronis_pipeline.tracking import Tracker, log_model, prune_models
+from acronis_pipeline.tracking import Tracker
+from acronis_pipeline.tracking.training import log_model, prune_models
 from acronis_pipeline_tests.evaluate.fake_embeddings import KEY, Script, serving
 from acronis_pipeline_tests.finetune.worlds import codename_world, passages
 

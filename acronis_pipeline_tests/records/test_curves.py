@@ -10,8 +10,9 @@ from acronis_pipeline.core.errors import ModelError
 from acronis_pipeline.finetune import OnEntry
 from acronis_pipeline.models.records import ModelRecord
 from acronis_pipeline.store import Store
-from acronis_pipeline.tracking import Point, Run, RunSummary, Tracker, ensure_registered, record_training, training
+from acronis_pipeline.tracking import Run, RunSummary, Tracker, ensure_registered, record_training, training
 from acronis_pipeline.tracking import training as curves_module
+from acronis_pipeline.tracking.run import Point
 from acronis_pipeline.tracking.training import Curves
 from acronis_pipeline_tests.records.test_training import DATASET, METRICS, RECIPE, trained
 
@@ -58,7 +59,7 @@ def killed(tracker: Tracker, key: str, entries: Iterable[dict[str, float]]) -> s
     tags = {"key": key, "training_key": key, "recipe": RECIPE.name}
     run = tracker.opened(tracker.client.create_run(tracker.experiment_id, tags=tags).info.run_id)
     Curves(run).complete(entries)
-    tracker.kill(run.run_id)
+    tracker.client.set_terminated(run.run_id, "KILLED")
     return run.run_id
 
 

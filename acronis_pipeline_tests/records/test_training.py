@@ -12,8 +12,9 @@ from acronis_pipeline.encoders import ModelIdentity
 from acronis_pipeline.finetune import OnEntry, load_recipe
 from acronis_pipeline.models.records import ModelRecord, write
 from acronis_pipeline.store import Store
-from acronis_pipeline.tracking import Run, Tracker, ensure_registered, flatten, prune_models, record_training, training
-from acronis_pipeline.tracking.training import register
+from acronis_pipeline.tracking import Run, Tracker, ensure_registered, record_training, training
+from acronis_pipeline.tracking.run import flatten
+from acronis_pipeline.tracking.training import prune_models, register
 from acronis_pipeline_tests.records.kept import model_record
 
 pytestmark = pytest.mark.slow

@@ -5,8 +5,10 @@ import pytest
 from dagster import DagsterExecutionInterruptedError
 
 from acronis_pipeline.core.errors import SettingsError
-from acronis_pipeline.tracking import Dataset, Tracker, flatten, metric_name, sqlite_file
+from acronis_pipeline.tracking import Tracker
 from acronis_pipeline.tracking import run as git_module
+from acronis_pipeline.tracking.connection import sqlite_file
+from acronis_pipeline.tracking.run import Dataset, flatten, metric_name
 
 
 @pytest.fixture(scope="module")
