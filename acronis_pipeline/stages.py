@@ -209,11 +209,12 @@ def evaluate_recipe(
         base,
         tuned,
         compared=compared_systems(store, base, current_champion(store), settings),
-        in_use=reports_in_use(store),
         retrieval=settings.retrieval,
         evaluation=settings.evaluation,
         device=settings.model.device,
     )
+    if not result.reused:
+        evaluate.prune(store, recipe, reports_in_use(store))
     view, encoders = ReportView(store, result.report), {"base": base.encoder, "fine_tuned": tuned.encoder}
     publish = partial(reporting.publish, settings.reports_dir, view, encoders)
     run_id = record_report(tracker, view, model=record, tags=tags or {}, page=publish)

@@ -113,22 +113,16 @@ class _Cut:
     order: tuple[str, ...] = ()
 
 
-def _length(row: ResultRow) -> str:
-    return _LENGTHS[int(np.searchsorted((5, 12), row["n_words"]))]
-
-
-def _overlap(row: ResultRow) -> str:
-    return _OVERLAPS[int(np.searchsorted((1 / 3, 2 / 3), row["lexical_overlap"]))]
-
-
 _LENGTHS = ("short (up to 5 words)", "medium (6 to 12 words)", "long (over 12 words)")
 _OVERLAPS = ("low (up to a third)", "medium (up to two thirds)", "high (over two thirds)")
 _CUTS: Mapping[str, _Cut] = {
     "style": _Cut(lambda row: row["style"]),
     "section": _Cut(lambda row: row["section"]),
-    "length": _Cut(_length, _LENGTHS),
+    "length": _Cut(lambda row: _LENGTHS[int(np.searchsorted((5, 12), row["n_words"]))], _LENGTHS),
     "language": _Cut(lambda row: row["language"]),
-    "lexical overlap": _Cut(_overlap, _OVERLAPS),
+    "lexical overlap": _Cut(
+        lambda row: _OVERLAPS[int(np.searchsorted((1 / 3, 2 / 3), row["lexical_overlap"]))], _OVERLAPS
+    ),
 }
 
 

@@ -59,16 +59,14 @@ def refresh(
     retrieval: RetrievalSettings = RETRIEVAL,
     evaluation: EvaluationSettings = NOTHING_ELSE,
     device: str | None = None,
-    in_use: Collection[str] = (),
 ) -> EvalResult:
     """The recipe's report on the current indexes and questions; computed and stored if it is not known yet.
 
     Another champion makes no new report where its results on these questions are known: in the report itself or in
     another recipe's newest one. Otherwise each promotion would cost every recipe a report, with the next one due.
 
-    The report's row is written last, so an interrupted evaluation leaves no report and is done again. Old reports are
-    dropped, but none of those `in_use`.
-    Stored ones stay whatever is raised (by `leak.refuse`, `checks.read` and `evaluate`).
+    The report's row is written last, so an interrupted evaluation leaves no report and is done again. Stored ones stay
+    whatever is raised (by `leak.refuse`, `checks.read` and `evaluate`).
     """
     leak.refuse(store, recipe, fine_tuned.encoder.identity.model_id, dataset, gold)
     reworded = tuple(as_customers_would(question.query) for question in dataset.validation)
@@ -105,7 +103,6 @@ def refresh(
         "created_at": datetime.fromisoformat(done.report.created_at),
     }
     store.upsert(tables.REPORTS, tables.REPORTS.rows([row]))
-    prune(store, recipe, in_use)
     return EvalResult(done.report, False)
 
 

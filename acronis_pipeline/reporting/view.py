@@ -13,7 +13,6 @@ import pyarrow as pa
 from acronis_pipeline.core.errors import counted
 from acronis_pipeline.evaluate import Report, SystemScore, question_results
 from acronis_pipeline.evaluate.setup import CHAMPION
-from acronis_pipeline.reporting import plots
 from acronis_pipeline.reporting.verdict import Verdict, verdict
 from acronis_pipeline.store import Store
 
@@ -139,19 +138,6 @@ class ReportView:
         return verdict(self.store, self.report, self.results)
 
     @property
-    def rows(self) -> list[dict[str, Any]]:
-        """The comparison as values, a row a system and set."""
-        return table_rows([self.report])
-
-    @property
     def comparison(self) -> str:
         """The comparison as a Markdown table with its caveats."""
         return table_as_markdown([self.report])
-
-    def plot(self) -> bytes:
-        """nDCG@10 of every system with its 95 % interval, as PNG."""
-        return plots.ndcg_with_intervals(self.report)
-
-    def differences_plot(self) -> bytes:
-        """Paired differences of nDCG@10 with their 95 % intervals, as PNG."""
-        return plots.differences(self.report)

@@ -11,7 +11,8 @@ from acronis_pipeline.evaluate import Report, SystemScore
 from acronis_pipeline.evaluate.metrics import PRIMARY
 from acronis_pipeline.index.rows import content_version
 from acronis_pipeline.models.records import ModelRecord
-from acronis_pipeline.reporting import Links, ReportView
+from acronis_pipeline.reporting import Links, ReportView, plots
+from acronis_pipeline.reporting.view import table_rows
 from acronis_pipeline.retrieve import System
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking.run import Dataset, Run
@@ -200,10 +201,10 @@ def _windows(model: ModelRecord, system: System) -> dict[str, object]:
 
 
 def _log_artifacts(run: Run, view: ReportView) -> None:
-    run.table(_columns(view.rows), "comparison.json")
+    run.table(_columns(table_rows([view.report])), "comparison.json")
     run.text(view.comparison, "comparison.md")
     run.text(view.report.to_json(), "report.json")
-    run.png(view.plot(), "plots/ndcg_at_10.png")
+    run.png(plots.ndcg_with_intervals(view.report), "plots/ndcg_at_10.png")
     results = view.results.to_pylist()
     run.table({name: [row[name] for row in results] for name in _PER_QUESTION}, "questions.json")
     if view.report.slices:

@@ -12,6 +12,7 @@ from acronis_pipeline.defs.assets.lancedb_index import lancedb_index
 from acronis_pipeline.defs.assets.synthetic_pairs import synthetic_pairs
 from acronis_pipeline.defs.resources import RECIPES, StoreResource, TrackingResource, recipes_of
 from acronis_pipeline.evaluate import Comparison, Report
+from acronis_pipeline.reporting import plots
 from acronis_pipeline.stages import EvaluatedRecipe, evaluate_recipe
 from acronis_pipeline.store import Store
 from acronis_pipeline.tracking import Tracker, compared_with_previous
@@ -50,8 +51,8 @@ def _metadata(tracker: Tracker, store: Store, done: EvaluatedRecipe) -> dict[str
         "report": dg.MetadataValue.url(tracker.artifact_url(run_id, "report.html")),
         "report_file": dg.MetadataValue.path(done.page),
         "comparison": dg.MetadataValue.md(view.comparison),
-        "plot": display.plot(view.plot()),
-        "differences": display.plot(view.differences_plot()),
+        "plot": display.plot(plots.ndcg_with_intervals(report)),
+        "differences": display.plot(plots.differences(report)),
         "notes": "\n".join(report.caveats),
         "unanswerable": display.table({"question": question} for question in report.unanswerable),
         "duration_s": round(report.duration_s, 2),
