@@ -23,7 +23,7 @@ def computed_once() -> Iterator[None]:
         if report_id not in _EVALUATED or test.others:
             _EVALUATED[report_id] = evaluate(store, recipe, test, *others, report_id=report_id, **options)
         done = _EVALUATED[report_id]
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
         return replace(done, report=replace(done.report, created_at=now))
 
     with pytest.MonkeyPatch.context() as monkeypatch:
