@@ -1,6 +1,6 @@
 """The promotion history as people read it: which champion from when to when, how good it was, and why it came."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,13 +17,19 @@ _COLOURS = {"synthetic": "#1f5fa8", "human": "#d9822b"}
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """One row of the history. `number` counts from 1; `scores` are by set of questions, from `report`."""
+    """One row of the history. `number` counts from 1; `report` is the one that the figures are from."""
 
     number: int
     champion: Champion
     until: datetime | None
     report: Report | None
-    scores: Mapping[str, SystemScore]
+
+    @property
+    def scores(self) -> dict[str, SystemScore]:
+        """The report's scores of the very system, whatever it is called there, by set of questions."""
+        wanted = self.champion.contender.ranking_key
+        known = self.report.scores if self.report else ()
+        return {score.question_set: score for score in known if ranking_key(score.system, score.model_id) == wanted}
 
 
 def entries(store: Store) -> list[HistoryEntry]:
@@ -34,7 +40,7 @@ def entries(store: Store) -> list[HistoryEntry]:
     reports = {stored.report.report_id: stored.report for stored in stored_reports(store)}
     ends = [*(champion.promoted_at for champion in past[1:]), None]
     return [
-        _entry(number, champion, until, reports.get(champion.report_id))
+        HistoryEntry(number, champion, until, reports.get(champion.report_id))
         for number, (champion, until) in enumerate(zip(past, ends, strict=True), start=1)
     ]
 
@@ -44,11 +50,8 @@ def current_entry(store: Store) -> HistoryEntry | None:
     past = entries(store)
     if not past:
         return None
-    now = past[-1]
-    for stored in reversed(stored_reports(store)):
-        if scores := _scores(now.champion, stored.report):
-            return replace(now, report=stored.report, scores=scores)
-    return now
+    newest_first = (replace(past[-1], report=stored.report) for stored in reversed(stored_reports(store)))
+    return next((entry for entry in newest_first if entry.scores), past[-1])
 
 
 def as_json(entry: HistoryEntry) -> dict[str, Any]:
@@ -136,13 +139,3 @@ def plot(past: Sequence[HistoryEntry]) -> bytes | None:
     axes.grid(axis="y", alpha=0.3)
     axes.legend(loc="lower left", frameon=False)
     return png(figure)
-
-
-def _entry(number: int, champion: Champion, until: datetime | None, report: Report | None) -> HistoryEntry:
-    return HistoryEntry(number, champion, until, report, _scores(champion, report) if report else {})
-
-
-def _scores(champion: Champion, report: Report) -> dict[str, SystemScore]:
-    """A report's scores of the very system, whatever it is called there."""
-    wanted = champion.contender.ranking_key
-    return {score.question_set: score for score in report.scores if ranking_key(score.system, score.model_id) == wanted}
