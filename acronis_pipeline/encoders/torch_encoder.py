@@ -20,7 +20,9 @@ from acronis_pipeline.encoders.identity import BFLOAT16_IN_TORCH, IDENTITY_FILE,
 from acronis_pipeline.encoders.tokens import TYPICAL_TOKENS, Route, Side, input_module, route_of, tokenizer_of
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
+    from torch.nn import Module
 
 _TOKENS_ON_ACCELERATOR = 512
 """Tokens at once, per text of a batch, where memory is no cache."""
@@ -68,7 +70,7 @@ class TorchEncoder(Encoder):
         Texts of typical length at once.
     """
 
-    def __init__(self, model: Any, identity: ModelIdentity, batch_size: int = 32) -> None:
+    def __init__(self, model: "SentenceTransformer", identity: ModelIdentity, batch_size: int = 32) -> None:
         super().__init__(identity)
         self.model = model
         self.batch_size = batch_size
@@ -191,7 +193,17 @@ def load_in_torch(
     return TorchEncoder(model, identity, batch_size)
 
 
-def set_aside(model: Any) -> None:
+def assembled(modules: "Sequence[Module]", like: "SentenceTransformer") -> "SentenceTransformer":
+    """A model of stock modules with the prompts of another one and where that is."""
+    from sentence_transformers import SentenceTransformer
+
+    prompts: Any = like.prompts
+    return SentenceTransformer(
+        modules=[*modules], prompts=prompts, similarity_fn_name="cosine", device=str(like.device)
+    )
+
+
+def set_aside(model: object) -> None:
     """Free a GPU of a model that is kept for later, on the processor; one behind an endpoint is nowhere."""
     import torch
 

@@ -20,7 +20,7 @@ from sentence_transformers import SentenceTransformer
 
 from acronis_pipeline.encoders import set_aside
 from acronis_pipeline.finetune import devices
-from acronis_pipeline.finetune.contrast import Contrast, lay_out, shown_of
+from acronis_pipeline.finetune.contrast import lay_out, shown_of
 from acronis_pipeline.finetune.gradient_step import Encode, add_gradients, encoder_of
 from acronis_pipeline.finetune.losses import Loss, at_every_dimension, contrastive_loss
 from acronis_pipeline.finetune.method import Task
@@ -171,8 +171,20 @@ def train_contrastively(
     batches = batches_of(task, parameters)
     schedule = schedule_of(parameters, batches)
     checkpoints = Checkpoints(task.work)
-    run = checkpoints.resume(towers.weights, optimizer) or _start(task, base_look, chooses)
-    gradients = _gradients(task, towers, parameters, loss)
+    run = checkpoints.resume(towers.weights, optimizer)
+    if run is None:
+        run = Progress(Best(_values(base_look, chooses)), [])
+        _note(task, run, {"step": 0, "epoch": 0.0, **base_look})
+    loss = loss or partial(contrastive_loss, scale=parameters.scale)
+    gradients = partial(
+        add_gradients,
+        encode_queries=towers.encode_queries,
+        encode_passages=towers.encode_passages,
+        loss=at_every_dimension(loss, parameters.matryoshka_dimensions),
+        cached=parameters.gradient_cache,
+        tokens=parameters.mini_batch_tokens,
+        longest=task.base.identity.max_seq_length,
+    )
     shown = shown_of(task) if devices.is_main() else None
     contrast_of = partial(lay_out, task.examples.train, task.examples.passages, negatives=negatives, shown=shown)
     set_aside(task.base.model)
@@ -187,7 +199,11 @@ def train_contrastively(
         towers.weights.train()
         optimizer.zero_grad()
         run.losses.append(gradients(devices.of_main(partial(contrast_of, batch))))
-        _update(optimizer, trained, rate)
+        devices.sum_gradients(trained)
+        torch.nn.utils.clip_grad_norm_(trained, _MAX_GRADIENT_NORM)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
         run.step, epoch = step, round(step / len(batches), 2)
         if step % max(1, schedule.steps // _PROGRESS_LINES) == 0:
             _note(task, run, {"step": step, "epoch": epoch, "loss": float(np.mean(run.losses)), "lr": rate})
@@ -222,47 +238,16 @@ def turn_dropout_off(weights: torch.nn.Module) -> None:
             module.p = 0.0
 
 
-def _gradients(
-    task: Task, towers: Towers, parameters: ContrastiveParameters, loss: Loss | None
-) -> Callable[[Contrast], float]:
-    """What adds a step's gradients to those of the weights and gives its loss."""
-    loss = loss or partial(contrastive_loss, scale=parameters.scale)
-    return partial(
-        add_gradients,
-        encode_queries=towers.encode_queries,
-        encode_passages=towers.encode_passages,
-        loss=at_every_dimension(loss, parameters.matryoshka_dimensions),
-        cached=parameters.gradient_cache,
-        tokens=parameters.mini_batch_tokens,
-        longest=task.base.identity.max_seq_length,
-    )
-
-
 def _mined(task: Task, parameters: ContrastiveParameters) -> Sequence[Sequence[int]]:
     if not parameters.hard_negatives.per_question:
         return ()
     return mine(task.examples, task.query_vectors, task.passage_vectors, parameters.hard_negatives)
 
 
-def _start(task: Task, base_look: dict[str, float], chooses: tuple[str, ...]) -> Progress:
-    entry = {"step": 0, "epoch": 0.0, **base_look}
-    run = Progress(Best(_values(base_look, chooses)), [])
-    _note(task, run, entry)
-    return run
-
-
 def _note(task: Task, run: Progress, entry: dict[str, float]) -> None:
     run.history.append(entry)
     if devices.is_main():
         task.report(entry)
-
-
-def _update(optimizer: torch.optim.Optimizer, trained: list[torch.nn.Parameter], rate: float) -> None:
-    devices.sum_gradients(trained)
-    torch.nn.utils.clip_grad_norm_(trained, _MAX_GRADIENT_NORM)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
 
 
 def _look(
@@ -279,12 +264,8 @@ def _look(
     best = run.best
     _log.info(
         "epoch %g: %s of the validation questions over part of the corpus %.4f (best so far %.4f, %s)",
-        epoch,
-        chooses[0],
-        found[chooses[0]],
-        best.values[0],
-        best.name,
-    )
+        epoch, chooses[0], found[chooses[0]], best.values[0], best.name,
+    )  # fmt: skip
     _note(task, run, {"step": run.step, "epoch": epoch, **found})
     values = _values(found, chooses)
     run.looks_without_better = 0 if values[0] > best.values[0] else run.looks_without_better + 1

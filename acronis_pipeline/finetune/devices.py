@@ -36,13 +36,12 @@ from torch.multiprocessing.spawn import (
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import AcronisPipelineError, ModelError
-from acronis_pipeline.encoders import PassageVectors, TorchEncoder
-from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.finetune.method import Changed, Fitted, Method, MethodParameters, Task
 from acronis_pipeline.store import Store
 
 T = TypeVar("T")
 
+_HANDED_AS_THEY_ARE = ("examples", "passage_vectors", "load_base", "seed", "device", "precision")
 _POLL_S = 0.1
 _STDOUT, _STDERR = 1, 2
 _TIMEOUT = timedelta(hours=12)
@@ -130,20 +129,18 @@ def available(device: str | None) -> int:
 
 @dataclass(frozen=True)
 class _Handed:
-    """What a process makes its own `Task` of; pickled by way of a pipe, since the store's options hold keys."""
+    """What a process makes its own `Task` of; pickled by way of a pipe, since the store's options hold keys.
+
+    `task` has the fields that can be pickled and are the same for all.
+    """
 
     fit: Callable[[Task, Any], Fitted]
     parameters: MethodParameters
-    examples: Examples
-    passage_vectors: PassageVectors
+    task: dict[str, Any]
     query_vectors: np.ndarray
-    load_base: Callable[..., TorchEncoder]
-    seed: int
     store_uri: str
     store_options: Mapping[str, str]
     work: Path
-    device: str | None
-    precision: str
 
 
 @dataclass(frozen=True)
@@ -171,17 +168,12 @@ def fit_on_many(method: Method, parameters: MethodParameters, task: Task, n_proc
         handed = _Handed(
             fit=method.fit,
             parameters=parameters,
-            examples=task.examples,
-            passage_vectors=task.passage_vectors,
+            task={name: getattr(task, name) for name in _HANDED_AS_THEY_ARE},
             # Each process would encode them for itself, and maybe not to the last digit alike.
             query_vectors=task.query_vectors,
-            load_base=task.load_base,
-            seed=task.seed,
             store_uri=task.store.uri,
             store_options=task.store.storage_options,
             work=Path(folder),
-            device=task.device,
-            precision=task.precision,
         )
         encoders.set_aside(task.base.model)
         _log.info("training in %d processes", n_processes)
@@ -268,7 +260,7 @@ def _work_on(rank: int, n_processes: int, meeting: Path, handed: _Handed, queue:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # what it gets when its parent is gone
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // n_processes))
-    device = _own_device(rank, handed.device)
+    device = _own_device(rank, handed.task["device"])
     torch.distributed.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
         init_method=meeting.as_uri(),
@@ -297,23 +289,13 @@ def _own_device(rank: int, device: str | None) -> torch.device:
 
 
 def _train(rank: int, handed: _Handed, device: str, queue: "Queue[Any]") -> None:
-    load_base = partial(handed.load_base, device=device)
-    task = Task(
-        examples=handed.examples,
-        base=load_base(),
-        passage_vectors=handed.passage_vectors,
-        load_base=load_base,
-        seed=handed.seed,
-        store=Store(handed.store_uri, handed.store_options),
-        report=queue.put,
-        work=handed.work,
-        device=device,
-        precision=handed.precision,
-    )
+    load_base = partial(handed.task["load_base"], device=device)
+    own = {"base": load_base(), "load_base": load_base, "report": queue.put, "work": handed.work, "device": device}
+    task = Task(store=Store(handed.store_uri, handed.store_options), **handed.task | own)
     vars(task)["query_vectors"] = handed.query_vectors
     fitted = handed.fit(task, handed.parameters)
     if rank:
         return
     folder = handed.work / "fitted"
     fitted.model.save_pretrained(str(folder), create_model_card=False)
-    queue.put(_Saved(folder, fitted.model.get_embedding_dimension(), fitted.changed, fitted.chosen, fitted.history))
+    queue.put(_Saved(folder, fitted.dimension, fitted.changed, fitted.chosen, fitted.history))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from sentence_transformers import SentenceTransformer
 
 from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.finetune import contrastive_training as training
@@ -64,7 +65,7 @@ def train_encoder(
     encoder: TorchEncoder,
     *,
     mix: Mix,
-    finish: Callable[[training.Weights, float], Any] | None = None,
+    finish: Callable[[training.Weights, float], SentenceTransformer] | None = None,
     loss: Loss | None = None,
     negatives: Sequence[Sequence[int]] = (),
 ) -> Fitted:
@@ -80,12 +81,7 @@ def train_encoder(
     loss, negatives
         As `train_contrastively` takes them.
     """
-    pool = ValidationPool(
-        task,
-        parameters.validation_passages,
-        dimensions=parameters.dimensions,
-        matryoshka=parameters.matryoshka_dimensions,
-    )
+    pool = ValidationPool(task, parameters)
     model = encoder.model
     best, history = training.train_contrastively(
         task,

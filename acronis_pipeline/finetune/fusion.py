@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Dense, Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, WordWeights
 
 from acronis_pipeline.core.errors import RecipeError
 from acronis_pipeline.encoders import TorchEncoder
+from acronis_pipeline.encoders.torch_encoder import assembled
 
 
 class Fusion:
@@ -44,18 +44,8 @@ class Fusion:
         frozen = [_same(self._first, "cls_token_embeddings"), *_joining(second.model), self._scale]
         for module in frozen:
             module.requires_grad_(False)
-        model = SentenceTransformer(
-            modules=[*_unnormalised(tuned.model), *frozen, Normalize()],
-            prompts=tuned.model.prompts,
-            similarity_fn_name="cosine",
-            device=str(tuned.model.device),
-        )
+        model = assembled([*_unnormalised(tuned.model), *frozen, Normalize()], tuned.model)
         self.encoder = TorchEncoder(model, replace(tuned.identity, dimension=dimension), tuned.batch_size)
-
-    @property
-    def model(self) -> Any:
-        """The SentenceTransformer."""
-        return self.encoder.model
 
     def factor(self, weight: float, vectors: np.ndarray) -> float:
         """What the first encoder's part of `vectors` is to be multiplied by for it to count `weight`, from 0 to 1.

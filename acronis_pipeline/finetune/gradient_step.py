@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -25,6 +24,7 @@ from sentence_transformers.base.modules import Dense
 from sentence_transformers.sentence_transformer.modules import Normalize
 
 from acronis_pipeline.encoders.identity import BFLOAT16, FLOAT32
+from acronis_pipeline.encoders.torch_encoder import assembled
 from acronis_pipeline.finetune import devices
 from acronis_pipeline.finetune.contrast import Contrast
 from acronis_pipeline.finetune.losses import Loss
@@ -178,13 +178,8 @@ def _assembled(side: int, n_texts: int, parts: Sequence[_Part], vectors: Sequenc
     return devices.added_up(whole)
 
 
-def cut_to(model: Any, dimension: int) -> Any:
+def cut_to(model: SentenceTransformer, dimension: int) -> SentenceTransformer:
     """A model of stock modules that gives the first `dimension` numbers of `model`'s vectors, normalised again."""
-    selection = torch.eye(dimension, model.get_embedding_dimension())
+    selection = torch.eye(dimension, model.get_embedding_dimension())  # pyright: ignore[reportArgumentType]
     cut = Dense(selection.shape[1], dimension, bias=False, activation_function=None, init_weight=selection)
-    return SentenceTransformer(
-        modules=[*model.children(), cut, Normalize()],
-        prompts=model.prompts,
-        similarity_fn_name="cosine",
-        device=str(model.device),
-    )
+    return assembled([*model.children(), cut, Normalize()], model)

@@ -7,6 +7,7 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
+from sentence_transformers import SentenceTransformer
 
 from acronis_pipeline.encoders import TorchEncoder
 
@@ -48,19 +49,14 @@ def add_adapters(transformer: torch.nn.Module, *, rank: int, alpha: float, seed:
 
 
 class Adapted:
-    """An encoder whose weights are frozen, with adapters in its transformer's layers; nothing else is trained.
+    """An encoder, changed in place: its weights are frozen, and adapters in its transformer's layers are all it trains.
 
-    Parameters
-    ----------
-    encoder
-        Changed in place.
-    rank, alpha, seed
-        As `add_adapters` takes them.
+    The other parameters are those of `add_adapters`.
     """
 
     def __init__(self, encoder: TorchEncoder, *, rank: int, alpha: float, seed: int) -> None:
         self.encoder = encoder
-        self.transformer = encoder.model[0].model
+        self.transformer: Any = encoder.model[0].model
         for parameter in encoder.model.parameters():
             parameter.requires_grad_(False)
         add_adapters(self.transformer, rank=rank, alpha=alpha, seed=seed)
@@ -73,7 +69,7 @@ class Adapted:
                 for name in module.active_adapters:
                     module.set_scale(name, share)
 
-    def merged(self) -> Any:
+    def merged(self) -> SentenceTransformer:
         """The model without adapters, what they add being in its weights."""
         merge_adapters(self.transformer)
         return self.encoder.model

@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from acronis_pipeline.encoders import ModelIdentity, PassageVectors, TorchEncoder
-from acronis_pipeline.encoders.endpoint import RememberedEndpoint
+from acronis_pipeline.encoders.endpoint import EndpointModel, RememberedEndpoint
 from acronis_pipeline.encoders.identity import FLOAT32
 from acronis_pipeline.finetune.examples import Examples
 from acronis_pipeline.store import Store
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 
 class MethodParameters(BaseModel):
@@ -87,10 +90,17 @@ class Fitted:
     `step`, `epoch`, `loss`, `lr` and `ndcg_at_10` (of the validation questions; absent between evaluations).
     """
 
-    model: Any
+    model: "SentenceTransformer | EndpointModel"
     changed: Changed
     chosen: str
     history: list[dict[str, float]]
+
+    @property
+    def dimension(self) -> int:
+        """Length of the model's vectors."""
+        found = self.model.get_embedding_dimension()
+        assert found  # only a model that was never asked for text does not know
+        return found
 
 
 def _anything_goes(base: ModelIdentity, parameters: Any, device: str | None) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.dataset import RetrievalDataset
@@ -216,19 +215,15 @@ def identify(fitted: Fitted, base: ModelIdentity) -> ModelIdentity:
     """Identity of a fitted model: the base's, changed on the sides whose vectors changed."""
     if fitted.changed is Changed.NOTHING:
         return base
-    weights = _weights_digest(fitted.model)
+    parts: list[str] = []
+    for name, tensor in sorted(fitted.model.state_dict().items()):
+        parts += [name, hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()]
+    weights = digest(*parts)
     if fitted.changed is Changed.QUERIES:
         return with_adapted_queries(base, weights)
     return replace(
         base,
         query_fingerprint=digest(base.query_fingerprint, weights),
         document_fingerprint=digest(base.document_fingerprint, weights),
-        dimension=fitted.model.get_embedding_dimension(),
+        dimension=fitted.dimension,
     )
-
-
-def _weights_digest(model: Any) -> str:
-    parts: list[str] = []
-    for name, tensor in sorted(model.state_dict().items()):
-        parts += [name, hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()]
-    return digest(*parts)

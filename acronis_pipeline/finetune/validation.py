@@ -11,6 +11,7 @@ import numpy as np
 from acronis_pipeline.encoders import Encoder, PassageVectors
 from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.method import Task
+from acronis_pipeline.finetune.parameters import ContrastiveParameters, EncoderParameters
 
 CHOOSES = "ndcg_at_10"
 """The metric that decides between checkpoints."""
@@ -83,26 +84,18 @@ class ValidationPool:
     """Metrics of the validation questions over their answers and a random sample of the other passages.
 
     The sample is random rather than the base's nearest passages: with those the base would face all its own
-    mistakes and the tuned model none of its.
-
-    Parameters
-    ----------
-    dimensions
-        Length that vectors are cut to, where the published model's will be; all of it by default.
-    matryoshka
-        Lengths of which the smallest is measured as well.
+    mistakes and the tuned model none of its. Vectors are cut where the published model's will be.
     """
 
-    def __init__(
-        self, task: Task, n_passages: int, *, dimensions: int | None = None, matryoshka: Sequence[int] = ()
-    ) -> None:
+    def __init__(self, task: Task, parameters: ContrastiveParameters) -> None:
         from acronis_pipeline.finetune import devices
 
-        questions = task.examples.validation
-        rows = answers_and_others(questions, len(task.examples.passages), n_passages, task.seed)
+        questions, n_passages = task.examples.validation, len(task.examples.passages)
+        rows = answers_and_others(questions, n_passages, parameters.validation_passages, task.seed)
         self.questions = questions.within(rows)
         self.passages = [task.examples.passages[row] for row in rows]
-        self._dimensions, self._smallest = dimensions, min(matryoshka, default=None)
+        self._dimensions = parameters.dimensions if isinstance(parameters, EncoderParameters) else None
+        self._smallest = min(parameters.matryoshka_dimensions, default=None)
         self.base_look = devices.of_main(
             lambda: self.measure(task.base.encode_queries(questions.queries), task.passage_vectors.take(rows))
         )

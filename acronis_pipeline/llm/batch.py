@@ -16,7 +16,7 @@ from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import ENV_PREFIX, LlmSettings
 from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget
-from acronis_pipeline.llm.endpoint import Dialect, client_options
+from acronis_pipeline.llm.endpoint import Dialect, client_options, name_of
 from acronis_pipeline.llm.exchange import Outcome, Outcomes, Prompt, Reply, of_error, of_success, read_body
 from acronis_pipeline.store import Store, quoted, tables
 
@@ -37,17 +37,10 @@ class BatchRun:
     """One series of requests through batches. `groups` gives outcomes by key, a batch at a time."""
 
     def __init__(
-        self,
-        prompts: Mapping[str, Prompt],
-        settings: LlmSettings,
-        dialect: Dialect,
-        budget: Budget,
-        name: str,
-        store: Store,
+        self, prompts: Mapping[str, Prompt], settings: LlmSettings, dialect: Dialect, budget: Budget, store: Store
     ) -> None:
-        assert settings.model
-        self._prompts, self._settings, self._model = prompts, settings, settings.model
-        self._dialect, self._budget, self._endpoint, self._store = dialect, budget, name, store
+        self._prompts, self._settings, self._dialect, self._budget = prompts, settings, dialect, budget
+        self._store, self._endpoint, self._model = store, name_of(settings), dialect.model
         self.attempts = 0
 
     def groups(self) -> Generator[Outcomes, None, None]:
@@ -78,7 +71,8 @@ class BatchRun:
 
     def _ask_all(self, client: "OpenAI") -> Generator[Outcomes, None, None]:
         answered: set[str] = set()
-        for submission in self._open_submissions():
+        where = f"endpoint = {quoted(self._endpoint)} AND model = {quoted(self._model)} AND collected_at IS NULL"
+        for submission in self._store.read(tables.LLM_BATCHES, where=where).to_pylist():
             if batch := self._find(client, submission):
                 _log.info("batch %s of an earlier run is found again", batch.id)
                 outcomes = self._wait_for(client, submission, batch)
@@ -91,7 +85,7 @@ class BatchRun:
         for last_round in (False,) * (_ROUNDS - 1) + (True,):
             refused: dict[str, Prompt] = {}
             for part in self._parts(missing):
-                sent = {key: self._dialect.body(prompt, self._model) for key, prompt in part.items()}
+                sent = {key: self._dialect.body(prompt) for key, prompt in part.items()}
                 affordable = {key: body for key, body in sent.items() if self._budget.reserve(part[key])}
                 yield [(key, Outcome(failure=BUDGET_SPENT)) for key in part if key not in affordable]
                 if not affordable:
@@ -117,7 +111,7 @@ class BatchRun:
         part: dict[str, Prompt] = {}
         size = 0
         for key, prompt in prompts.items():
-            n_bytes = len(json.dumps(self._dialect.body(prompt, self._model)).encode())
+            n_bytes = len(json.dumps(self._dialect.body(prompt)).encode())
             if part and (len(part) == _MAX_REQUESTS or size + n_bytes > _MAX_BYTES):
                 yield part
                 part, size = {}, 0
@@ -127,7 +121,17 @@ class BatchRun:
             yield part
 
     def _submit(self, client: "OpenAI", sent: Mapping[str, dict[str, Any]]) -> "tuple[dict[str, Any], Batch]":
-        submission = self._write_down(list(sent))
+        now = dt.datetime.now(dt.UTC)
+        submission = {
+            "submission_id": digest(*sent, now.isoformat())[:32],
+            "endpoint": self._endpoint,
+            "model": self._model,
+            "batch_id": None,
+            "answer_keys": list(sent),
+            "submitted_at": now,
+            "collected_at": None,
+        }
+        self._save(submission)
         lines = [
             json.dumps({"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body})
             for key, body in sent.items()
@@ -175,10 +179,6 @@ class BatchRun:
             return Outcome(failure="batch error")
         return of_error(status, json.dumps(body), endpoint=self._endpoint, model=self._model)
 
-    def _open_submissions(self) -> list[dict[str, Any]]:
-        where = f"endpoint = {quoted(self._endpoint)} AND model = {quoted(self._model)} AND collected_at IS NULL"
-        return self._store.read(tables.LLM_BATCHES, where=where).to_pylist()
-
     def _find(self, client: "OpenAI", submission: dict[str, Any]) -> "Batch | None":
         """The batch of a submission of an earlier run; None if it was never accepted or is gone by now."""
         import openai
@@ -199,20 +199,6 @@ class BatchRun:
                 break
         self._remember(submission, None, collected=True)
         return None
-
-    def _write_down(self, keys: list[str]) -> dict[str, Any]:
-        now = dt.datetime.now(dt.UTC)
-        submission = {
-            "submission_id": digest(*keys, now.isoformat())[:32],
-            "endpoint": self._endpoint,
-            "model": self._model,
-            "batch_id": None,
-            "answer_keys": keys,
-            "submitted_at": now,
-            "collected_at": None,
-        }
-        self._save(submission)
-        return submission
 
     def _remember(self, submission: dict[str, Any], batch_id: str | None, *, collected: bool = False) -> None:
         now = dt.datetime.now(dt.UTC)

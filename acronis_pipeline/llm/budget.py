@@ -75,11 +75,6 @@ class Budget:
         self.prompt_tokens += reply.prompt_tokens
         self.completion_tokens += reply.completion_tokens
 
-    def usage(self) -> LlmUsage:
-        return LlmUsage(
-            prompt_tokens=self.prompt_tokens, completion_tokens=self.completion_tokens, cost_usd=self.cost_usd
-        )
-
     def __str__(self) -> str:
         cost = f", ${self.cost_usd:.2f}" if self.cost_usd else ""
         return f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens{cost}"

@@ -43,13 +43,7 @@ def name_of(settings: LlmSettings) -> str:
 
 
 def client_options(settings: LlmSettings) -> dict[str, Any]:
-    """Arguments for an OpenAI client.
-
-    Raises
-    ------
-    GeneratorError
-        As `require_configured`.
-    """
+    """Arguments for an OpenAI client; raises as `require_configured`."""
     _, key = require_configured(settings)
     return addresses.client_arguments(settings.base_url, key, settings.timeout_s)
 
@@ -64,12 +58,13 @@ class Dialect:
     """How to put a prompt to one endpoint, learned from its refusals and remembered for the run.
 
     Structured output by JSON schema where the server has it, else a JSON object, else plain text; the newer name of the
-    token limit and no temperature for models that insist.
+    token limit and no temperature for models that insist. Raises as `require_configured`.
     """
 
-    def __init__(self, temperature: float, endpoint: str) -> None:
-        self._endpoint = endpoint
-        self._temperature: float | None = temperature
+    def __init__(self, settings: LlmSettings) -> None:
+        self.model, _ = require_configured(settings)
+        self._endpoint = name_of(settings)
+        self._temperature: float | None = settings.temperature
         self._token_limit = "max_tokens"
         self._level = 0
         self._proven = False
@@ -79,9 +74,9 @@ class Dialect:
         """`json_schema`, `json_object` or `text`."""
         return _LEVELS[self._level]
 
-    def body(self, prompt: Prompt, model: str) -> dict[str, Any]:
+    def body(self, prompt: Prompt) -> dict[str, Any]:
         """The request's JSON."""
-        body: dict[str, Any] = {"model": model, "messages": prompt.messages}
+        body: dict[str, Any] = {"model": self.model, "messages": prompt.messages}
         if prompt.max_tokens is not None:
             body[self._token_limit] = prompt.max_tokens
         if self._temperature is not None:

@@ -18,7 +18,7 @@ from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.retries import backoff_s, hold_s
 from acronis_pipeline.core.settings import LlmSettings
 from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget
-from acronis_pipeline.llm.endpoint import Dialect, client_options
+from acronis_pipeline.llm.endpoint import Dialect, client_options, name_of
 from acronis_pipeline.llm.exchange import Outcome, Outcomes, Prompt, of_error, of_success, read_body
 
 if TYPE_CHECKING:
@@ -86,13 +86,11 @@ class OnlineRun:
         settings: LlmSettings,
         dialect: Dialect,
         budget: Budget,
-        name: str,
         *,
         patience_with_429: int = PATIENCE_WITH_429,
     ) -> None:
-        assert settings.model
-        self._prompts, self._settings, self._model = prompts, settings, settings.model
-        self._dialect, self._budget, self._endpoint = dialect, budget, name
+        self._prompts, self._settings, self._dialect, self._budget = prompts, settings, dialect, budget
+        self._endpoint, self._model = name_of(settings), dialect.model
         self._retries_of_429 = settings.max_retries * patience_with_429
         # Spread evenly rather than in bursts of a minute's worth: servers count by the second as well.
         per_minute, tokens_per_minute = settings.requests_per_minute, settings.tokens_per_minute
@@ -128,7 +126,10 @@ class OnlineRun:
                 yield [outcome for outcome in group if outcome is not None]
         finally:
             self._stop = self._stop or _STOPPED
-            self._cancel()
+            # What is under way ends; nothing is, unless whoever takes the outcomes was interrupted.
+            if self._loop and self._task and not self._loop.is_closed():
+                with suppress(RuntimeError):  # it ended in between
+                    self._loop.call_soon_threadsafe(self._task.cancel)
             thread.join()
         if self._error:
             raise self._error
@@ -137,17 +138,11 @@ class OnlineRun:
         try:
             asyncio.run(self._ask_all())
         except asyncio.CancelledError:
-            pass  # by `_cancel`: there is nobody left to tell
+            pass  # by `groups`: there is nobody left to tell
         except BaseException as error:
             self._error = self._error or error
         finally:
             self._arrived.put(None)
-
-    def _cancel(self) -> None:
-        """End what is under way; nothing is, unless whoever takes the outcomes was interrupted."""
-        if self._loop and self._task and not self._loop.is_closed():
-            with suppress(RuntimeError):  # it ended in between
-                self._loop.call_soon_threadsafe(self._task.cancel)
 
     async def _ask_all(self) -> None:
         from openai import AsyncOpenAI
@@ -179,7 +174,7 @@ class OnlineRun:
         import openai
 
         while True:
-            body = self._dialect.body(prompt, self._model)
+            body = self._dialect.body(prompt)
             _ASKED.set((prompt, body))
             try:
                 response = await client.chat.completions.with_raw_response.create(**body)
@@ -204,14 +199,16 @@ class OnlineRun:
         prompt, body = _ASKED.get()
         n_before = int(request.headers.get("x-stainless-retry-count", 0))  # the client counts its attempts there
         async with self._slots:
-            if body != self._dialect.body(prompt, self._model):
+            if body != self._dialect.body(prompt):
                 raise _Outdated
             await self._turn(prompt)
             outcome = Outcome()
             try:
                 response, outcome = await self._sent(send)
             finally:
-                self._settle(prompt, outcome)
+                self._budget.settle(prompt, outcome.reply)
+                used = outcome.reply.prompt_tokens + outcome.reply.completion_tokens if outcome.reply else 0
+                self._tokens_owed += used - prompt.tokens_at_most
             if response is not None and outcome.reply:
                 self._refusals_in_row = 0
                 return response
@@ -226,13 +223,7 @@ class OnlineRun:
         return response
 
     async def _turn(self, prompt: Prompt) -> None:
-        """Wait for the budget and the rates.
-
-        Raises
-        ------
-        _Ended
-            If there is nothing more to be asked.
-        """
+        """Wait for the budget and the rates; `_Ended` if there is nothing more to be asked."""
         while not self._stop and not self._budget.reserve(prompt):
             if not self._budget.n_under_way:
                 self._stop = BUDGET_SPENT
@@ -265,11 +256,6 @@ class OnlineRun:
         if response.is_success:
             return response, of_success(read_body(response.content))
         return response, of_error(response.status_code, response.text, endpoint=self._endpoint, model=self._model)
-
-    def _settle(self, prompt: Prompt, outcome: Outcome) -> None:
-        self._budget.settle(prompt, outcome.reply)
-        used = outcome.reply.prompt_tokens + outcome.reply.completion_tokens if outcome.reply else 0
-        self._tokens_owed += used - prompt.tokens_at_most
 
     def _retries(self, outcome: Outcome) -> int:
         if outcome.failure == REFUSED_FOR_NOW:

@@ -6,13 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import asdict, fields
 
 from acronis_pipeline.core.errors import GeneratorError
 from acronis_pipeline.core.settings import ENV_PREFIX, LlmSettings
 from acronis_pipeline.llm.batch import BatchRun
 from acronis_pipeline.llm.budget import BUDGET_SPENT, Budget, LlmUsage
-from acronis_pipeline.llm.endpoint import Dialect, name_of, require_configured
+from acronis_pipeline.llm.endpoint import Dialect, name_of
 from acronis_pipeline.llm.exchange import LASTING, Outcome, Prompt, Reply
 from acronis_pipeline.llm.online import OnlineRun
 from acronis_pipeline.store import Store, tables
@@ -39,7 +39,7 @@ class AnswerCache:
         rows = self._store.read(tables.LLM_ANSWERS).to_pylist()
         self._known = {row["answer_key"] for row in rows}
         return {
-            row["answer_key"]: Reply(row["content"], row["failure"], row["prompt_tokens"], row["completion_tokens"])
+            row["answer_key"]: Reply(**{field.name: row[field.name] for field in fields(Reply)})
             for row in rows
             if row["answer_key"] in wanted
         }
@@ -58,15 +58,7 @@ class AnswerCache:
         self._known |= new
         now = dt.datetime.now(dt.UTC)
         rows = [
-            {
-                "answer_key": key,
-                "model": model,
-                "content": answer.content,
-                "failure": answer.failure,
-                "prompt_tokens": answer.prompt_tokens,
-                "completion_tokens": answer.completion_tokens,
-                "answered_at": now,
-            }
+            {"answer_key": key, "model": model, **asdict(answer), "answered_at": now}
             for key, answer in answers.items()
             if key in new
         ]
@@ -79,19 +71,16 @@ class AnswerCache:
 class LlmSession:
     """The configured endpoint with its cache, its budget, and what was learned of its dialect.
 
-    Raises
-    ------
-    GeneratorError
-        If no model is named, or OpenAI itself is to be asked and there is no key.
+    Raises as `require_configured`.
     """
 
     def __init__(self, settings: LlmSettings, store: Store) -> None:
-        self.model, _ = require_configured(settings)
         self.settings = settings
         self._store = store
         self._cache = AnswerCache(store)
         self._endpoint = name_of(settings)
-        self._dialect = Dialect(settings.temperature, self._endpoint)
+        self._dialect = Dialect(settings)
+        self.model = self._dialect.model
         self._budget = Budget(settings)
         self._requests = self._cached = self._attempts = 0
         self._failures: Counter[str] = Counter()
@@ -99,11 +88,13 @@ class LlmSession:
     @property
     def usage(self) -> LlmUsage:
         """What this run has asked and paid for so far."""
-        return replace(
-            self._budget.usage(),
+        return LlmUsage(
             requests=self._requests,
             cached=self._cached,
             retries=max(0, self._attempts - self._requests),
+            prompt_tokens=self._budget.prompt_tokens,
+            completion_tokens=self._budget.completion_tokens,
+            cost_usd=self._budget.cost_usd,
             failures=dict(self._failures.most_common()),
         )
 
@@ -166,7 +157,7 @@ class LlmSession:
         return [outcomes[key] for key in keys]
 
     def _run(self, missing: dict[str, Prompt], *, batch: bool) -> OnlineRun | BatchRun:
-        asked = (missing, self.settings, self._dialect, self._budget, self._endpoint)
+        asked = (missing, self.settings, self._dialect, self._budget)
         return BatchRun(*asked, self._store) if batch else OnlineRun(*asked)
 
     def _kept(self, run: OnlineRun | BatchRun, n_prompts: int, what: str) -> Iterator[tuple[str, Outcome]]:
@@ -189,24 +180,11 @@ class LlmSession:
 def ask_once(prompt: Prompt, settings: LlmSettings) -> Outcome:
     """One reply for somebody who waits: no cache, no budget, and no more patience with a busy server than with others.
 
-    Raises
-    ------
-    GeneratorError
-        If no model is named, or OpenAI itself is to be asked and there is no key. What the endpoint has against key,
-        model or request is an outcome.
+    Raises as `require_configured`; what the endpoint has against key, model or request is an outcome.
     """
-    require_configured(settings)
     limits = ("max_tokens_total", "budget_usd", "requests_per_minute", "tokens_per_minute")
     settings = settings.model_copy(update=dict.fromkeys(limits))
-    endpoint = name_of(settings)
-    run = OnlineRun(
-        {"": prompt},
-        settings,
-        Dialect(settings.temperature, endpoint),
-        Budget(settings),
-        endpoint,
-        patience_with_429=1,
-    )
+    run = OnlineRun({"": prompt}, settings, Dialect(settings), Budget(settings), patience_with_429=1)
     outcome = Outcome()
     with suppress(GeneratorError):  # the outcome says it too
         for group in run.groups():

@@ -12,7 +12,7 @@ import torch.distributed
 from acronis_pipeline.encoders import TorchEncoder
 from acronis_pipeline.finetune import devices
 from acronis_pipeline.finetune.method import Changed, Fitted, Task
-from acronis_pipeline.finetune.methods import full, method_named
+from acronis_pipeline.finetune.methods import encoder, method_named
 from acronis_pipeline.finetune.recipe import Recipe
 from acronis_pipeline_tests.finetune.contrastive_tasks import task_of
 from acronis_pipeline_tests.finetune.worlds import passages
@@ -32,9 +32,9 @@ def only_the_first_decides() -> None:
         TorchEncoder._encode = contrast.lay_out = negatives.mine = refuse  # pyright: ignore
 
 
-def train_fully(task: Task, parameters: full.Parameters) -> Fitted:
+def train_fully(task: Task, parameters: encoder.FullParameters) -> Fitted:
     only_the_first_decides()
-    return full.fit(task, parameters)
+    return encoder.fit_every_weight(task, parameters)
 
 
 def train_each(task: Task, recipes: list[Recipe]) -> Fitted:

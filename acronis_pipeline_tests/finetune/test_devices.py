@@ -13,7 +13,7 @@ from acronis_pipeline.core.errors import ModelError, RecipeError
 from acronis_pipeline.finetune import methods, train
 from acronis_pipeline.finetune.devices import fit_on_many
 from acronis_pipeline.finetune.method import Method
-from acronis_pipeline.finetune.methods import full, method_named
+from acronis_pipeline.finetune.methods import encoder, method_named
 from acronis_pipeline.finetune.recipe import Recipe, parse_recipe
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.finetune import launched_methods
@@ -47,7 +47,7 @@ def test_two_processes_train_the_model_of_one(
     tiny: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = recipe_of("full", tiny, mini_batch_tokens=48, dimensions=16, hard_negatives=NEGATIVES)
-    monkeypatch.setitem(methods.OURS, "full", replace(full.METHOD, fit=launched_methods.train_fully))
+    monkeypatch.setitem(methods.OURS, "full", replace(encoder.FULL, fit=launched_methods.train_fully))
     vectors, reported = [], []
     for n in (1, 2):
         trained = train(
@@ -74,7 +74,7 @@ def test_every_other_method_trains_the_model_of_one_too(tiny: Path, tmp_path: Pa
         recipe_for(method, decoder if method == "decoder" else tiny, parameters)
         for method, parameters in OTHERS.items()
     ]
-    each = Method(full.Parameters, launched_methods.train_each)
+    each = Method(encoder.FullParameters, launched_methods.train_each)
     fit_on_many(each, recipes, task_of(tiny, store, work=tmp_path / "work"), 2)  # pyright: ignore[reportArgumentType]
     for recipe in recipes:
         task = task_of(Path(recipe.base_model), store)
@@ -105,7 +105,7 @@ def test_what_a_process_refuses_is_refused_in_its_words(
 def test_a_process_that_is_killed_ends_all_and_is_no_silent_end(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(methods.OURS, "full", replace(full.METHOD, fit=launched_methods.be_killed))
+    monkeypatch.setitem(methods.OURS, "full", replace(encoder.FULL, fit=launched_methods.be_killed))
     store, folder = Store(str(tmp_path / "lancedb")), tmp_path / "model"
     with pytest.raises(ModelError, match="2 devices failed"):
         train(recipe_of("full", tiny), codename_world(), store, folder, device="cpu", devices=2)

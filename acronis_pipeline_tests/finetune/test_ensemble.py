@@ -92,7 +92,7 @@ def test_a_second_encoder_may_pool_by_its_first_token(tiny: Path, first_token: P
     fusion = Fusion(
         encoders.load_base(str(tiny), max_seq_length=64), encoders.load_base(str(first_token), max_seq_length=64)
     )
-    fusion.model.save_pretrained(str(tmp_path))
+    fusion.encoder.model.save_pretrained(str(tmp_path))
     joined, second = vectors(tmp_path), vectors(first_token)
     part = joined[:, -second.shape[1] :]
     np.testing.assert_allclose(part / np.linalg.norm(part, axis=1, keepdims=True), second, atol=1e-5)

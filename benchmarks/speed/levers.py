@@ -44,7 +44,7 @@ from acronis_pipeline.encoders.windows import Windows
 from acronis_pipeline.finetune.contrast import Shown, shown_of
 from acronis_pipeline.finetune.examples import Examples, PassageBatches, prepare
 from acronis_pipeline.finetune.method import Task
-from acronis_pipeline.finetune.methods.full import Parameters
+from acronis_pipeline.finetune.methods.encoder import FullParameters as Parameters
 from acronis_pipeline.pairs import labelled_datasets
 from acronis_pipeline.store import Store
 

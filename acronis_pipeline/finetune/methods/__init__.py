@@ -11,19 +11,19 @@ from importlib.metadata import EntryPoint, entry_points
 
 from acronis_pipeline.core.errors import RecipeError
 from acronis_pipeline.finetune.method import Method
-from acronis_pipeline.finetune.methods import decoder, distill, ensemble, full, lora, query_adapter, two_tower
+from acronis_pipeline.finetune.methods import decoder, distill, encoder, ensemble, query_adapter, two_tower
 
 GROUP = "acronis_pipeline.methods"
 """Of the entry points by which other packages add methods."""
 
 OURS = {
     "query_adapter": query_adapter.METHOD,
-    "full": full.METHOD,
+    "full": encoder.FULL,
     "ensemble": ensemble.METHOD,
     "two_tower": two_tower.METHOD,
     "decoder": decoder.METHOD,
     "distill": distill.METHOD,
-    "lora": lora.METHOD,
+    "lora": encoder.LORA,
 }
 
 

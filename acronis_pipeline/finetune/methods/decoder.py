@@ -8,7 +8,7 @@ merged into the full weights all the same.
 
 import importlib.util
 import re
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,9 @@ from acronis_pipeline.encoders import ModelIdentity, TorchEncoder
 from acronis_pipeline.encoders.folder import is_decoder
 from acronis_pipeline.finetune.method import Fitted, Method, Task
 from acronis_pipeline.finetune.parameters import EncoderParameters
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 _INSTRUCTION = re.compile(r"Instruct: \S.*\nQuery: ?")
 
@@ -38,13 +41,8 @@ class Parameters(EncoderParameters):
 
 
 def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> None:
-    """Refuse what cannot work, before anything is trained.
-
-    Raises
-    ------
-    RecipeError
-        If the base is no decoder, the prompts are not an instruction before questions alone, or 4 bits are asked for
-        without a GPU or without bitsandbytes.
+    """Refuse a base that is no decoder, other prompts than an instruction before questions alone, and 4 bits without a
+    GPU or without bitsandbytes.
     """
     if not is_decoder(encoders.find_base(base.base)):
         raise RecipeError(
@@ -83,7 +81,7 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     def adapt(encoder: TorchEncoder) -> Adapted:
         return Adapted(encoder, rank=parameters.rank, alpha=parameters.alpha, seed=task.seed)
 
-    def finish(adapters: dict[str, Any], share: float) -> Any:
+    def finish(adapters: dict[str, Any], share: float) -> "SentenceTransformer":
         """Adapters that were trained beside 4 bits go into the weights that those were made from."""
         whole = adapt(task.load_base(device="cpu")) if parameters.quantize else trained
         whole.mix(adapters, share)

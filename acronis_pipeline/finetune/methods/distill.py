@@ -10,7 +10,6 @@ is a cross-encoder, which is asked for each pair once.
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -18,6 +17,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import pyarrow as pa
 from pydantic import Field, field_validator
+from scipy.sparse import csc_array
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import ModelError, RecipeError
@@ -84,16 +84,9 @@ class Teacher(Protocol):
 
 
 def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> None:
-    """Refuse a teacher that cannot be reached, before anything is trained.
-
-    Raises
-    ------
-    RecipeError
-        If there is none of that name, or it reads single texts.
-    """
+    """Refuse a teacher that cannot be reached."""
     del base, device
-    if parameters.teacher != HYBRID:
-        find_teacher(parameters.teacher)
+    reads(parameters)
 
 
 def reads(parameters: Parameters) -> list[Path]:
@@ -187,42 +180,33 @@ class HybridTeacher:
         self, query_vectors: np.ndarray, text_vectors: np.ndarray, queries: Sequence[str], texts: Sequence[str]
     ) -> None:
         self._query_vectors, self._text_vectors = query_vectors, text_vectors
-        self._stems = [_stems(thinned(query)) for query in queries]
-        self._terms = _bm25([_stems(text) for text in texts])
+        column_of, self._weights = _bm25([_stems(text) for text in texts])
+        stems_of = (_stems(thinned(query)) for query in queries)
+        self._asked = [[column_of[stem] for stem in stems if stem in column_of] for stems in stems_of]
 
     def scores(self, queries: Sequence[int]) -> np.ndarray:
         """Shape (len(queries), n_texts) float32."""
-        lexical = np.stack([self._lexical(self._stems[query]) for query in queries])
+        lexical = np.stack([self._weights[:, self._asked[query]].sum(axis=1) for query in queries])
         dense = self._query_vectors[list(queries)] @ self._text_vectors.T
         return (0.5 * _standardised(dense) + 0.5 * _standardised(lexical)).astype(np.float32)
-
-    def _lexical(self, stems: Sequence[str]) -> np.ndarray:
-        found = np.zeros(len(self._text_vectors))
-        for stem in stems:
-            if stem in self._terms:
-                rows, weights = self._terms[stem]
-                found[rows] += weights
-        return found
 
 
 def _stems(text: str) -> list[str]:
     return [word[:_STEM_CHARACTERS] for word in content_words(text)]
 
 
-def _bm25(texts: Sequence[Sequence[str]]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """By stem: the texts that have it, and what it adds to the score of each."""
+def _bm25(texts: Sequence[Sequence[str]]) -> tuple[dict[str, int], csc_array]:
+    """The column of every stem, and what it adds to the score of each text, (n_texts, n_stems)."""
     lengths = np.array([max(1, len(stems)) for stems in texts])
     relative = _K1 * (1 - _B + _B * lengths / lengths.mean())
-    postings: dict[str, list[tuple[int, int]]] = {}
-    for row, stems in enumerate(texts):
-        for stem, count in Counter(stems).items():
-            postings.setdefault(stem, []).append((row, count))
-    terms = {}
-    for stem, found in postings.items():
-        rows, counts = np.array(found).T
-        idf = np.log1p((len(texts) - len(rows) + 0.5) / (len(rows) + 0.5))
-        terms[stem] = rows, idf * counts * (_K1 + 1) / (counts + relative[rows])
-    return terms
+    column_of: dict[str, int] = {}
+    columns = [column_of.setdefault(stem, len(column_of)) for stems in texts for stem in stems]
+    rows = np.repeat(np.arange(len(texts)), [len(stems) for stems in texts])
+    found = csc_array((np.ones(len(rows)), (rows, columns)), shape=(len(texts), len(column_of)))
+    counts, n_with = found.data, np.diff(found.indptr)
+    idf = np.repeat(np.log1p((len(texts) - n_with + 0.5) / (n_with + 0.5)), n_with)
+    found.data = idf * counts * (_K1 + 1) / (counts + relative[found.indices])
+    return column_of, found
 
 
 def _standardised(scores: np.ndarray) -> np.ndarray:
@@ -291,17 +275,23 @@ def teacher_scores(
         :16
     ]
     pair_of = {digest(fingerprint, *pair): pair for pair in pairs}
-    known = _known(store, fingerprint)
+    stored = store.read(tables.TEACHER_SCORES, columns=["score_id", "score"], where=f"teacher = {quoted(fingerprint)}")
+    known = dict(zip(stored.column("score_id").to_pylist(), stored.column("score").to_pylist(), strict=True))
     # Similar lengths together: a batch is padded to its longest pair.
     missing = sorted(pair_of.keys() - known.keys(), key=lambda key: (sum(map(len, pair_of[key])), key))
     if missing:
         _log.info("teacher %s: %d of %d pairs to score", teacher, len(missing), len(pair_of))
-        model, started = _load(teacher, device), time.monotonic()
+        try:
+            model = cross_encoder.load(teacher, **_WORDS, device=device)
+        except ModelError as error:
+            raise RecipeError(str(error)) from error
+        started = time.monotonic()
     for start in range(0, len(missing), _SLICE):
         part = missing[start : start + _SLICE]
         scores = _score(model, [pair_of[key] for key in part], batch_size)
         known.update(zip(part, scores.tolist(), strict=True))
-        _write(store, fingerprint, part, scores)
+        rows = pa.table([part, [fingerprint] * len(part), scores], schema=tables.TEACHER_SCORES.schema)
+        store.upsert(tables.TEACHER_SCORES, rows)
         done, seconds = start + len(part), time.monotonic() - started
         left = seconds / done * (len(missing) - done)
         _log.info("scored %d of %d pairs, %.0f/s, about %.0f s left", done, len(missing), done / seconds, left)
@@ -317,23 +307,6 @@ def _score(model: Any, pairs: Sequence[Pair], batch_size: int) -> np.ndarray:
         list(pairs), batch_size=batch_size, activation_fn=torch.nn.Identity(), show_progress_bar=False
     )
     return np.asarray(scores, np.float32)
-
-
-def _load(teacher: str, device: str | None) -> Any:
-    try:
-        return cross_encoder.load(teacher, **_WORDS, device=device)
-    except ModelError as error:
-        raise RecipeError(str(error)) from error
-
-
-def _known(store: Store, fingerprint: str) -> dict[str, float]:
-    rows = store.read(tables.TEACHER_SCORES, columns=["score_id", "score"], where=f"teacher = {quoted(fingerprint)}")
-    return dict(zip(rows.column("score_id").to_pylist(), rows.column("score").to_pylist(), strict=True))
-
-
-def _write(store: Store, fingerprint: str, keys: Sequence[str], scores: np.ndarray) -> None:
-    rows = pa.table([list(keys), [fingerprint] * len(keys), scores], schema=tables.TEACHER_SCORES.schema)
-    store.upsert(tables.TEACHER_SCORES, rows)
 
 
 METHOD = Method(Parameters, fit, check=check, reads=reads, version="2")

@@ -59,13 +59,7 @@ class Parameters(ContrastiveParameters):
 
 
 def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> None:
-    """Refuse a second encoder that cannot be had or cannot stand beside the base, before anything is trained.
-
-    Raises
-    ------
-    RecipeError
-        Names the key.
-    """
+    """Refuse a second encoder that cannot be had or cannot stand beside the base."""
     del device
     if parameters.second is None:
         _refuse_unjoinable(encoders.find_base(base.base), f"base_model = {base.base!r}")
@@ -83,13 +77,7 @@ def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> No
 
 
 def reads(parameters: Parameters) -> list[Path]:
-    """The second encoder's folder, if it is not the base's.
-
-    Raises
-    ------
-    RecipeError
-        If there is none.
-    """
+    """The second encoder's folder, if it is not the base's."""
     if parameters.second is None:
         return []
     try:
@@ -104,13 +92,13 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     from acronis_pipeline.finetune import devices
     from acronis_pipeline.finetune.fusion import Fusion
 
-    pool = ValidationPool(task, parameters.validation_passages)
+    pool = ValidationPool(task, parameters)
     fusion = Fusion(task.load_base(), _second(task, parameters.second))
     fusion.scale(devices.of_main(lambda: fusion.factor(_EQUAL, fusion.encoder.encode_passages(pool.passages))))
     untrained = devices.of_main(lambda: pool.look(fusion.encoder))
     best, history = training.train_contrastively(
         task,
-        training.Towers.of(fusion.model, task.precision),
+        training.Towers.of(fusion.encoder.model, task.precision),
         parameters,
         look=lambda: pool.look(fusion.encoder),
         base_look=untrained,
@@ -119,10 +107,10 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     if best.state is None and parameters.second is None:
         return Fitted(task.base.model, Changed.NOTHING, "step 0", history)
     if best.state is not None:
-        training.load(fusion.model, best.state)
+        training.load(fusion.encoder.model, best.state)
     weight, factor = devices.of_main(lambda: _weigh(fusion, pool, parameters.weights))
     fusion.scale(factor)
-    return Fitted(fusion.model, Changed.BOTH, f"{best.name}, weight {weight:g}", history)
+    return Fitted(fusion.encoder.model, Changed.BOTH, f"{best.name}, weight {weight:g}", history)
 
 
 def _second(task: Task, name: str | None) -> TorchEncoder:

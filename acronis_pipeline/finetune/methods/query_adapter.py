@@ -13,16 +13,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from acronis_pipeline.encoders import PassageVectors
 from acronis_pipeline.encoders.endpoint import EndpointModel, mapped
+from acronis_pipeline.encoders.torch_encoder import assembled
 from acronis_pipeline.finetune.examples import Questions
 from acronis_pipeline.finetune.method import Changed, Fitted, Method, MethodParameters, Task
 from acronis_pipeline.finetune.validation import CHOOSES, answers_and_others, measure
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 _log = logging.getLogger(__name__)
 
@@ -212,7 +216,9 @@ def _hard_negatives(task: Task) -> tuple[Any, np.ndarray]:
     return torch.from_numpy(vectors), np.array([question for question, _ in owned], dtype=int)
 
 
-def _with_adapter(base: Any, weight: np.ndarray) -> Any:
+def _with_adapter(
+    base: "SentenceTransformer | EndpointModel", weight: np.ndarray
+) -> "SentenceTransformer | EndpointModel":
     """The base as a stock Router: its own modules for documents, the same and the map for queries.
 
     The map stands after the base's own normalisation; since it is linear, a base without one gives the same direction.
@@ -221,7 +227,6 @@ def _with_adapter(base: Any, weight: np.ndarray) -> Any:
     if isinstance(base, EndpointModel):
         return replace(base, query_map=weight)
     import torch
-    from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Dense, Router
     from sentence_transformers.sentence_transformer.modules import Normalize
 
@@ -234,11 +239,9 @@ def _with_adapter(base: Any, weight: np.ndarray) -> Any:
         use_residual=True,
         init_weight=torch.from_numpy(weight),
     )
-    modules = list(base.children())
+    modules: list[Any] = list(base.children())
     router = Router.for_query_document(query_modules=[*modules, adapter, Normalize()], document_modules=modules)
-    return SentenceTransformer(
-        modules=[router], prompts=base.prompts, similarity_fn_name="cosine", device=str(base.device)
-    )
+    return assembled([router], base)
 
 
 METHOD = Method(Parameters, fit, trains_weights=False)

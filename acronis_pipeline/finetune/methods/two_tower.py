@@ -6,14 +6,18 @@ look like a passage. What is published is a stock Router: `encode_query` and `en
 
 import itertools
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import RecipeError
 from acronis_pipeline.encoders import ModelIdentity, TorchEncoder
+from acronis_pipeline.encoders.torch_encoder import assembled
 from acronis_pipeline.finetune.method import Changed, Fitted, Method, Task
 from acronis_pipeline.finetune.parameters import EncoderParameters
 from acronis_pipeline.finetune.validation import CHOOSES, ValidationPool
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 _log = logging.getLogger(__name__)
 
@@ -29,13 +33,7 @@ class Parameters(EncoderParameters):
 
 
 def check(base: ModelIdentity, parameters: Parameters, device: str | None) -> None:
-    """Refuse a base that has two sides already.
-
-    Raises
-    ------
-    RecipeError
-        Names the base.
-    """
+    """Refuse a base that has two sides already."""
     del parameters, device
     if encoders.modules_of(encoders.find_base(base.base))[:1] == ["Router"]:
         raise RecipeError(
@@ -49,18 +47,17 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
 
     With the passage tower all the way back, passage vectors are the base's and are not embedded again.
     """
+    from sentence_transformers.base.modules import Router
+
     from acronis_pipeline.finetune import contrastive_training as training
     from acronis_pipeline.finetune import devices
     from acronis_pipeline.finetune.encoder_training import weights_of
     from acronis_pipeline.finetune.gradient_step import cut_to
 
-    pool = ValidationPool(
-        task,
-        parameters.validation_passages,
-        dimensions=parameters.dimensions,
-        matryoshka=parameters.matryoshka_dimensions,
-    )
-    model = _two_towers(task)
+    pool = ValidationPool(task, parameters)
+    questions, passages = task.load_base().model, task.load_base().model
+    sides: list[Any] = [list(tower.children()) for tower in (questions, passages)]
+    model = assembled([Router.for_query_document(*sides)], questions)
     encoder = TorchEncoder(model, task.base.identity, task.local_base.batch_size)
     base_state = weights_of(model)
     best, history = training.train_contrastively(
@@ -75,24 +72,12 @@ def fit(task: Task, parameters: Parameters) -> Fitted:
     tuned = best.state
     shares = devices.of_main(lambda: _choose(encoder, base_state, tuned, parameters.interpolation, pool))
     _mix(model, base_state, tuned, shares)
-    questions, passages = shares
     mixed = (
-        "" if shares == (1, 1) else f", {questions:.0%} of its question tower and {passages:.0%} of its passage tower"
+        "" if shares == (1, 1) else f", {shares[0]:.0%} of its question tower and {shares[1]:.0%} of its passage tower"
     )
     if parameters.dimensions:
         return Fitted(cut_to(model, parameters.dimensions), Changed.BOTH, best.name + mixed, history)
-    return Fitted(model, Changed.BOTH if passages else Changed.QUERIES, best.name + mixed, history)
-
-
-def _two_towers(task: Task) -> Any:
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.base.modules import Router
-
-    questions, passages = task.load_base().model, task.load_base().model
-    router = Router.for_query_document(list(questions.children()), list(passages.children()))
-    return SentenceTransformer(
-        modules=[router], prompts=questions.prompts, similarity_fn_name="cosine", device=str(questions.device)
-    )
+    return Fitted(model, Changed.BOTH if shares[1] else Changed.QUERIES, best.name + mixed, history)
 
 
 def _choose(
@@ -125,7 +110,7 @@ def _choose(
     return max(value, key=lambda shares: (value[shares], -sum(shares)))
 
 
-def _mix(model: Any, base: dict[str, Any], tuned: dict[str, Any], shares: Shares) -> None:
+def _mix(model: "SentenceTransformer", base: dict[str, Any], tuned: dict[str, Any], shares: Shares) -> None:
     """Put weights between base and tuned into each tower."""
     import torch
 
