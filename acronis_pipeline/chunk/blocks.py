@@ -42,8 +42,20 @@ class Section:
     blocks: tuple[Block, ...]
 
 
-def sections(markdown: str, headings: Sequence[Heading], title: str) -> list[Section]:
-    """Every section of a page in order, those without text of their own included.
+@dataclass(frozen=True)
+class HeadingLine:
+    """A line with a heading: its number, where it begins and ends, and the headings in force from there on."""
+
+    number: int
+    start: int
+    end: int
+    level: int
+    path: tuple[str, ...]
+    anchor: str | None
+
+
+def heading_lines(markdown: str, headings: Sequence[Heading], title: str) -> list[HeadingLine]:
+    """Every heading of a page in order.
 
     Parameters
     ----------
@@ -52,30 +64,33 @@ def sections(markdown: str, headings: Sequence[Heading], title: str) -> list[Sec
     title
         Page title; a heading of level 1 that says the same is not part of any path.
     """
-    found: list[Section] = []
-    open_headings: list[Heading] = []
-    lines: list[tuple[str, bool]] = []
+    found: list[HeadingLine] = []
+    in_force: list[Heading] = []
     upcoming = iter(headings)
-
-    def close() -> None:
-        named = [heading for heading in open_headings if not _is_title(heading, title)]
-        anchor = next((heading.anchor for heading in reversed(open_headings) if heading.anchor), None)
-        level = open_headings[-1].level if open_headings else 0
-        found.append(Section(level, tuple(heading.text for heading in named), anchor, tuple(blocks(lines))))
-
-    for line, in_fence in lines_with_fences(markdown):
+    offset = 0
+    for number, (line, in_fence) in enumerate(lines_with_fences(markdown)):
         heading = None if in_fence else heading_of(line)
-        if heading is None:
-            lines.append((line, in_fence))
-            continue
-        close()
-        lines = []
-        level, text = heading
-        known = next(upcoming, None)
-        open_headings = [above for above in open_headings if above.level < level]
-        open_headings.append(replace(known, level=level, text=text) if known else Heading(level, text, None))
-    close()
+        if heading is not None:
+            level, text = heading
+            known = next(upcoming, None)
+            in_force = [above for above in in_force if above.level < level]
+            in_force.append(Heading(level, text, known.anchor if known else None))
+            path = tuple(above.text for above in in_force if above.level > 1 or not same_text(above.text, title))
+            anchor = next((above.anchor for above in reversed(in_force) if above.anchor), None)
+            found.append(HeadingLine(number, offset, offset + len(line), level, path, anchor))
+        offset += len(line) + 1
     return found
+
+
+def sections(markdown: str, headings: Sequence[Heading], title: str) -> list[Section]:
+    """Every section of a page in order, those without text of their own included; takes what `heading_lines` does."""
+    lines = list(lines_with_fences(markdown))
+    starts = [HeadingLine(-1, 0, 0, 0, (), None), *heading_lines(markdown, headings, title)]
+    ends = [*(line.number for line in starts[1:]), len(lines)]
+    return [
+        Section(line.level, line.path, line.anchor, tuple(blocks(lines[line.number + 1 : end])))
+        for line, end in zip(starts, ends, strict=True)
+    ]
 
 
 def blocks(lines: Sequence[tuple[str, bool]]) -> Iterator[Block]:
@@ -207,5 +222,6 @@ def cells(row: str) -> list[str]:
     return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row.strip().strip("|"))]
 
 
-def _is_title(heading: Heading, title: str) -> bool:
-    return heading.level == 1 and plain_text(heading.text).casefold() == plain_text(title).casefold()
+def same_text(left: str, right: str) -> bool:
+    """Whether two headings say the same, whatever their markup and case."""
+    return plain_text(left).casefold() == plain_text(right).casefold()

@@ -12,7 +12,6 @@ from itertools import combinations
 from typing import cast
 
 import numpy as np
-import pyarrow as pa
 
 # Scripts written without spaces have no words to a regular expression, so each character counts as one.
 _UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
@@ -54,7 +53,7 @@ def clusters(passages: Mapping[str, tuple[str, str]], threshold: float) -> dict[
     }
 
 
-def page_clusters(chunks: pa.Table) -> dict[str, str]:
+def page_clusters(cluster_of_chunks: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Group of every page: pages that are near-duplicates of one another share one, named by its smallest address.
 
     Two pages are near-duplicates if they share at least half of the chunk clusters of the smaller one; groups are
@@ -62,11 +61,11 @@ def page_clusters(chunks: pa.Table) -> dict[str, str]:
 
     Parameters
     ----------
-    chunks
-        Rows of the chunks table; `url` and `cluster_id` are read.
+    cluster_of_chunks
+        Page and cluster of every chunk.
     """
     pages: dict[str, set[str]] = defaultdict(set)
-    for url, cluster in zip(chunks.column("url").to_pylist(), chunks.column("cluster_id").to_pylist(), strict=True):
+    for url, cluster in cluster_of_chunks:
         pages[url].add(cluster)
     # Pages of the very same passages are one from here on: a thousand copies of a stub are no million pairs.
     copies: dict[frozenset[str], list[str]] = defaultdict(list)

@@ -1,28 +1,21 @@
 """Splitting one page into passages: nothing lost, ids that say what a passage is, tokens counted as they are embedded.
 
 The budget is counted on what is embedded, "Title > Heading > Sub" included, with the embedding model's own tokenizer,
-because an encoder truncates in silence. How a page is cut is a strategy: `by_heading` or one of `by_size`. A passage of
+because an encoder truncates in silence. How a page is cut is a strategy (`strategies`). A passage of
 a paged document (a PDF) is anchored at the page where its text begins, `manual.pdf#page=7`.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from acronis_pipeline.chunk import by_heading, by_size
 from acronis_pipeline.chunk.packing import SEPARATOR, Counter, Draft, Remembering
+from acronis_pipeline.chunk.strategies import STRATEGIES
 from acronis_pipeline.content import Content, markdown
-from acronis_pipeline.content import markdown as markdown_text
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import ChunkSettings
 
 _WORD = re.compile(r"\w")
-Strategy = Callable[[str, Content, ChunkSettings, Counter], list[Draft]]
-STRATEGIES: dict[str, Strategy] = {
-    "headings": by_heading.drafts,
-    "recursive": by_size.recursive_drafts,
-    "page": by_size.page_drafts,
-}
 
 
 class CounterOfShown:
@@ -74,10 +67,10 @@ def chunk_page(content: Content, url: str, options: ChunkSettings, counter: Coun
 
     The same content gives the same chunk ids; a text that stands twice under one heading gets an id of its own.
     """
-    markdown = markdown_text.join(content.markdown, content.page_starts)
+    marked = markdown.join(content.markdown, content.page_starts)
     counter = Remembering(counter)
     counting = CounterOfShown(counter) if content.page_starts else counter
-    drafts = STRATEGIES[options.strategy](markdown, content, options, counting)
+    drafts = STRATEGIES[options.strategy](marked, content, options, counting)
     if content.page_starts:
         texts, anchors = page_anchors([draft.text for draft in drafts])
         drafts = [

@@ -132,5 +132,4 @@ def overlap_note(trained: RetrievalDataset, tested: RetrievalDataset) -> str | N
 
 
 def _page_groups(dataset: RetrievalDataset) -> dict[str, str]:
-    columns = {"url": [p.url for p in dataset.passages], "cluster_id": [p.cluster_id for p in dataset.passages]}
-    return page_clusters(pa.table(columns))
+    return page_clusters((passage.url, passage.cluster_id) for passage in dataset.passages)

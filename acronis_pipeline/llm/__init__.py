@@ -6,7 +6,7 @@ are the OpenAI client's own.
 
 from acronis_pipeline.llm.budget import LlmUsage
 from acronis_pipeline.llm.endpoint import name_of, require_configured, without_key
-from acronis_pipeline.llm.exchange import Outcome, Prompt, Reply, fence_of
+from acronis_pipeline.llm.exchange import Outcome, Prompt, Reply, StrictAnswer, fence_of
 from acronis_pipeline.llm.reading import entries, fault, refuses, said
 from acronis_pipeline.llm.session import LlmSession, ask_once
 
@@ -16,6 +16,7 @@ __all__ = [
     "Outcome",
     "Prompt",
     "Reply",
+    "StrictAnswer",
     "ask_once",
     "entries",
     "fault",

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import ENV_PREFIX
@@ -27,6 +27,12 @@ _ABOUT_THE_REQUEST = {400, 422, 501}
 _BYTES_PER_TOKEN = 3.5
 """English has 4 to 5 bytes a token, other languages fewer; estimates should rather be too high."""
 _MESSAGE_TOKENS = 20
+
+
+class StrictAnswer(BaseModel):
+    """The form of an answer, as strict structured output wants it: what it has no field for is refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)

@@ -164,14 +164,6 @@ def _each(name: str, reason: Callable[[Case], str | None]) -> Step:
     return Step(name, lambda cases: ((case, found) for case in cases if (found := reason(case))))
 
 
-def _is_held_out(case: Case) -> str | None:
-    return HELD_OUT if case.chunk.url in case.site.held_out else None
-
-
-def _is_asked_by_people(case: Case) -> str | None:
-    return ASKED_BY_PEOPLE if normalise(case.candidate.query) in case.site.gold_questions else None
-
-
 def _has_no_sensible_length(case: Case) -> str | None:
     n_words = len(words(case.candidate.query))
     if MIN_WORDS <= n_words <= MAX_WORDS:
@@ -179,18 +171,10 @@ def _has_no_sensible_length(case: Case) -> str | None:
     return TOO_SHORT if n_words < MIN_WORDS else TOO_LONG
 
 
-def _means_nothing(case: Case) -> str | None:
-    return GENERIC if is_generic(case.candidate.query) else None
-
-
 def _is_in_another_language(case: Case) -> str | None:
     if case.candidate.generator in _FROM_THE_PAGE:
         return None
     return FOREIGN if is_foreign(case.candidate.query, case.chunk.passage, case.chunk.language) else None
-
-
-def _leans_on_its_passage(case: Case) -> str | None:
-    return NOT_STANDALONE if leans_on_its_passage(case.candidate, case.chunk) else None
 
 
 def _is_copied(case: Case) -> str | None:
@@ -221,10 +205,6 @@ def _names_nothing_in_particular(case: Case) -> str | None:
     if not case.is_asked_in_full or case.split not in _ALLOWED:
         return None
     return None if is_anchored(case.candidate, case.chunk, case.site.words) else NOT_STANDALONE
-
-
-def _came_as_rejected(case: Case) -> str | None:
-    return case.candidate.rejected
 
 
 def _is_answered_elsewhere(case: Case) -> str | None:
@@ -283,16 +263,19 @@ def _words_of_the_passage(cases: Sequence[Case]) -> Refusals:
 
 
 STEPS = (
-    _each("page held out", _is_held_out),
-    _each("gold question", _is_asked_by_people),
+    _each("page held out", lambda case: HELD_OUT if case.chunk.url in case.site.held_out else None),
+    _each(
+        "gold question",
+        lambda case: ASKED_BY_PEOPLE if normalise(case.candidate.query) in case.site.gold_questions else None,
+    ),
     _each("length", _has_no_sensible_length),
-    _each("generic", _means_nothing),
+    _each("generic", lambda case: GENERIC if is_generic(case.candidate.query) else None),
     _each("language", _is_in_another_language),
-    _each("standalone", _leans_on_its_passage),
+    _each("standalone", lambda case: NOT_STANDALONE if leans_on_its_passage(case.candidate, case.chunk) else None),
     _each("copied", _is_copied),
     _each("ambiguous", _could_mean_many),
     _each("anchored", _names_nothing_in_particular),
-    _each("imported as rejected", _came_as_rejected),
+    _each("imported as rejected", lambda case: case.candidate.rejected),
     _each("answered elsewhere", _is_answered_elsewhere),
     Step("same question", _same_questions),
     _each("crosses splits", _crosses_splits),

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib.metadata import entry_points
 from typing import Literal
 
@@ -135,21 +135,6 @@ def of_other_package(name: str, chunks: Sequence[Chunk], options: PairSettings) 
 
 def read_chunks(store: Store) -> tuple[Chunk, ...]:
     """Every chunk, in page order."""
-    columns = ["chunk_id", "url", "title", "heading_path", "ordinal", "text", "passage", "cluster_id", "language",
-               "anchor"]  # fmt: skip
-    chunks = [
-        Chunk(
-            chunk_id=row["chunk_id"],
-            url=row["url"],
-            title=row["title"] or "",
-            heading_path=tuple(row["heading_path"] or ()),
-            ordinal=row["ordinal"] or 0,
-            text=row["text"] or "",
-            passage=row["passage"] or row["text"] or "",
-            cluster_id=row["cluster_id"] or row["chunk_id"],
-            language=row["language"] or "en",
-            anchor=row["anchor"],
-        )
-        for row in store.read(tables.CHUNKS, columns=columns).to_pylist()
-    ]
+    rows = store.read(tables.CHUNKS, columns=[field.name for field in fields(Chunk)]).to_pylist()
+    chunks = (Chunk(**row | {"heading_path": tuple(row["heading_path"])}) for row in rows)
     return tuple(sorted(chunks, key=lambda chunk: (chunk.url, chunk.ordinal, chunk.chunk_id)))

@@ -23,8 +23,7 @@ from acronis_pipeline.pairs.generators import link_texts
 from acronis_pipeline.pairs.generators.language_model import LlmGenerator
 from acronis_pipeline.pairs.generators.link_texts import LinkTextGenerator
 from acronis_pipeline.pairs.generators.structural import StructuralGenerator
-from acronis_pipeline.pairs.judge import judging
-from acronis_pipeline.pairs.round_trip import round_trip
+from acronis_pipeline.pairs.judge import judging, round_trip
 from acronis_pipeline.pairs.words import words
 from acronis_pipeline.store import Store, tables
 
@@ -92,7 +91,8 @@ def refresh(store: Store, options: PairSettings, llm: LlmSettings, model: ModelS
     chunks = read_chunks(store)
     if not chunks:
         raise EmptyCorpusError("no chunks to make questions from; crawl the site and materialize chunks first")
-    before = _rows(store)
+    columns = ["query", "chunk_ids", "style", "task", "generator", "prompt_hash", "negatives", "removed", "source"]
+    before = store.read(tables.PAIRS, columns=columns).to_pylist()
     session = LlmSession(llm, store) if options.uses_llm else None
     generated, generations = _candidates(before, chunks, _generators(store, chunks, options, session))
     brought = interchange.candidates(store, chunks)
@@ -214,11 +214,6 @@ def _candidates(
         for candidate in (*known, *generation.candidates):
             found.setdefault(candidate.pair_id, candidate)
     return list(found.values()), generations
-
-
-def _rows(store: Store) -> list[dict[str, Any]]:
-    columns = ["query", "chunk_ids", "style", "task", "generator", "prompt_hash", "negatives", "removed", "source"]
-    return store.read(tables.PAIRS, columns=columns).to_pylist()
 
 
 def _table(cases: Sequence[Case]) -> pa.Table:

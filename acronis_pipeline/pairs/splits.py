@@ -9,8 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-import pyarrow as pa
-
 from acronis_pipeline.chunk.near_duplicates import page_clusters
 from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset
 from acronis_pipeline.core.errors import EmptyCorpusError
@@ -18,10 +16,10 @@ from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import PairSettings
 from acronis_pipeline.pairs import gold
 from acronis_pipeline.pairs.generator import Chunk, read_chunks
+from acronis_pipeline.pairs.labelled import SPLITS
 from acronis_pipeline.pairs.words import normalise
 from acronis_pipeline.store import Store, tables
 
-SPLITS = ("train", "validation", "test")
 _MAX_TEST_SHARE = 0.3
 _MAX_VALIDATION_SHARE = 0.2
 _log = logging.getLogger(__name__)
@@ -29,8 +27,7 @@ _log = logging.getLogger(__name__)
 
 def page_groups(chunks: Sequence[Chunk]) -> dict[str, str]:
     """Group of every page: pages that are near-duplicates of each other share one."""
-    table = pa.table({"url": [chunk.url for chunk in chunks], "cluster_id": [chunk.cluster_id for chunk in chunks]})
-    return page_clusters(table)
+    return page_clusters((chunk.url, chunk.cluster_id) for chunk in chunks)
 
 
 def assign(groups: Mapping[str, str], remembered: Mapping[str, str], options: PairSettings) -> dict[str, str]:
@@ -71,8 +68,7 @@ def targets(n_pages: int, options: PairSettings) -> dict[str, int]:
 
 def refresh(store: Store, groups: Mapping[str, str], options: PairSettings) -> dict[str, str]:
     """Splits of the pages of `groups`, remembered in `page_splits`; pages that went away stay remembered."""
-    rows = store.read(tables.PAGE_SPLITS).to_pylist()
-    remembered = {row["url"]: row["split"] for row in rows}
+    remembered = {row["url"]: row["split"] for row in store.read(tables.PAGE_SPLITS).to_pylist()}
     splits = assign(groups, remembered, options)
     now = dt.datetime.now(dt.UTC)
     new = [{"url": url, "split": splits[url], "assigned_at": now} for url in sorted(splits) if url not in remembered]
@@ -152,7 +148,7 @@ def load_dataset(store: Store) -> RetrievalDataset:
         raise EmptyCorpusError(f"{len(chunks)} chunks and {len(rows)} kept pairs; materialize synthetic_pairs first")
     by_id = {chunk.chunk_id: chunk for chunk in chunks}
     groups = page_groups(chunks)
-    questions: dict[str, list[Question]] = {"train": [], "validation": [], "test": []}
+    questions: dict[str, list[Question]] = {split: [] for split in SPLITS}
     for row in sorted(rows, key=lambda row: row["pair_id"]):
         gold = tuple(chunk_id for chunk_id in row["chunk_ids"] if chunk_id in by_id)
         if gold:  # the chunks may have moved on since the pairs were made

@@ -1,6 +1,5 @@
 import random
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,25 +64,24 @@ def test_every_pair_well_above_the_threshold_is_found():
     assert all(found[f"{number:02}b"] == f"{number:02}a" for number in range(40))
 
 
-def chunk_rows(pages: dict[str, list[str]]) -> pa.Table:
-    rows = [{"url": url, "cluster_id": cluster} for url, found in pages.items() for cluster in found]
-    return pa.Table.from_pylist(rows)
+def chunks_of(pages: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(url, cluster) for url, found in pages.items() for cluster in found]
 
 
 def test_pages_that_share_half_of_the_smaller_one_are_one_group():
     pages = {"/b": ["1", "2", "3", "4"], "/a": ["1", "9"], "/c": ["4", "5", "6"], "/d": ["7"]}
-    assert page_clusters(chunk_rows(pages)) == {"/a": "/a", "/b": "/a", "/c": "/c", "/d": "/d"}
+    assert page_clusters(chunks_of(pages)) == {"/a": "/a", "/b": "/a", "/c": "/c", "/d": "/d"}
 
 
 def test_groups_of_pages_are_transitive():
     pages = {"/a": ["1", "2"], "/b": ["2", "3"], "/c": ["3", "4"]}
-    assert set(page_clusters(chunk_rows(pages)).values()) == {"/a"}
+    assert set(page_clusters(chunks_of(pages)).values()) == {"/a"}
 
 
 def test_a_notice_on_very_many_pages_joins_none_of_them():
     pages = {f"/{n:03}": ["notice", f"own{n}"] for n in range(300)}
-    assert len(set(page_clusters(chunk_rows(pages)).values())) == 300
+    assert len(set(page_clusters(chunks_of(pages)).values())) == 300
 
 
 def test_many_copies_of_one_page_are_one_group():
-    assert set(page_clusters(chunk_rows({f"/{n:04}": ["stub"] for n in range(2000)})).values()) == {"/0000"}
+    assert set(page_clusters(chunks_of({f"/{n:04}": ["stub"] for n in range(2000)})).values()) == {"/0000"}

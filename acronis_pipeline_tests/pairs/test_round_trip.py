@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from acronis_pipeline import pairs
 from acronis_pipeline.core.settings import LlmSettings, PairSettings
-from acronis_pipeline.pairs.round_trip import LOST, ranks
+from acronis_pipeline.pairs.judge import LOST, ranks
 from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.pairs.builders import site, write_chunks
 

@@ -9,12 +9,10 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
-
 from acronis_pipeline import llm
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import LlmSettings
-from acronis_pipeline.llm import LlmSession, Prompt, Reply
+from acronis_pipeline.llm import LlmSession, Prompt, Reply, StrictAnswer
 from acronis_pipeline.pairs.generator import Candidate, Chunk, Generation, Generator
 from acronis_pipeline.pairs.generators import prompts as llm_prompts
 from acronis_pipeline.pairs.generators.prompts import PARAPHRASE, Brief
@@ -56,16 +54,12 @@ _ASKED_WITH = (
 _ASKED_WITH_IN_TWO_STEPS = ("tasks", "tasks_per_kind", "product")
 
 
-class Task(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Task(StrictAnswer):
     number: int
     task: str
 
 
-class Tasks(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Tasks(StrictAnswer):
     tasks: list[Task]
 
 

@@ -7,16 +7,16 @@ each passage.
 
 from bisect import bisect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from acronis_pipeline import llm
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import LlmSettings
-from acronis_pipeline.llm import Prompt, Reply
+from acronis_pipeline.llm import Prompt, Reply, StrictAnswer
 from acronis_pipeline.pairs.generator import Chunk
 
 PARAPHRASE = "paraphrase"
@@ -140,11 +140,10 @@ def _with_tasks(
         # Keywords are short by nature; a long text in their place is a question.
         style = "question" if brief.style == "keyword" and kind.startswith("long") else brief.style
         made.append(
-            Brief(
+            replace(
+                brief,
                 style=PARAPHRASE if kind == PARAPHRASE else style,
-                persona=brief.persona,
                 other_words=brief.other_words or kind == PARAPHRASE,
-                language=brief.language,
                 kind=kind,
                 task=_dealt(tasks[kind], 1, passage, where)[0] if tasks.get(kind) else None,
                 length=_dealt(_TWO_STEP_LENGTHS[kind], 1, passage, where)[0],
@@ -187,10 +186,8 @@ def _unit(*parts: str) -> float:
     return int(digest(*parts)[:13], 16) / 16**13
 
 
-class Question(BaseModel):
+class Question(StrictAnswer):
     """One text of an answer. No defaults: strict structured output does not allow them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     number: int
     question: str
@@ -200,15 +197,11 @@ class QuestionWithNegative(Question):
     wrong_passage: str
 
 
-class Questions(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Questions(StrictAnswer):
     questions: list[Question]
 
 
-class QuestionsWithNegatives(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class QuestionsWithNegatives(StrictAnswer):
     questions: list[QuestionWithNegative]
 
 

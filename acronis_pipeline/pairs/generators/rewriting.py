@@ -3,12 +3,13 @@
 "The minimum interval is 15 minutes." answers "what is the minimum interval", "You can restore files by …" answers
 "how do I restore files". No parser: a rule matches a whole sentence whose subject is a plain noun phrase, and anything
 doubtful gives no question. Each rule is a function named after what is asked for; it takes the match of its pattern
-(`_RULES`) and the names that the passage capitalises, and yields nothing where the outcome would not read well.
+(`_RULES`) with the sentence's subject, or with the names that the passage capitalises, and yields nothing where the
+outcome would not read well.
 """
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from acronis_pipeline.pairs.english import (
     as_asker,
@@ -91,15 +92,16 @@ _ADVISES = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Rewrite:
+class Rewrite(NamedTuple):
     """A question that a sentence answers."""
 
     query: str
-    style: str
+    style: str = "question"
 
 
 Rule = Callable[[re.Match[str], frozenset[str]], Iterator[Rewrite]]
+AboutThing = Callable[[re.Match[str], str], Iterator[Rewrite]]
+"""A rule for sentences with a subject, which it gets as the subject of a question."""
 
 
 def purpose(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
@@ -109,7 +111,7 @@ def purpose(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
 
 
 def use(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
-    """Use X to configure Y: how."""
+    """Use X to configure Y, or if you want to configure Y: how."""
     if phrase := verb_phrase(match["phrase"]):
         yield Rewrite(how_to(phrase), "how-to")
 
@@ -121,66 +123,55 @@ def ability(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
     if phrase and means.strip():
         yield Rewrite(how_to(phrase), "how-to")
     elif phrase:
-        yield Rewrite(f"{pick(phrase, 'can I', 'can I', 'is it possible to')} {phrase}", "question")
+        yield Rewrite(f"{pick(phrase, 'can I', 'can I', 'is it possible to')} {phrase}")
 
 
 def duty(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
     """You must install X: do I have to."""
     phrase = verb_phrase(match["phrase"])
     if phrase and phrase.split(" ", 1)[0] not in _BEFALLS_THE_READER:
-        yield Rewrite(f"{pick(phrase, 'do I have to', 'do I need to')} {phrase}", "question")
+        yield Rewrite(f"{pick(phrase, 'do I have to', 'do I need to')} {phrase}")
 
 
-def enabler(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+def enabler(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
     """X lets you move data: can I, with X."""
-    thing, phrase = subject(match["subject"], names), verb_phrase(match["phrase"])
-    if thing and phrase:
+    if phrase := verb_phrase(match["phrase"]):
         if len(content_words(thing)) >= 2:
             yield Rewrite(f"what {_do_for(thing)} {thing} do", "definition")
-        yield Rewrite(f"can I {phrase}", "question")
+        yield Rewrite(f"can I {phrase}")
 
 
-def used_for(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
-    thing = subject(match["subject"], names)
-    if thing and _agrees(match["be"], thing) and not base_of_gerund(words(thing)[0]):
+def used_for(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
+    if not base_of_gerund(words(thing)[0]):
         yield Rewrite(f"what {match['be']} {thing} {pick(thing, 'used for', 'for')}", "definition")
 
 
-def quantity(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+def quantity(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
     """X requires at least 2 GB of memory: how much memory."""
-    thing, what = subject(match["subject"], names), clip(match["what"], 3)
-    if thing and what and _agrees(match["verb"], thing):
-        yield Rewrite(f"how much {what} {_do(match['verb'])} {thing} need", "question")
+    if what := clip(match["what"], 3):
+        yield Rewrite(f"how much {what} {_do(match['verb'])} {thing} need")
 
 
-def duration(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
-    if (thing := subject(match["subject"], names)) and _agrees(match["verb"], thing):
-        yield Rewrite(f"how long {_do(match['verb'])} {thing} {_base(match['verb'])}", "question")
+def duration(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
+    yield Rewrite(f"how long {_do(match['verb'])} {thing} {_base(match['verb'])}")
 
 
-def frequency(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
-    thing = subject(match["subject"], names)
-    if not thing or not _agrees(match["be"] or match["verb"], thing):
-        return
+def frequency(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
     if match["be"]:
-        yield Rewrite(f"how often {match['be']} {thing} {match['verb']}", "question")
+        yield Rewrite(f"how often {match['be']} {thing} {match['verb']}")
     elif is_verb(_base(match["verb"])):
-        yield Rewrite(f"how often {_do(match['verb'])} {thing} {_base(match['verb'])}", "question")
+        yield Rewrite(f"how often {_do(match['verb'])} {thing} {_base(match['verb'])}")
 
 
-def attribute(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+def attribute(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
     """The default port is 8085."""
-    thing = subject(match["subject"], names)
-    if thing and _agrees(match["be"], thing) and _head(thing).rstrip("s") in _MEASURES:
-        yield Rewrite(f"what {match['be']} {thing}", "question")
+    if _head(thing).rstrip("s") in _MEASURES:
+        yield Rewrite(f"what {match['be']} {thing}")
 
 
-def definition(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
-    thing = subject(match["subject"], names)
+def definition(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
     if (
-        thing
-        and len(words(thing)) <= 5
-        and _agrees(match["be"], thing)
+        len(words(thing)) <= 5
         and not (thing.startswith("the ") and len(content_words(thing)) < 2)
         and not base_of_gerund(words(thing)[0])
         and not thing.startswith(("my ", "all ", "each ", "every ", "the best "))
@@ -188,29 +179,21 @@ def definition(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]
         yield Rewrite(f"what {match['be']} {thing}", "definition")
 
 
-def meaning(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
-    if (thing := subject(match["subject"], names)) and _agrees(match["verb"], thing):
-        verb, _, particle = match["verb"].partition(" ")
-        yield Rewrite(f"what does {thing} {_base(verb)} {particle}".strip(), "definition")
+def meaning(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
+    verb, _, particle = match["verb"].partition(" ")
+    yield Rewrite(f"what does {thing} {_base(verb)} {particle}".strip(), "definition")
 
 
-def support(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+def support(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
     """X supports Y, X does not support Y: does X support Y."""
-    thing, what = subject(match["subject"], names), clip(match["what"], 6)
-    if thing and what and _agrees(match["verb"], thing):
-        yield Rewrite(f"{_do(match['verb'])} {thing} support {as_asker(what)}", "question")
+    if what := clip(match["what"], 6):
+        yield Rewrite(f"{_do(match['verb'])} {thing} support {as_asker(what)}")
 
 
-def contents(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+def contents(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
     """X requires …, X includes …: what does X require."""
-    if (thing := subject(match["subject"], names)) and _agrees(match["verb"], thing):
-        verb, _, particle = match["verb"].partition(" ")
-        yield Rewrite(f"what {_do(verb)} {thing} {_base(verb)} {particle}".strip(), "question")
-
-
-def wish(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
-    """If you want to exclude files, …"""
-    yield from use(match, names)
+    verb, _, particle = match["verb"].partition(" ")
+    yield Rewrite(f"what {_do(verb)} {thing} {_base(verb)} {particle}".strip())
 
 
 def condition(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
@@ -229,11 +212,9 @@ def condition(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
     case = as_asker(lower_start(case, names))
     if _is_advice(rest):
         if _PROBLEM.search(case):
-            yield Rewrite(
-                f"{pick(case, 'what should I do if', 'what to do if', 'what can I do if')} {case}", "question"
-            )
+            yield Rewrite(f"{pick(case, 'what should I do if', 'what to do if', 'what can I do if')} {case}")
     elif not _SETTING.match(match["case"]) and not _ADVISES.search(rest) and not is_verb(rest.split(" ", 1)[0]):
-        yield Rewrite(f"what happens {match['if'].lower()} {case}", "question")
+        yield Rewrite(f"what happens {match['if'].lower()} {case}")
 
 
 def _is_advice(clause: str) -> bool:
@@ -243,47 +224,42 @@ def _is_advice(clause: str) -> bool:
     return advice is not None and (not verb or (is_verb(verb) and bool(advice["object"] or not is_also_a_noun(verb))))
 
 
-def place(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
-    if (thing := subject(match["subject"], names)) and _agrees(match["be"], thing):
-        yield Rewrite(f"where {match['be']} {thing} {match['verb']}", "question")
+def place(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
+    yield Rewrite(f"where {match['be']} {thing} {match['verb']}")
 
 
-def moment(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
-    if (thing := subject(match["subject"], names)) and _agrees(match["be"], thing):
-        yield Rewrite(f"when {match['be']} {thing} {match['verb']}", "question")
+def moment(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
+    yield Rewrite(f"when {match['be']} {thing} {match['verb']}")
 
 
-def state(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+def state(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
     """Backups are encrypted before upload: are backups encrypted …"""
-    thing, what = subject(match["subject"], names), clip(_EMPHASIS.sub("", match["what"]), 7)
-    if thing and what and _agrees(match["be"], thing) and not re.search(r"\b(?:only|not)\b", what):
-        if len(words(what)) < 2 and what.lower() not in _STATES:
-            return
-        yield Rewrite(f"{match['be']} {thing} {as_asker(what)}", "question")
+    what = clip(_EMPHASIS.sub("", match["what"]), 7)
+    if what and not re.search(r"\b(?:only|not)\b", what) and (len(words(what)) >= 2 or what.lower() in _STATES):
+        yield Rewrite(f"{match['be']} {thing} {as_asker(what)}")
 
 
-def modal(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+def modal(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
     """Deleted files can be restored …: can deleted files be restored."""
-    thing, what = subject(match["subject"], names), clip(match["what"], 8)
-    modal = {"cannot": "can", "can't": "can", "may": "can", "must": "do", "needs to": "does", "need to": "do"}
-    verb = match["modal"].lower()
-    if not thing or not what or len(words(what)) < 2 or what.split(" ", 1)[0] in {"either", "neither", "both"}:
+    what, verb = clip(match["what"], 8), match["modal"].lower()
+    if not what or len(words(what)) < 2 or what.split(" ", 1)[0] in {"either", "neither", "both"}:
         return
     if verb == "should" and not what.startswith("be "):
         return
     if verb == "must":
-        yield Rewrite(f"{_do_for(thing)} {thing} have to {as_asker(what)}", "question")
+        yield Rewrite(f"{_do_for(thing)} {thing} have to {as_asker(what)}")
     elif verb in {"needs to", "need to"}:
-        yield Rewrite(f"{modal[verb]} {thing} need to {as_asker(what)}", "question")
+        yield Rewrite(f"{_do(verb)} {thing} need to {as_asker(what)}")
     else:
-        yield Rewrite(f"{modal.get(verb, verb)} {thing} {as_asker(what)}", "question")
+        asked = "can" if verb in {"cannot", "can't", "may"} else verb
+        yield Rewrite(f"{asked} {thing} {as_asker(what)}")
 
 
-def action(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+def action(match: re.Match[str], thing: str) -> Iterator[Rewrite]:
     """Velero creates a snapshot …: does Velero create a snapshot."""
-    thing, what = subject(match["subject"], names), clip(match["what"], 8)
-    if thing and what and is_verb(_base(match["verb"])) and _agrees(match["verb"], thing):
-        yield Rewrite(f"does {thing} {_base(match['verb'])} {as_asker(what)}", "question")
+    what = clip(match["what"], 8)
+    if what and is_verb(_base(match["verb"])):
+        yield Rewrite(f"does {thing} {_base(match['verb'])} {as_asker(what)}")
 
 
 def _do(verb: str) -> str:
@@ -328,9 +304,8 @@ def questions(sentence: str, names: frozenset[str] = frozenset()) -> list[Rewrit
         sentence = context["rest"][:1].upper() + context["rest"][1:]
     for pattern, rule in _RULES:
         if match := pattern.match(sentence):
-            found = [Rewrite(rewrite.query + suffix, rewrite.style) for rewrite in rule(match, names)]
-            found = [rewrite for rewrite in found if _is_sound(rewrite.query)]
-            if found:
+            asked = (Rewrite(rewrite.query + suffix, rewrite.style) for rewrite in rule(match, names))
+            if found := [rewrite for rewrite in asked if _is_sound(rewrite.query)]:
                 return found
     return []
 
@@ -339,69 +314,69 @@ def _is_sound(query: str) -> bool:
     return 3 <= len(words(query)) <= _MAX_WORDS and not _POINTER.search(query) and is_balanced(query)
 
 
-def _on(rule: Rule, *pattern: str) -> tuple[re.Pattern[str], Rule]:
-    return re.compile("^" + "".join(pattern)), rule
+def _on(rule: Rule, pattern: str) -> tuple[re.Pattern[str], Rule]:
+    return re.compile("^" + pattern), rule
+
+
+def _about(rule: AboutThing, pattern: str) -> tuple[re.Pattern[str], Rule]:
+    """A rule of a pattern's subject; it yields nothing where that is none, or does not agree with its verb."""
+
+    def with_subject(match: re.Match[str], names: frozenset[str]) -> Iterator[Rewrite]:
+        thing, found = subject(match["subject"], names), match.groupdict()
+        verb = found.get("be") or found.get("verb")
+        if thing and (verb is None or _agrees(verb, thing)):
+            yield from rule(match, thing)
+
+    return _on(with_subject, pattern)
 
 
 _RULES = (
     _on(purpose, r"(?:In order to|To) (?P<phrase>[a-z][^,:]*)[,:]\s*(?P<means>.*)$"),
-    _on(wish, r"(?:If|When) you (?:want|need|wish|would like|prefer|have|are trying) to (?P<phrase>[^,]*),"),
+    _on(use, r"(?:If|When) you (?:want|need|wish|would like|prefer|have|are trying) to (?P<phrase>[^,]*),"),
     _on(use, r"(?:Use|Run|Call|Set|Apply) [^,;:]{2,60}? (?:in order )?to (?P<phrase>[a-z][^,;:]*)"),
     _on(ability, r"You can (?:also |now |always |optionally |then |only )?(?P<phrase>[a-z].*)$"),
     _on(duty, r"You (?:must|need to|have to|should) (?:also |always |first )?(?P<phrase>[a-z].*)$"),
-    _on(
+    _about(
         enabler,
-        rf"{_SUBJECT} (?:lets|allows|enables|helps) (?:you|users|customers|administrators)(?: to)? (?P<phrase>.*)$",
+        rf"{_SUBJECT} (?:lets|allows|enables|helps) (?:you|users|customers|administrators)(?: to)? "
+        r"(?P<phrase>.*)$",
     ),
-    _on(used_for, rf"{_SUBJECT} {_BE} (?:used|designed|intended|meant|responsible|useful) (?:to|for) "),
-    _on(
+    _about(used_for, rf"{_SUBJECT} {_BE} (?:used|designed|intended|meant|responsible|useful) (?:to|for) "),
+    _about(
         quantity,
-        rf"{_SUBJECT} (?P<verb>requires?|needs?) {_NUMBER} ?",
+        rf"{_SUBJECT} (?P<verb>requires?|needs?) {_NUMBER} ?"
         r"(?:[KMGT]i?B|bytes|gigabytes|megabytes) (?:of )?(?P<what>.*)$",
     ),
-    _on(
-        duration,
-        rf"{_SUBJECT} (?P<verb>takes?|lasts?) {_NUMBER} (?:seconds?|minutes?|hours?|days?|weeks?|months?)\b",
+    _about(
+        duration, rf"{_SUBJECT} (?P<verb>takes?|lasts?) {_NUMBER} (?:seconds?|minutes?|hours?|days?|weeks?|months?)\b"
     ),
-    _on(
-        frequency,
-        rf"{_SUBJECT} (?:{_BE} )?(?P<verb>[a-z]+) {_OFTEN}",
-    ),
-    _on(
-        attribute,
-        rf"(?P<subject>(?:The|Each|Your) [^,;:]*?) {_BE} (?!not\b|\w+ed\b|run\b|set\b)\S",
-    ),
-    _on(
-        definition,
-        rf"{_SUBJECT} {_BE} {_ADVERB}(?:an?|the|one of(?: the)?) {_POOR_CLASS}[a-z]",
-    ),
-    _on(meaning, rf"{_SUBJECT} (?P<verb>means|refers to|stands for)\b"),
-    _on(
+    _about(frequency, rf"{_SUBJECT} (?:{_BE} )?(?P<verb>[a-z]+) {_OFTEN}"),
+    _about(attribute, rf"(?P<subject>(?:The|Each|Your) [^,;:]*?) {_BE} (?!not\b|\w+ed\b|run\b|set\b)\S"),
+    _about(definition, rf"{_SUBJECT} {_BE} {_ADVERB}(?:an?|the|one of(?: the)?) {_POOR_CLASS}[a-z]"),
+    _about(meaning, rf"{_SUBJECT} (?P<verb>means|refers to|stands for)\b"),
+    _about(
         support,
-        rf"{_SUBJECT} (?:currently |also |now |only )?",
+        rf"{_SUBJECT} (?:currently |also |now |only )?"
         r"(?P<verb>supports?|does not support|do not support|doesn't support) (?P<what>.*)$",
     ),
-    _on(contents, rf"{_SUBJECT} (?P<verb>requires?|includes?|contains?|consists? of|depends? on)\s"),
+    _about(contents, rf"{_SUBJECT} (?P<verb>requires?|includes?|contains?|consists? of|depends? on)\s"),
     _on(condition, r"(?P<if>If|When) (?P<case>[^,]*), (?:then )?(?P<rest>.*)$"),
-    _on(
+    _about(
         place,
-        rf"{_SUBJECT} {_BE} {_ADVERB}",
-        r"(?P<verb>stored|saved|located|kept|found|written|uploaded|installed|displayed|shown)",
+        rf"{_SUBJECT} {_BE} {_ADVERB}"
+        r"(?P<verb>stored|saved|located|kept|found|written|uploaded|installed|displayed|shown)"
         r" (?:in|on|at|under|inside|to) ",
     ),
-    _on(
-        moment,
-        rf"{_SUBJECT} {_BE} {_ADVERB}(?P<verb>\w+ed|sent|run) (?:after|when|once|until|as soon as|before) ",
-    ),
-    _on(
+    _about(moment, rf"{_SUBJECT} {_BE} {_ADVERB}(?P<verb>\w+ed|sent|run) (?:after|when|once|until|as soon as|before) "),
+    _about(
         modal,
-        rf"{_SUBJECT} (?P<modal>can|cannot|can't|must|should|may|will|needs to|need to) (?:not )?",
+        rf"{_SUBJECT} (?P<modal>can|cannot|can't|must|should|may|will|needs to|need to) (?:not )?"
         rf"{_ADVERB}(?P<what>[a-z].*)$",
     ),
-    _on(state, rf"{_SUBJECT} {_BE} (?:not )?{_ADVERB}(?P<what>{_STATE}\b.*)$"),
-    _on(
+    _about(state, rf"{_SUBJECT} {_BE} (?:not )?{_ADVERB}(?P<what>{_STATE}\b.*)$"),
+    _about(
         action,
-        rf"{_SUBJECT} {_ADVERB}(?P<verb>[a-z]+s) ",
+        rf"{_SUBJECT} {_ADVERB}(?P<verb>[a-z]+s) "
         r"(?P<what>(?:an?|the|your|all|any|each|every|only|both|its|new|multiple) .*)$",
     ),
 )

@@ -1,24 +1,85 @@
-"""Strategies `recursive` and `page`: what most notebooks do, as baselines to measure the heading-aware one against.
+"""How a page is cut: the strategies `headings`, `recursive` and `page`.
 
-`recursive` cuts the running text at its largest gaps (paragraphs, lines, sentences, words) into at most so many
-characters, headings within the text; `page` leaves it whole. Only the page's title goes before the text. Every code
-fence is whole, wherever the text was cut.
+With `headings` a passage never leaves its section, and carries the headings that it stands under. Sections too small to
+stand alone join the one above them; sections too large are packed block by block.
+
+The others are what most notebooks do, as baselines to measure the heading-aware one against. `recursive` cuts the
+running text at its largest gaps (paragraphs, lines, sentences, words) into at most so many characters, headings within
+the text; `page` leaves it whole. Only the page's title goes before the text. Every code fence is whole, wherever the
+text was cut.
 """
 
 import re
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
-from acronis_pipeline.chunk.packing import Budget, Counter, Draft, breadcrumb, overlapped
+from acronis_pipeline.chunk.blocks import Block, HeadingLine, Section, heading_lines, same_text, sections
+from acronis_pipeline.chunk.packing import Budget, Counter, Draft, breadcrumb, overlapped, pack
 from acronis_pipeline.content import Content
-from acronis_pipeline.content.markdown import Heading, fence_of, heading_of, lines_with_fences, open_fences, plain_text
+from acronis_pipeline.content.markdown import fence_of, heading_of, open_fences
 from acronis_pipeline.core.settings import ChunkSettings
 
 _WORD = re.compile(r"\w")
 _SMALLEST_TOKENS = 4
+_STATEMENT_WORDS = 6
+
+
+def heading_drafts(markdown: str, content: Content, options: ChunkSettings, counter: Counter) -> list[Draft]:
+    """Passages of a page in order; `markdown` is that of `content`, with or without the marks of page starts."""
+    found: list[Draft] = []
+    for section in _with_tiny_subsections(sections(markdown, content.headings, content.title), options, counter):
+        prefix = breadcrumb(content.title, section.path, options.max_tokens // 2, counter)
+        whole = Budget(prefix, options.max_tokens, options.min_tokens, counter)
+        cut = Budget(prefix, options.max_tokens - options.overlap_tokens, options.min_tokens, counter)
+        texts = pack(section.blocks, whole)
+        if len(texts) > 1 and options.overlap_tokens:
+            texts = overlapped(pack(section.blocks, cut), options.overlap_tokens, whole)
+        found += [Draft(section.path, section.anchor, prefix, text) for text in texts if _WORD.search(text)]
+    return found
+
+
+def _with_tiny_subsections(found: Sequence[Section], options: ChunkSettings, counter: Counter) -> list[Section]:
+    """Sections with text, each with the subsections too small to stand alone folded in, heading line and all.
+
+    Sections of level 2 are what a reader finds a page by, so they are never folded; neither is anything that follows a
+    larger subsection, since that would change the order.
+    """
+    kept: list[Section] = []
+    for section, following in zip(found, [*found[1:], None], strict=True):
+        leaf = following is None or following.level <= section.level
+        if leaf and not section.blocks and section.path and len(section.path[-1].split()) >= _STATEMENT_WORDS:
+            # A heading with nothing below it that is a sentence is text in large print.
+            kept.append(Section(section.level, section.path[:-1], section.anchor, (_paragraph(section.path[-1]),)))
+            continue
+        host = kept[-1] if kept else None
+        if host is not None and leaf and _may_join(section, host):
+            folded = _as_block(section)
+            if section.blocks and counter.count(folded.text) < min(options.min_tokens, options.max_tokens // 2):
+                kept[-1] = Section(host.level, host.path, host.anchor, (*host.blocks, folded))
+                continue
+        kept.append(section)
+    return [section for section in kept if section.blocks]
+
+
+def _may_join(section: Section, host: Section) -> bool:
+    """A question stays with its answer only: it is what someone will ask."""
+    return (
+        section.level >= 3
+        and host.level < section.level
+        and section.path[:-1] == host.path
+        and not section.path[-1].endswith("?")
+    )
+
+
+def _as_block(section: Section) -> Block:
+    body = "\n\n".join(block.text for block in section.blocks)
+    return _paragraph(f"{'#' * section.level} {section.path[-1]}\n\n{body}")
+
+
+def _paragraph(text: str) -> Block:
+    return Block("paragraph", (text,))
 
 
 class Fenced:
@@ -59,23 +120,13 @@ class Fenced:
         return opening if len(opening) <= self._max_opening_chars else fence
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A heading line: where it begins and ends in the Markdown, and the headings in force from there on."""
-
-    start: int
-    end: int
-    path: tuple[str, ...]
-    anchor: str | None
-
-
 def recursive_drafts(markdown: str, content: Content, options: ChunkSettings, counter: Counter) -> list[Draft]:
     """Passages of at most `recursive_chars` characters that also fit the token budget, overlap and fences included.
 
     A heading at the end of one goes to the next, where what it names begins. Code that is cut keeps its fence in each
     part, which the characters do not count.
     """
-    headings = _heading_lines(markdown, content)
+    headings = heading_lines(markdown, content.headings, content.title)
     prefix = breadcrumb(content.title, (), options.max_tokens // 2, counter)
     whole = Budget(prefix, options.max_tokens, 0, counter)
     cut = Budget(prefix, options.max_tokens - options.overlap_tokens, 0, counter)
@@ -134,26 +185,7 @@ def _recursively(text: str, size: int, measure: Callable[[str], int]) -> list[tu
     return [(int(start), int(end)) for start, end in spans]
 
 
-def _heading_lines(markdown: str, content: Content) -> list[_Line]:
-    found: list[_Line] = []
-    open_headings: list[Heading] = []
-    upcoming = iter(content.headings)
-    offset = 0
-    for line, in_fence in lines_with_fences(markdown):
-        heading = None if in_fence else heading_of(line)
-        if heading is not None:
-            level, text = heading
-            known = next(upcoming, None)
-            open_headings = [above for above in open_headings if above.level < level]
-            open_headings.append(Heading(level, text, known.anchor if known else None))
-            named = [above for above in open_headings if above.level > 1 or not _same(above.text, content.title)]
-            anchor = next((above.anchor for above in reversed(open_headings) if above.anchor), None)
-            found.append(_Line(offset, offset + len(line), tuple(above.text for above in named), anchor))
-        offset += len(line) + 1
-    return found
-
-
-def _in_force(headings: list[_Line], markdown: str, start: int, end: int) -> tuple[tuple[str, ...], str | None]:
+def _in_force(headings: list[HeadingLine], markdown: str, start: int, end: int) -> tuple[tuple[str, ...], str | None]:
     """Headings above the first text of a span, those that it begins with included."""
     path, anchor = (), None
     position = start
@@ -166,7 +198,7 @@ def _in_force(headings: list[_Line], markdown: str, start: int, end: int) -> tup
 
 
 def _without_last_headings(
-    spans: Sequence[tuple[int, int]], headings: Sequence[_Line], markdown: str, fits: Callable[[int, int], bool]
+    spans: Sequence[tuple[int, int]], headings: Sequence[HeadingLine], markdown: str, fits: Callable[[int, int], bool]
 ) -> list[tuple[int, int]]:
     """Headings that end a span begin the next one, which is cut in half where it gets too long by that."""
     waiting = deque(spans)
@@ -192,7 +224,7 @@ def _without_last_headings(
     return done
 
 
-def _first_of_last_headings(start: int, end: int, headings: Sequence[_Line], markdown: str) -> int:
+def _first_of_last_headings(start: int, end: int, headings: Sequence[HeadingLine], markdown: str) -> int:
     """Where the headings begin that end a span; its end if it does not end in one."""
     first = end
     for line in reversed(headings):
@@ -208,8 +240,12 @@ def _without_title(text: str, title: str) -> str:
     text = text.strip("\n")
     first, _, rest = text.partition("\n")
     heading = heading_of(first)
-    return rest.strip("\n") if heading and heading[0] == 1 and _same(heading[1], title) else text
+    return rest.strip("\n") if heading and heading[0] == 1 and same_text(heading[1], title) else text
 
 
-def _same(left: str, right: str) -> bool:
-    return plain_text(left).casefold() == plain_text(right).casefold()
+Strategy = Callable[[str, Content, ChunkSettings, Counter], list[Draft]]
+STRATEGIES: dict[str, Strategy] = {
+    "headings": heading_drafts,
+    "recursive": recursive_drafts,
+    "page": page_drafts,
+}
