@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from acronis_pipeline import content
 from acronis_pipeline.content import Content
@@ -78,7 +78,7 @@ class Reader:
         started = last_said = time.monotonic()
         for start in range(0, len(urls), _SLICE):
             part = urls[start : start + _SLICE]
-            html = html_of(self._store, self._not_remembered(part))
+            html = html_of(self._store, {url: self.live[url] for url in part if url not in self._remembered})
             for done, url in enumerate(part, start=start + 1):
                 known = self._remembered.pop(url, None)
                 yield url, known or content.extract(html.get(url, ""), url=url, selector=self._selector)
@@ -87,9 +87,6 @@ class Reader:
                     last_said, rate = now, done / (now - started)
                     left_s = (len(urls) - done) / rate
                     _log.info("%s %d of %d pages, %.0f/s, %.0f s left", doing, done, len(urls), rate, left_s)
-
-    def _not_remembered(self, urls: Sequence[str]) -> Mapping[str, str]:
-        return {url: self.live[url] for url in urls if url not in self._remembered}
 
 
 def refusal(page: Content) -> str | None:

@@ -51,9 +51,11 @@ def convert(encoder: TorchEncoder, folder: Path, suffix: str, save: Save) -> Non
                 f"model {encoder.identity.model_id}, of base {encoder.identity.base}, cannot be converted to "
                 f"{suffix[1:]} ({type(error).__name__}: {reason}); run it in torch"
             ) from error
-    sides: dict[Side, SideFiles] = {
-        side: _files(routes[side], folder, graph_of[side], "" if shared else f"{side}_") for side in SIDES
-    }
+    sides: dict[Side, SideFiles] = {}
+    for side, route in routes.items():
+        tokenizer = "tokenizer.json" if shared else f"{side}_tokenizer.json"
+        route.batcher.save(folder / tokenizer)
+        sides[side] = SideFiles(graph_of[side], tokenizer, route.prompt, route.batcher.max_length, route.padding)
     write_manifest(folder, sides, encoder.identity)
 
 
@@ -89,12 +91,6 @@ def _route(model: Any, side: Side) -> Route:
             "which has no form in ONNX or OpenVINO; run it in torch"
         )
     return route
-
-
-def _files(route: Route, folder: Path, graph: str, prefix: str) -> SideFiles:
-    name = f"{prefix}tokenizer.json"
-    route.batcher.save(folder / name)
-    return SideFiles(graph, name, route.prompt, route.batcher.max_length, route.padding)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """What every encoder is: texts in, vectors out, and an identity that says which model made them.
 
 A backend is a subclass in a file of its own (`torch_encoder`, `openvino_encoder`, `endpoint`) and knows no other one;
-`loading` knows them all. Your own needs an identity and the two methods that are abstract here.
+`loading` knows them all. Your own needs an identity and the two methods that are abstract here. What a method takes and
+gives is said here, and in a subclass only where it adds to that.
 """
 
 from abc import ABC, abstractmethod
@@ -105,25 +106,20 @@ class DeferredEncoder(Encoder):
         self._load = load
 
     def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
-        """Shape (n_queries, dimension) float32, L2-normalised."""
         return self._loaded.encode_queries(queries)
 
     def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
-        """Shape (n_passages, dimension) float32, L2-normalised."""
         self.n_encoded_passages += len(passages)
         return self._loaded.encode_passages(passages)
 
     def encode_windows(self, passages: Sequence[str]) -> PassageVectors:
-        """The vectors by which passages are found."""
         self.n_encoded_passages += len(passages)
         return self._loaded.encode_windows(passages)
 
     def cut(self, passages: Sequence[str]) -> list[list[str]]:
-        """The windows of each passage."""
         return self._loaded.cut(passages)
 
     def tokenizer(self) -> "Tokenizer":
-        """The document side's."""
         return self._loaded.tokenizer()
 
     @cached_property

@@ -269,11 +269,9 @@ class RememberedEndpoint(Encoder):
         self._store = store
 
     def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
-        """Shape (n_queries, dimension) float32, L2-normalised."""
         return vector_cache.embed_queries(self._store, self._encoder, queries)
 
     def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
-        """Shape (n_passages, dimension) float32, L2-normalised."""
         return self._encoder.encode_passages(passages)
 
 

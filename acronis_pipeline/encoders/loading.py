@@ -147,15 +147,12 @@ class ChoosingEncoder(Encoder):
         self._chosen: Encoder | None = None
 
     def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
-        """Shape (n_queries, dimension) float32, L2-normalised; the query prompt is applied."""
         return self._engine(queries).encode_queries(queries)
 
     def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
-        """Shape (n_passages, dimension) float32, L2-normalised; the document prompt is applied."""
         return self._engine(passages).encode_passages(passages)
 
     def tokenizer(self) -> "Tokenizer":
-        """The document side's."""
         return (self._chosen or self._in_torch()).tokenizer()
 
     def _engine(self, texts: Sequence[str]) -> Encoder:

@@ -166,11 +166,9 @@ class OpenVinoEncoder(Encoder):
         self._batchers: dict[Side, Batcher] = {}
 
     def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
-        """Shape (n_queries, dimension) float32, L2-normalised; the query prompt is applied."""
         return self._encode("query", queries)
 
     def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
-        """Shape (n_passages, dimension) float32, L2-normalised; the document prompt is applied."""
         return self._encode("document", passages)
 
     def _encode(self, side: Side, texts: Sequence[str]) -> np.ndarray:
@@ -210,7 +208,6 @@ class OpenVinoEncoder(Encoder):
         return self._batchers[side]
 
     def tokenizer(self) -> "Tokenizer":
-        """The document side's."""
         return self._tokenizer("document")
 
     def _tokenizer(self, side: Side) -> "Tokenizer":

@@ -77,15 +77,12 @@ class TorchEncoder(Encoder):
         self._routes: dict[str, Route | None] = {}
 
     def encode_queries(self, queries: Sequence[str]) -> np.ndarray:
-        """Shape (n_queries, dimension) float32, L2-normalised; the query prompt is applied."""
         return self._encode("query", queries)
 
     def encode_passages(self, passages: Sequence[str]) -> np.ndarray:
-        """Shape (n_passages, dimension) float32, L2-normalised; the document prompt is applied."""
         return self._encode("document", passages)
 
     def tokenizer(self) -> "Tokenizer":
-        """The document side's."""
         from tokenizers import Tokenizer
         from transformers import PreTrainedTokenizerFast
 

@@ -155,13 +155,7 @@ def require_feasible(
 
 
 def refuse_unfit_base(recipe: Recipe, base: ModelIdentity, device: str | None) -> None:
-    """Refuse what a base does not have, and what the recipe's method cannot do with it (its `check`, if any).
-
-    Raises
-    ------
-    RecipeError, ModelError
-        Names the recipe and the key.
-    """
+    """Refuse what a base does not have, and what the recipe's method cannot do with it. As `require_feasible`."""
     with naming(recipe):
         if isinstance(recipe.parameters, ContrastiveParameters):
             refuse_too_long(recipe.parameters, base.dimension)
@@ -169,13 +163,7 @@ def refuse_unfit_base(recipe: Recipe, base: ModelIdentity, device: str | None) -
 
 
 def refuse_unfit_data(recipe: Recipe, examples: Examples) -> None:
-    """Refuse parameters that ask for more than the data have.
-
-    Raises
-    ------
-    RecipeError
-        Names the recipe and the key.
-    """
+    """Refuse parameters that ask for more than the data have; raises as `require_feasible`."""
     with naming(recipe):
         if isinstance(recipe.parameters, ContrastiveParameters):
             refuse_misfits(recipe.parameters, examples)

@@ -3,7 +3,7 @@
 import itertools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -53,25 +53,16 @@ class Questions:
     def within(self, rows: np.ndarray) -> "Questions":
         """The same questions over the corpus `rows`, which must hold every answer's rows."""
         position = {int(row): index for index, row in enumerate(rows)}
-        return Questions(
-            queries=self.queries,
+        return replace(
+            self,
             answers=tuple(tuple(tuple(position[row] for row in c) for c in clusters) for clusters in self.answers),
             origins=tuple(position[row] for row in self.origins),
-            styles=self.styles,
-            negatives=self.negatives,
-            removed=self.removed,
         )
 
     def take(self, indices: Sequence[int]) -> "Questions":
         """The questions at `indices`, in that order."""
-        return Questions(
-            queries=tuple(self.queries[i] for i in indices),
-            answers=tuple(self.answers[i] for i in indices),
-            origins=tuple(self.origins[i] for i in indices),
-            styles=tuple(self.styles[i] for i in indices),
-            negatives=tuple(self.negatives[i] for i in indices) if self.negatives else (),
-            removed=tuple(self.removed[i] for i in indices) if self.removed else (),
-        )
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Questions(**{name: tuple(column[i] for i in indices) for name, column in columns.items() if column})
 
 
 @dataclass(frozen=True)

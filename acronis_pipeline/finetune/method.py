@@ -103,15 +103,6 @@ class Fitted:
         return found
 
 
-def _anything_goes(base: ModelIdentity, parameters: Any, device: str | None) -> None:
-    """The method works with any base, on any device."""
-
-
-def _nothing_else(parameters: Any) -> Sequence[Path]:
-    """The method reads no model but the base."""
-    return ()
-
-
 @dataclass(frozen=True)
 class Method:
     """What a recipe names as its `method`.
@@ -123,10 +114,11 @@ class Method:
     fit
         Trains: `fit(task, parameters)`.
     check
-        Raises a RecipeError for what cannot work with a base or on a device (None is the best there is); called before
-        anything is crawled, embedded or trained.
+        Raises a RecipeError, which names the key, for what cannot work with a base or on a device (None is the best
+        there is); called before anything is crawled, embedded or trained. By default anything goes.
     reads
-        Folders of the models that it reads beside the base. A change in one of them trains its recipes again.
+        Folders of the models that it reads beside the base, by default none. A change in one of them trains its recipes
+        again.
     version
         Any change of it trains the method's recipes again.
     trains_weights
@@ -135,7 +127,7 @@ class Method:
 
     parameters: type[MethodParameters]
     fit: Callable[[Task, Any], Fitted]
-    check: Callable[[ModelIdentity, Any, str | None], None] = _anything_goes
-    reads: Callable[[Any], Sequence[Path]] = _nothing_else
+    check: Callable[[ModelIdentity, Any, str | None], None] = lambda base, parameters, device: None
+    reads: Callable[[Any], Sequence[Path]] = lambda parameters: ()
     version: str = ""
     trains_weights: bool = True

@@ -77,13 +77,7 @@ class ContrastiveParameters(MethodParameters):
 
 
 def refuse_misfits(parameters: ContrastiveParameters, examples: Examples) -> None:
-    """Refuse parameters that ask for more than the data have.
-
-    Raises
-    ------
-    RecipeError
-        Names the key.
-    """
+    """Refuse parameters that ask for more than the data have; the error names the key."""
     n_distinct = len(set(examples.train.answers))
     if parameters.batch_size > n_distinct:
         raise RecipeError(
@@ -93,13 +87,7 @@ def refuse_misfits(parameters: ContrastiveParameters, examples: Examples) -> Non
 
 
 def refuse_too_long(parameters: ContrastiveParameters, dimension: int) -> None:
-    """Refuse vectors that are longer than the base's.
-
-    Raises
-    ------
-    RecipeError
-        Names the key.
-    """
+    """Refuse vectors that are longer than the base's; the error names the key."""
     for key, lengths in parameters.lengths.items():
         if too_many := [length for length in lengths if length > dimension]:
             raise RecipeError(

@@ -127,13 +127,7 @@ def load_recipe(name: str, extra_dir: Path | None = None) -> Recipe:
 
 
 def parse_recipe(name: str, text: str, *, where: str) -> Recipe:
-    """Check a recipe's YAML text; `where` names it in errors.
-
-    Raises
-    ------
-    RecipeError
-        As `load_recipe`.
-    """
+    """Check a recipe's YAML text; `where` names it in errors. Raises as `load_recipe`."""
     content = _read_yaml(text, where)
     name_of_method = content.get("method")
     if name_of_method is None:

@@ -128,14 +128,6 @@ class StructuralGenerator(Generator):
         offers = [Offer(query.strip(), style) for query, style in found] + self._clozes(chunk, parts)
         return choose(offers, self._max_per_chunk, self._styles)
 
-    def _context(self, chunk: Chunk) -> str:
-        """The nearest heading that means something by itself."""
-        return self._first_telling((*reversed(chunk.heading_path), chunk.title))
-
-    def _above(self, chunk: Chunk) -> str:
-        """The nearest heading above the chunk's own that means something by itself."""
-        return self._first_telling((*reversed(chunk.heading_path[:-1]), chunk.title) if chunk.heading_path else ())
-
     def _topic(self, nearest_first: Sequence[str]) -> str:
         """The nearest heading that names what a question is about: "Selecting machines" of any kind does not."""
         return self._first_telling([h for h in nearest_first if self._names_a_topic(h)] or nearest_first)
@@ -156,7 +148,7 @@ class StructuralGenerator(Generator):
             return
         own = headings.clean(chunk.heading_path[-1] if chunk.heading_path else chunk.title, self._site)
         if chunk.is_english and headings.is_question(own):
-            if asked := in_context(own, self._above(chunk), self._is_particular, few=1):
+            if asked := in_context(own, self._first_telling(_headings_above(chunk)), self._is_particular, few=1):
                 yield asked, headings.question_style(own)
             return
         if own.endswith("?") and len(words(own)) >= 2:
@@ -171,10 +163,10 @@ class StructuralGenerator(Generator):
 
     def _instruction(self, heading: str, chunk: Chunk) -> str | None:
         """How to do what a heading names, unless its passage says that it cannot be done, or sends elsewhere."""
-        question = headings.how_to_question(heading, self._above(chunk))
+        question = headings.how_to_question(heading, self._first_telling(_headings_above(chunk)))
         if not question or says_no_to(heading, chunk.text) or is_left_to_others(chunk.text):
             return None
-        topic = self._topic((*reversed(chunk.heading_path[:-1]), chunk.title) if chunk.heading_path else ())
+        topic = self._topic(_headings_above(chunk))
         return in_context(question, topic, self._is_particular, few=2) if topic else question
 
     def _from_questions(self, chunk: Chunk, parts: Parts) -> Iterator[tuple[str, str]]:
@@ -194,7 +186,7 @@ class StructuralGenerator(Generator):
     def _from_sentences(self, chunk: Chunk, parts: Parts) -> Iterator[tuple[str, str]]:
         if not chunk.is_english:
             return
-        names, topic = names_in(chunk.passage), self._topic((*reversed(chunk.heading_path), chunk.title))
+        names, topic = names_in(chunk.passage), self._topic(_headings(chunk))
         for sentence in self._whole_sentences(parts.blocks):
             for question in rewriting.questions(sentence, names):
                 if asked := in_context(question.query, topic, self._is_particular):
@@ -204,9 +196,8 @@ class StructuralGenerator(Generator):
         return self._weights.is_rare(word) and is_name_of_something(word)
 
     def _from_tables(self, chunk: Chunk, parts: Parts) -> Iterator[tuple[str, str]]:
-        context = self._context(chunk)
-        rows = sorted(tables.table_queries(parts.rows, context), key=lambda found: digest(found[0]))
-        yield from rows
+        context = self._first_telling(_headings(chunk))
+        yield from sorted(tables.table_queries(parts.rows, context), key=lambda found: digest(found[0]))
         yield from tables.term_queries(parts.blocks, context)
         if chunk.is_english:
             for message in tables.error_queries(parts.blocks):
@@ -221,7 +212,8 @@ class StructuralGenerator(Generator):
         text = " ".join(block.text for block in parts.blocks) or chunk.text
         n_words = int(pick(chunk.chunk_id, "3", "4", "5"))
         if len(content_words(text)) >= 12:
-            if query := salience.keyword_query(self._context(chunk), text, self._weights, n_words):
+            context = self._first_telling(_headings(chunk))
+            if query := salience.keyword_query(context, text, self._weights, n_words):
                 yield query, "keyword"
             if query := salience.phrase_query(text, self._weights):
                 yield query, "keyword"
@@ -240,18 +232,26 @@ class StructuralGenerator(Generator):
 
     def _whole_sentences(self, blocks: tuple[TextBlock, ...]) -> list[str]:
         """Sentences that stand alone, most distinctive first."""
-        found = [
-            sentence
-            for block in blocks
-            if block.kind != "heading"
-            for sentence in sentences(block)
-            if stands_alone(sentence)
-        ]
+        found = [sentence for sentence in _sentences(blocks) if stands_alone(sentence)]
         return sorted(found, key=lambda sentence: -salience.distinctiveness(sentence, self._weights))
 
     def _any_sentences(self, parts: Parts) -> list[str]:
-        found = [sentence for block in parts.blocks if block.kind != "heading" for sentence in sentences(block)]
+        found = _sentences(parts.blocks)
         return [s for s in found if 6 <= len(words(s)) <= 40 and is_whole(s) and reads_like_prose(s)]
+
+
+def _headings(chunk: Chunk) -> tuple[str, ...]:
+    """Headings and title, the nearest first."""
+    return (*reversed(chunk.heading_path), chunk.title)
+
+
+def _headings_above(chunk: Chunk) -> tuple[str, ...]:
+    """Those above the chunk's own."""
+    return _headings(chunk)[1:] if chunk.heading_path else ()
+
+
+def _sentences(blocks: Sequence[TextBlock]) -> Iterator[str]:
+    return (sentence for block in blocks if block.kind != "heading" for sentence in sentences(block))
 
 
 def _is_asked_by_visitors(question: str, block: TextBlock) -> bool:
