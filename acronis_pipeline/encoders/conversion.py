@@ -52,8 +52,8 @@ def convert(encoder: TorchEncoder, folder: Path, suffix: str, save: Save) -> Non
                 f"{suffix[1:]} ({type(error).__name__}: {reason}); run it in torch"
             ) from error
     sides: dict[Side, SideFiles] = {}
-    for side, route in routes.items():
-        tokenizer = "tokenizer.json" if shared else f"{side}_tokenizer.json"
+    for side in SIDES:
+        route, tokenizer = routes[side], "tokenizer.json" if shared else f"{side}_tokenizer.json"
         route.batcher.save(folder / tokenizer)
         sides[side] = SideFiles(graph_of[side], tokenizer, route.prompt, route.batcher.max_length, route.padding)
     write_manifest(folder, sides, encoder.identity)
