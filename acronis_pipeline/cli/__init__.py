@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from acronis_pipeline import __version__
-from acronis_pipeline.cli import champion, crawl, model, pairs, reports, terminal
+from acronis_pipeline.cli import champion, crawl, extract, model, pairs, reports, terminal
 from acronis_pipeline.cli.terminal import DataOption, JsonOption, load_settings, print_json, print_table, show_progress
 from acronis_pipeline.core.errors import AcronisPipelineError, RecipeError, SettingsError
 
@@ -31,6 +31,7 @@ app.add_typer(champion.app, name="champion")
 app.add_typer(crawl.app, name="crawl")
 app.add_typer(model.app, name="model")
 app.add_typer(pairs.app, name="pairs")
+app.command()(extract.extract)
 app.command()(reports.compare)
 app.command()(reports.report)
 

@@ -239,6 +239,8 @@ def _print_crawls(status: Status) -> None:
     remedy = "; `crawl status --failed` says which" if newest.failed else ""
     typer.echo(f"\nfailed in the last crawl: {reasons(newest.failed) or 'none'}{remedy}")
     typer.echo(f"not taken in: {reasons(newest.skipped) or 'none'}")
+    if newest.removed:
+        typer.echo(f"taken out of the pages' content: {reasons(newest.removed)}; `extract URL` shows what, of a page")
 
 
 def print_history(url: str, versions: Sequence[Version]) -> None:

@@ -13,9 +13,10 @@ from acronis_pipeline.content import boilerplate, faq, main_element, metadata, r
 from acronis_pipeline.content import markdown as markdown_text
 from acronis_pipeline.content.markdown import Heading, PageStart, normalised, to_markdown, with_headings
 from acronis_pipeline.content.metadata import Reference, page_title
+from acronis_pipeline.content.removal import Removals, Removed
 from acronis_pipeline.core.hashing import digest
 
-__all__ = ["VERSION", "Content", "Heading", "PageStart", "Reference", "extract"]
+__all__ = ["VERSION", "Content", "Heading", "PageStart", "Reference", "Removed", "extract"]
 
 VERSION = "2"
 """Raise it when extraction changes what comes out: every page is then chunked again."""
@@ -31,7 +32,8 @@ class Content:
     container, trafilatura, body, forward (a page that only sends its reader elsewhere) or empty. `alternates` are
     addresses whose language the page names by `hreflang`, each with that language (`en`, `pt-br`, `x-default`).
     `page_starts` tell of a PDF where in `markdown` each of its pages begins. `references` are the links of the main
-    content whose text says what they lead to; they are no part of the content hash.
+    content whose text says what they lead to, `removed` is what rules took out of it; neither is part of the content
+    hash.
     """
 
     title: str
@@ -45,6 +47,7 @@ class Content:
     alternates: tuple[tuple[str, str], ...] = ()
     page_starts: tuple[PageStart, ...] = ()
     references: tuple[Reference, ...] = ()
+    removed: tuple[Removed, ...] = ()
 
     @property
     def content_hash(self) -> str:
@@ -74,9 +77,9 @@ def extract(html: str, *, url: str, selector: str | None = None) -> Content:
     page = metadata.read(tree, url)
     paged = tree.body is not None and markdown_text.mark(tree.body)
     if page.forwards:
-        markdown, headings, method, found = "", (), "forward", ()
+        markdown, headings, method, found, removed = "", (), "forward", (), ()
     else:
-        markdown, headings, method, found = _main_content(tree, url, selector)
+        markdown, headings, method, found, removed = _main_content(tree, url, selector)
     markdown, starts = normalised(markdown), ()
     if paged:
         markdown, starts = markdown_text.split(markdown)
@@ -92,17 +95,21 @@ def extract(html: str, *, url: str, selector: str | None = None) -> Content:
         alternates=page.alternates,
         page_starts=starts,
         references=found,
+        removed=removed,
     )
 
 
 def _main_content(
     tree: LexborHTMLParser, url: str, selector: str | None
-) -> tuple[str, tuple[Heading, ...], str, tuple[Reference, ...]]:
+) -> tuple[str, tuple[Heading, ...], str, tuple[Reference, ...], tuple[Removed, ...]]:
+    removals = Removals()
+    removals.note_left_out(tree)
     entries = faq.entries(tree)  # before scripts are removed
     widgets.name_panels(tree)  # before the names go as navigation
-    boilerplate.remove(tree, keep=main_element.claimed(tree, selector))
+    boilerplate.remove(tree, keep=main_element.claimed(tree, selector), removals=removals)
     anchors = restructure.restructure(tree)
     found = main_element.find(tree, selector)
+    removed = removals.within(found.nodes)
     links = metadata.references(found.nodes, metadata.base_address(tree, url))
     restructure.unlink(tree)
     markdown, headings = with_headings(to_markdown(found.html), anchors) if found.nodes else ("", ())
@@ -110,4 +117,4 @@ def _main_content(
     if found.doubtful:
         markdown, headings, method = main_element.second_opinion(tree, url, markdown, headings, method)
     markdown, headings = faq.append_invisible(markdown, headings, entries)
-    return markdown, headings, method, links
+    return markdown, headings, method, links, removed

@@ -7,12 +7,13 @@ below a destroyed one point to freed memory.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import takewhile
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from acronis_pipeline.content.elements import HEADING_TAGS, HEADINGS, ancestors, following, outermost
+from acronis_pipeline.content.removal import Removals
 
 TAGS = frozenset(
     "script style noscript template iframe object embed canvas svg nav footer dialog select option input textarea "
@@ -120,26 +121,37 @@ _SHORT_TAGS = HEADING_TAGS - {"h1"} | {"p", "div", "section", "figcaption"}
 _CONTROL_TAGS = frozenset({"a", "label", "small", "span", "time"})
 _PROSE_TAGS = frozenset({"p", "li", "td", "th", "dd", "dt", "strong", "em", "b", "i", "code"})
 _PHRASE_CHARACTERS = 140
+_WORDLESS = frozenset({"script", "style", "template"})
+"""What is in them is no text that a reader sees."""
 _MOST_OF_THE_PAGE = 0.5
 _ONLY_LINKS = 0.8
 
 
-def remove(tree: LexborHTMLParser, *, keep: Collection[int]) -> None:
+def remove(tree: LexborHTMLParser, *, keep: Collection[int], removals: Removals) -> None:
     """Take the clutter out of the body, in place.
 
-    `keep` are `mem_id`s of elements that hold the content: neither they nor what they stand in is removed.
+    `keep` are `mem_id`s of elements that hold the content: neither they nor what they stand in is removed. `removals`
+    is told what goes.
     """
     body = tree.body
     if body is None:
         return
     kept = _with_ancestors(body, keep)
-    _destroy(_tagged_as_clutter(body, kept))
-    _destroy(_named_as_clutter(body, kept))
-    _destroy(_contents_lists(body))
-    _destroy(_feedback_sections(body))
-    _destroy(_stock_phrases(body, kept))
-    _destroy(_calls_to_action(body))
-    _destroy(_related_sections(body))
+    rules: dict[str, Callable[[], list[LexborNode]]] = {
+        "element": lambda: _tagged_as_clutter(body, kept),
+        "class or id": lambda: _named_as_clutter(body, kept),
+        "list of contents": lambda: _contents_lists(body),
+        "question for feedback": lambda: _feedback_sections(body),
+        "stock phrase": lambda: _stock_phrases(body, kept),
+        "call to action": lambda: _calls_to_action(body),
+        "related links": lambda: _related_sections(body),
+    }
+    for name, rule in rules.items():
+        # A rule may name one twice. Only the outermost: destroying an element destroys what is in it.
+        doomed = outermost({node.mem_id: node for node in rule()}.values())
+        removals.note(name, [node for node in doomed if node.tag not in _WORDLESS])
+        for node in doomed:
+            node.decompose()
 
 
 def words(node: LexborNode) -> int:
@@ -161,13 +173,6 @@ def _with_ancestors(body: LexborNode, keep: Collection[int]) -> set[int]:
                     break
                 kept.add(ancestor.mem_id)
     return kept
-
-
-def _destroy(nodes: Iterable[LexborNode]) -> None:
-    doomed = {node.mem_id: node for node in nodes}
-    # A rule may name one twice. Only the outermost: destroying an element destroys what is in it.
-    for node in outermost(doomed.values()):
-        node.decompose()
 
 
 def _elements(root: LexborNode) -> Iterator[LexborNode]:

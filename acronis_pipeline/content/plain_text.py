@@ -19,14 +19,19 @@ _MAX_TITLE_CHARS = 80
 _MIN_LOG_LINES = 20
 
 
-def html_document(*, title: str, body: str, heading: str = "", language: str = "", hidden: bool = False) -> str:
-    """`body` is HTML; `heading` goes before it as the page's h1; a `hidden` page asks not to be indexed."""
+def html_document(
+    *, title: str, body: str, heading: str = "", language: str = "", hidden: bool = False, left_out: str = ""
+) -> str:
+    """`body` is HTML; `heading` goes before it as the page's h1; a `hidden` page asks not to be indexed.
+
+    `left_out` is what `removal.left_out` makes of pieces that could not be read.
+    """
     lang = f' lang="{escape(language)}"' if language else ""
     robots = "<meta name=robots content=noindex>" if hidden else ""
     h1 = f"<h1>{escape(heading)}</h1>\n" if heading else ""
     return (
-        f"<!doctype html>\n<html{lang}><head><meta charset=utf-8><title>{escape(title)}</title>{robots}</head>"
-        f"<body><main>\n{h1}{body}\n</main></body></html>"
+        f"<!doctype html>\n<html{lang}><head><meta charset=utf-8><title>{escape(title)}</title>{robots}{left_out}"
+        f"</head><body><main>\n{h1}{body}\n</main></body></html>"
     )
 
 

@@ -71,6 +71,10 @@ class PastCrawl:
         return self.counts.get("skipped", {})
 
     @property
+    def removed(self) -> dict[str, int]:
+        return self.counts.get("removed", {})
+
+    @property
     def outage(self) -> str | None:
         return self.counts.get("outage")
 

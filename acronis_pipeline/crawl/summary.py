@@ -111,6 +111,8 @@ def sentences(result: CrawlResult) -> list[str]:
         said.append(f"Failed: {reasons(failed)}; pages among these stay as they were.")
     if result.skipped:
         said.append(f"Not taken in: {reasons(result.skipped)}.")
+    if result.removed:
+        said.append(f"Taken out of the pages' content, by rule: {reasons(result.removed)}.")
     return said
 
 

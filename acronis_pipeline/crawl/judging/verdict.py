@@ -4,12 +4,13 @@ Pages in languages that nobody wants are not even asked for where the site says 
 """
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from acronis_pipeline.content import Content, extract
+from acronis_pipeline.content.removal import counts
 from acronis_pipeline.core import retries
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import Answer
@@ -104,7 +105,8 @@ class Reading:
 
     `links` are the canonical addresses on the same site that it leads to, whatever the scope says of them. `alias_of`
     is the canonical address that it names instead of its own. `no_page` is why it is not kept, if it is not. Of a page
-    of another format, `html` is what was made from it and `media_type` what it was.
+    of another format, `html` is what was made from it and `media_type` what it was. `removed` are the pieces that rules
+    took out of its main content, by rule.
     """
 
     html: str = ""
@@ -115,6 +117,7 @@ class Reading:
     alias_of: str | None = None
     no_page: str | None = None
     media_type: str = "text/html"
+    removed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def nothing_there(self) -> bool:
@@ -172,6 +175,7 @@ def read(
         alias_of=_alias(content.canonical_url, answer.url, scope),
         no_page=no_page,
         media_type=media_type,
+        removed=counts(content.removed),
     )
 
 

@@ -34,9 +34,10 @@ class CrawlResult:
     why absences were not counted at all, if they were not; `accepted_vanished` that a person vouched for them.
     `resumed` visits were answered to a crawl that was killed and are taken from its journal. `lastmod_lies` are pages
     whose content changed under an unchanged lastmod; None unless this was a sweep. `failed` and `skipped` count
-    addresses by reason. `size_bytes` are the body bytes received. `examples` are a few pages, as dictionaries with
-    `url`, `title`, `status` and `what` happened. `data_version` changes exactly when a live page appears, disappears
-    or changes its main content.
+    addresses by reason, `removed` the pieces that rules took out of the main content of the pages read, by rule.
+    `size_bytes` are the body bytes received. `examples` are a few pages, as dictionaries with `url`, `title`, `status`
+    and `what` happened. `data_version` changes exactly when a live page appears, disappears or changes its main
+    content.
     """
 
     site_url: str
@@ -63,6 +64,7 @@ class CrawlResult:
     outage: str | None = None
     accepted_vanished: bool = False
     lastmod_lies: int | None = None
+    removed: dict[str, int] = field(default_factory=dict)
     examples: list[dict[str, object]] = field(default_factory=list)
 
 

@@ -239,6 +239,7 @@ class CrawlRun:
             outage=outage,
             accepted_vanished=self._accept_vanished,
             lastmod_lies=tally.lastmod_lies if this.mode == "sweep" else None,
+            removed=dict(tally.removed.most_common()),
             examples=tally.examples(),
         )
         summary = {name: value for name, value in vars(result).items() if name not in _NOT_IN_SUMMARY}

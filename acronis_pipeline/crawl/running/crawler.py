@@ -243,6 +243,7 @@ class Crawler:
         if found.outcome not in {"page", "alias"}:
             self._conclude(url, found, answer, reading.links)
             return
+        self._tally.removed.update(reading.removed)
         record = self._archive.page(target, answer, reading, same=same)
         if found.target:
             self._archive.park(url, record, alias_of=found.target)

@@ -32,6 +32,8 @@ class Tally:
         self.resumed = 0
         """Visits that were answered before the crawl was killed."""
         self.lastmod_lies = 0
+        self.removed: Counter[str] = Counter()
+        """Pieces that rules took out of the main content of pages that were read, by rule."""
         self._examples: dict[str, list[dict[str, object]]] = {}
         self._visits = 0
         self._logged = time.monotonic()

@@ -82,6 +82,7 @@ def _metadata(crawled: CrawlResult, store: Store) -> dict[str, Any]:
         "failed_addresses": sum(crawled.failed.values()),
         "failed": display.counts(crawled.failed, "reason"),
         "skipped": display.counts(crawled.skipped, "reason"),
+        "removed_from_content": display.counts(crawled.removed, "rule"),
         "empty_without_javascript_share": round(summary.share(crawled.failed, n_kept, EMPTY_WITHOUT_SCRIPTS), 4),
         "trusted": crawled.trusted,
         "resumed": crawled.resumed,
