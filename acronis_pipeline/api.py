@@ -132,7 +132,7 @@ def run(settings: Settings, recipes: Sequence[str], *, profile: dict[str, Any] |
         tuple(report for recipe in recipes if (report := latest_report(store, recipe))),
         champion,
         outcome.verdict,
-        tuple(map(answerer.ask, gold.CUSTOMER_QUESTIONS)),
+        tuple(map(answerer.ask_or_quote, gold.CUSTOMER_QUESTIONS)),
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from acronis_pipeline.answer import NOT_FOUND
 from acronis_pipeline.api import Answerer
-from acronis_pipeline.core.errors import FilterError, NoChampionError, SettingsError
+from acronis_pipeline.core.errors import FilterError, GeneratorError, NoChampionError, SettingsError
 from acronis_pipeline.core.settings import load_settings
 from acronis_pipeline.retrieve import Filters
 from acronis_pipeline_tests.finished_run import FinishedRun
@@ -52,6 +52,16 @@ def test_llm_that_finds_nothing_cites_nothing(finished: FinishedRun):
     assert answer.text == NOT_FOUND
     assert not answer.answered
     assert answer.citations == ()
+
+
+def test_llm_that_fails_after_a_run_is_logged_and_the_passages_are_quoted(finished: FinishedRun, caplog):
+    with fake_openai.serving(lambda *_: completion("Thirty days, I think.")) as server:
+        answerer = Answerer(finished.settings(llm={"model": "fake", "base_url": server.url}))
+        with pytest.raises(GeneratorError, match="it cites no passage"):
+            answerer.ask(QUESTION)
+        answer = answerer.ask_or_quote(QUESTION)
+    assert answer == answerer.ask(QUESTION, extractive=True)
+    assert "it cites no passage" in caplog.text
 
 
 def test_filters_narrow_what_is_answered_from(finished: FinishedRun):

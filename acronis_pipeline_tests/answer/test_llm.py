@@ -47,6 +47,9 @@ def test_citation_of_a_passage_that_was_not_given_is_removed():
         "The passages do not contain information about this.",
         "There's no mention of a trial in the documentation.",
         "I wasn't able to find an answer.",
+        "This is not mentioned in the provided context.",
+        "The given documents don't explicitly state how long it lasts.",
+        "There is not enough information to say.",
         f"<think>Is it in [1]? No.</think>{answer.NOT_FOUND}",
     ],
 )
@@ -71,6 +74,7 @@ def test_a_thought_is_neither_shown_nor_cited(reply: str):
     ("message", "finish", "words"),
     [
         ({"content": "Yes, 30 days."}, "stop", "it cites no passage"),
+        ({"content": "The trial does not include support and cannot be extended."}, "stop", "it cites no passage"),
         ({"content": "Yes, 30 days [9]."}, "stop", "it cites no passage"),
         ({"content": ""}, "stop", "empty answer"),
         ({"content": None}, "stop", "empty answer"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acronis_pipeline.answer.citations import cited, in_one_form
+from acronis_pipeline.answer.reading import cited, in_one_form
 
 
 @pytest.mark.parametrize(

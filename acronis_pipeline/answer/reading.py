@@ -1,6 +1,6 @@
-"""Citations in the forms that models use, read into one: `[1]`, or `[1][3]`.
+"""Reading what a model wrote as an answer: its citations in one form, `[1]` or `[1][3]`, and whether it found nothing.
 
-Seen: `[1, 2]`, `[ 1 ]`, `[[1]]`, `[^1]`, `[1](url)`, `\\[1\\]`, `【1】`, `【1:0†source】` (OpenAI), `[cite: 1]`
+Forms of citations: `[1, 2]`, `[[1]]`, `[^1]`, `[1](url)`, `\\[1\\]`, `【1】`, `【1:0†source】` (OpenAI), `[cite: 1]`
 (Gemini), `[citation:1]` (DeepSeek), `[passage 1]`, `(passages 1 and 2)`, `<cite>1</cite>`, `<sup>1</sup>`, `¹`.
 """
 
@@ -27,6 +27,20 @@ _IN_WORDS = re.compile(
 )
 _RANGE = re.compile(r"(\d+)(?::\d+)?\s*(?:[–—-]|to)\s*(?:\w+\W{0,2}\s*)?(\d+)")
 _CODE = re.compile(r"(```.*?(?:```|\Z)|`[^`\n]*`)", re.DOTALL)
+# How models say in their own words that the passages do not answer; "the trial does not include support" says another
+# thing.
+_GIVEN = r"(?:passages?|documentation|documents?|docs|context|texts?|sources?|excerpts?|articles?|information)"
+_NOT = r"(?: ?not|n['’]t)"
+_FOUND_NOTHING = re.compile(
+    rf"\b(?:I|we)\b[^.]{{0,20}}?\b(?:could|can|was|am|were|are){_NOT} (?:able to )?(?:find|answer|determine|locate)"
+    r"|\b(?:I|we)\b[^.]{0,20}?\bunable to (?:find|answer|determine|locate)"
+    rf"|\b{_GIVEN}\b[^.]{{0,60}}?\b(?:do|does|did){_NOT}(?: \w+)? "
+    r"(?:contain|mention|answer|provide|include|specify|state|say|cover|address|give|discuss|describe)"
+    r"|\b(?:no|not enough|insufficient) (?:\w+ )?(?:information|mention|details?)\b"
+    rf"|{_NOT} (?:\w+ )?(?:mentioned|specified|provided|covered|stated|addressed|answered|contained|found|discussed)\b"
+    rf"[^.]{{0,40}}\b{_GIVEN}\b",
+    re.IGNORECASE,
+)
 _CITE_MARKS = re.compile(r"\[cite_(?:start|end)\]|</?cite_(?:start|end)/?>", re.IGNORECASE)
 
 
@@ -51,6 +65,11 @@ def in_one_form(text: str, known: Collection[int]) -> str:
 def cited(text: str) -> frozenset[int]:
     """Numbers that a text in one form cites."""
     return frozenset(int(number) for part in _CODE.split(text)[::2] for number in re.findall(r"\[(\d+)\]", part))
+
+
+def found_nothing(text: str) -> bool:
+    """Whether an answer without citations says that the passages do not answer."""
+    return bool(_FOUND_NOTHING.search(text))
 
 
 def _rewritten(parts: list[str], pattern: re.Pattern[str], known: Collection[int], kept: str) -> str:
