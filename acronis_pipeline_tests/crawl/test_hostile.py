@@ -6,6 +6,7 @@ import socket
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,6 +15,7 @@ from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
 from acronis_pipeline.crawl.fetching import fetch
 from acronis_pipeline.crawl.fetching.fetch import Answer, Ask, Fetcher, FetchError, RedirectRefusedError
+from acronis_pipeline.crawl.fetching.guard import PrivateSite
 from acronis_pipeline.crawl.fetching.pace import Pace
 from acronis_pipeline.crawl.fetching.scope import Scope
 from acronis_pipeline.store import Store
@@ -38,7 +40,9 @@ def ask(server: RawServer, **settings: object) -> Answer:
     site = SiteSettings(url=server.url, **{"timeout_s": 2.0, "retries": 0, **settings})  # pyright: ignore[reportArgumentType]
 
     async def work() -> Answer:
-        async with Fetcher(site, private_host="127.0.0.1", pace=Pace()) as fetcher:
+        async with Fetcher(
+            site, private_site=PrivateSite.at("127.0.0.1", urlsplit(site.url).port or 80), pace=Pace()
+        ) as fetcher:
             return await fetcher.get(server.url, Ask(hop=Scope.of(site).redirect))
 
     return asyncio.run(work())
@@ -214,7 +218,7 @@ def test_no_spelling_of_a_private_address_passes_for_a_public_host(raw: RawServe
     site = SiteSettings(url=raw.url.replace("127.0.0.1", host), retries=0)  # pyright: ignore[reportCallIssue]
 
     async def work() -> Answer:
-        async with Fetcher(site, private_host=None, pace=Pace()) as fetcher:
+        async with Fetcher(site, private_site=None, pace=Pace()) as fetcher:
             return await fetcher.get(site.url, Ask(hop=Scope.of(site).redirect))
 
     with pytest.raises(FetchError) as caught:

@@ -4,10 +4,15 @@ import email.utils
 import gzip
 import logging
 import time
+from collections.abc import Callable
+from xml.sax.saxutils import escape
 
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from acronis_pipeline.core.charset import decode
 from acronis_pipeline.core.retries import retry_after_s
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching import site_files, sitemap
@@ -80,7 +85,7 @@ def test_sitemap_entries_name_their_versions_in_other_languages_once() -> None:
 
 def test_elements_named_like_entries_elsewhere_in_the_file_are_none() -> None:
     xml = b"<feed><url><loc>http://h.example/a</loc></url></feed>"
-    assert sitemap.parse(xml) == sitemap.Listing()
+    assert not sitemap.parse(xml).says_something
 
 
 def test_a_text_sitemap_is_a_list_of_addresses() -> None:
@@ -88,16 +93,75 @@ def test_a_text_sitemap_is_a_list_of_addresses() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html><body>soft 404</body></html>", b"<", b"\x1f\x8bbroken", b'{"not": "a sitemap"}']
+    ("body", "problem"),
+    [
+        (b"", "empty"),
+        (b"<!DOCTYPE html><html><body>soft 404</body></html>", "HTML and no sitemap"),
+        (b"<?xml version='1.0'?><!-- x --><html><body>soft 404 about a <urlset></body></html>", "HTML and no sitemap"),
+        (b"<", "no address in it"),
+        (b"\x1f\x8bbroken", "gzip that cannot be unpacked"),
+        (b'{"not": "a sitemap"}', "no address in it"),
+        (b"<urlset><page>http://h.example/a</page></urlset>", "no entry that can be read"),
+        (b"<urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'></urlset>", None),
+        (b"<urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'/>", None),
+    ],
 )
-def test_rubbish_is_an_empty_sitemap(body: bytes) -> None:
-    assert sitemap.parse(body) == sitemap.Listing()
+def test_what_is_no_sitemap_says_what_it_is(body: bytes, problem: str | None) -> None:
+    assert sitemap.parse(body) == sitemap.Listing(problem=problem)
+
+
+LOCS = ("http://h.example/a", "http://h.example/?a=1&b=2", "http://h.example/Größe")
+
+
+def listed(charset: str, declared: str, spelt: Callable[[str], str] = escape) -> bytes:
+    entries = "".join(f"<url><loc>{spelt(loc)}</loc></url>" for loc in LOCS)
+    return f"<?xml version='1.0' encoding='{declared}'?><urlset>{entries}</urlset>".encode(charset)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        listed("utf-16", "utf-16"),
+        listed("utf-16-le", "utf-16"),
+        listed("utf-16-be", "utf-8"),
+        listed("utf-8", "utf-16"),
+        listed("utf-8-sig", "utf-8"),
+        listed("utf-8", "iso-8859-1"),
+        listed("utf-8", "no-such-charset"),
+        listed("latin-1", "iso-8859-1"),
+        listed("latin-1", "utf-8"),
+        listed("utf-8", "utf-8", lambda loc: loc),
+        listed("utf-8", "utf-8", lambda loc: escape(escape(loc))),
+        listed("utf-8", "utf-8", lambda loc: f"<![CDATA[{loc}]]>"),
+        listed("utf-8", "utf-8", lambda loc: escape(loc).replace("ö", "&ouml;")),
+        listed("utf-8", "utf-8", lambda loc: "\x0b" + escape(loc)),
+        b"\n\n" + listed("utf-8", "utf-8"),
+        b"<br />\n<b>Warning</b>: something in <b>x.php</b>\n" + listed("utf-8", "utf-8") + b"<!-- cached -->",
+        gzip.compress(gzip.compress(listed("utf-8", "utf-8"))),
+        gzip.compress(listed("utf-8", "utf-8")[:99]) + gzip.compress(listed("utf-8", "utf-8")[99:]),
+        "\ufeff{}\r\n{}\r\n{}".format(*LOCS).encode(),
+        "\r".join(LOCS).encode("utf-16"),
+        "".join(f"<item><link>{escape(loc)}</link></item>" for loc in LOCS)
+        .join(("<rss><channel>", "</channel></rss>"))
+        .encode(),
+        "".join(f"<entry><link href='{escape(loc)}'/></entry>" for loc in LOCS).join(("<feed>", "</feed>")).encode(),
+    ],
+)
+def test_a_sitemap_is_read_whatever_its_charset_and_its_slips(body: bytes) -> None:
+    assert sitemap.parse(body) == sitemap.Listing(pages=tuple((loc, None) for loc in LOCS))
+
+
+@given(st.integers(120, len(listed("utf-8", "utf-8")) - 2))
+def test_a_sitemap_that_is_cut_off_lists_whole_addresses_and_says_so(end: int) -> None:
+    found = sitemap.parse(listed("utf-8", "utf-8")[:end])
+    assert found.problem == "cut off"
+    assert [loc for loc, _ in found.pages] == list(LOCS[: len(found.pages)])
 
 
 def test_a_sitemap_reads_no_files_of_this_machine() -> None:
     xml = b"""<!DOCTYPE urlset [<!ENTITY e SYSTEM "file:///etc/hostname">]>
     <urlset><url><loc>http://h.example/&e;</loc></url></urlset>"""
-    assert all(loc == "http://h.example/" for loc, _ in sitemap.parse(xml).pages)
+    assert sitemap.parse(xml).pages == (("http://h.example/&e;", None),)
 
 
 def test_a_truncated_sitemap_gives_what_it_has() -> None:
@@ -117,6 +181,57 @@ def test_a_truncated_sitemap_gives_what_it_has() -> None:
 )
 def test_charsets(body: bytes, content_type: str | None) -> None:
     assert "Größe" in decode_html(body, content_type)
+
+
+WRITTEN = {
+    "de": ("Die Prüfung dauert fünf Minuten.", "cp1252"),
+    "fr": ("Le café est offert.", "cp1252"),
+    "en": ("The trial costs £0, and it’s £9 a month.", "cp1252"),
+    "pl": ("Kopia zapasowa była większa niż zażądano, więc usługa ją odrzuciła.", "cp1250"),
+    "cs": ("Příkaz zálohování běží každou hodinu a šifruje data", "iso8859-2"),
+    "ru": ("Резервное копирование выполняется каждую ночь.", "koi8_r"),
+    "uk": ("Резервне копіювання виконується щоночі.", "cp1251"),
+    "el": ("Τα αντίγραφα ασφαλείας φυλάσσονται για τριάντα ημέρες.", "cp1253"),
+    "tr": ("Yedekleme işlemi her gece başlar.", "cp1254"),
+    "he": ("הגיבוי נשמר שלושים יום בשרת.", "cp1255"),
+    "ar": ("يتم حفظ النسخ الاحتياطية لمدة ثلاثين يوما", "cp1256"),
+    "th": ("การสำรองข้อมูลจะถูกเก็บไว้สามสิบวัน", "cp874"),
+    "ja": ("バックアップは三十日間保存されます。", "shift_jis"),
+    "zh": ("备份保存三十天，可以恢复到其他硬件。", "gb18030"),
+    "ko": ("백업은 30일 동안 보관됩니다.", "euc_kr"),
+}
+
+
+@pytest.mark.parametrize("language", WRITTEN)
+@pytest.mark.parametrize("declared", ["utf-8", "iso-8859-1", "windows-1252", "no-such-charset", None])
+def test_a_page_is_read_whatever_charset_was_declared_of_it(language: str, declared: str | None) -> None:
+    text, charset = WRITTEN[language]
+    page = f'<html lang="{language}"><title>x</title><p>{text}</p></html>'
+    content_type = f"text/html; charset={declared}" if declared else "text/html"
+    for written in ("utf-8", charset, "utf-16"):
+        assert decode_html(page.encode(written), content_type) == page
+
+
+def test_the_right_declaration_is_believed() -> None:
+    for text, charset in WRITTEN.values():
+        assert decode_html(f"<p>{text}</p>".encode(charset), f"text/html; charset={charset}") == f"<p>{text}</p>"
+
+
+def test_what_was_pasted_in_another_charset_costs_nothing_else() -> None:
+    around = "Die Größe 😀 für alle"
+    assert decode(f"{around} ".encode() + "Prüfung “x”".encode("cp1252")) == f"{around} Prüfung “x”"
+    assert decode("Все файлы ".encode() + b"\xe9" + " долго".encode()) == "Все файлы \ufffd долго"
+
+
+@given(st.text())
+def test_utf8_is_read_as_utf8_whatever_is_declared(text: str) -> None:
+    for declared in ("iso-8859-1", "windows-1251", "utf-16"):
+        assert decode(("größer – " + text).encode(), (declared,)) == "größer – " + text
+
+
+@given(st.binary(max_size=200), st.sampled_from(["utf-8", "gb2312", "shift_jis", "utf-16", "x", None]))
+def test_no_bytes_break_the_decoder(body: bytes, declared: str | None) -> None:
+    assert isinstance(decode(body, (declared,)), str)
 
 
 @pytest.mark.parametrize(

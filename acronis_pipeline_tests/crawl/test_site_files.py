@@ -8,6 +8,9 @@ import pytest
 
 from acronis_pipeline.core.errors import SiteError
 from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.crawl import crawl
+from acronis_pipeline.crawl.fetching import guard
+from acronis_pipeline.crawl.fetching import sitemap as sitemaps
 from acronis_pipeline.crawl.fetching.site_files import SiteFiles
 from acronis_pipeline.crawl.running import session as site_session
 from acronis_pipeline.crawl.running.session import Session, arrive
@@ -55,7 +58,9 @@ def described(site: Website) -> Website:
 
 @pytest.fixture
 @needs("server")
-def elsewhere() -> Iterator[Website]:
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Website]:
+    """Another website; loopback counts as public, as both were somewhere on the internet."""
+    monkeypatch.setattr(guard, "is_public", lambda address: True)
     website = Website()
     yield website
     website.close()
@@ -141,6 +146,59 @@ def test_a_sitemap_on_another_host_counts_if_robots_txt_names_it(
     sitemap = visit(store, settings()).sitemap
     assert list(sitemap.pages) == [site.at("/a")]
     assert sitemap.outside == {"off-site": 1}
+
+
+def test_a_private_site_opens_no_other_port_of_its_host(
+    site: Website, elsewhere: Website, store: Store, settings: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    site.page("/")
+    site.robots(f"Sitemap: {elsewhere.at('/map.xml')}\nSitemap: {site.at('/moved.xml')}\n")
+    site.redirect("/moved.xml", elsewhere.at("/map.xml"))
+    found = visit(store, settings()).sitemap
+    assert not elsewhere.requests
+    assert found.failed == dict.fromkeys((elsewhere.at("/map.xml"), site.at("/moved.xml")), "private address")
+
+
+def test_a_sitemap_that_cannot_be_read_is_named_and_nothing_is_missing_for_it(
+    site: Website, store: Store, settings: Build
+) -> None:
+    site.page("/a")
+    site.page("/b")
+    parts = "".join(f"<sitemap><loc>{site.at(part)}</loc></sitemap>" for part in ("/a.xml", "/b.xml"))
+    site.html("/map.xml", f"<sitemapindex>{parts}</sitemapindex>")
+    site.sitemap(("/a", None), path="/a.xml")
+    site.sitemap(("/b", None), path="/b.xml")
+    crawl(store, settings(url=site.at("/map.xml")))
+    for body, why in ((b"<html><body>busy</body></html>", "HTML and no sitemap"), (b"<urlset><url>", "cut off")):
+        site.html("/b.xml", body)
+        for _ in range(3):
+            result = crawl(store, settings(url=site.at("/map.xml")))
+            assert result.failed == {f"sitemap: {why}": 1}
+            assert (result.n_live, result.missing) == (2, 0)
+
+
+def test_a_site_of_one_sitemap_that_cannot_be_read_says_so_in_its_one_line(
+    site: Website, store: Store, settings: Build
+) -> None:
+    site.html("/map.xml", b"<html><body>busy</body></html>")
+    with pytest.raises(SiteError, match=r"sitemap: HTML and no sitemap \(1\); mend the sitemap"):
+        crawl(store, settings(url=site.at("/map.xml")))
+
+
+def test_of_a_site_that_lists_far_more_than_wanted_little_is_kept(
+    site: Website, store: Store, settings: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sitemaps, "MIN_KEPT", 50)
+    site.page("/")
+    for part in range(3):
+        site.sitemap(*((f"/{part}/{number}", None) for number in range(40)), path=f"/{part}.xml")
+    index = "".join(f"<sitemap><loc>{site.at(f'/{part}.xml')}</loc></sitemap>" for part in range(3))
+    site.routes["/sitemap.xml"] = Reply(200, f"<sitemapindex>{index}</sitemapindex>".encode())
+    found = visit(store, settings(max_pages=5)).sitemap
+    assert len(found.pages) == 50
+    assert len(found.failed) == 2
+    assert "/2.xml" not in site.asked()
 
 
 def test_a_sitemap_on_a_host_that_only_an_index_names_is_not_asked_for(

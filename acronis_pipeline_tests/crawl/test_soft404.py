@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 
 from acronis_pipeline.content import Content, extract
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import Fetcher
+from acronis_pipeline.crawl.fetching.guard import PrivateSite
 from acronis_pipeline.crawl.fetching.pace import Pace
 from acronis_pipeline.crawl.fetching.scope import Scope
 from acronis_pipeline.crawl.judging import non_pages
@@ -57,7 +59,9 @@ def test_an_article_about_the_error_is_a_page() -> None:
 
 def learnt(site: Website, settings: SiteSettings, allows: bool = True) -> SoftNotFound:
     async def work() -> SoftNotFound:
-        async with Fetcher(settings, private_host="127.0.0.1", pace=Pace()) as fetcher:
+        async with Fetcher(
+            settings, private_site=PrivateSite.at("127.0.0.1", urlsplit(site.url).port or 80), pace=Pace()
+        ) as fetcher:
             return await non_pages.learn(fetcher, Scope.of(settings), lambda url: allows, site.url)
 
     return asyncio.run(work())

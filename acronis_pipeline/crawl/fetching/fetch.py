@@ -15,7 +15,7 @@ import httpx2
 
 from acronis_pipeline.core import retries
 from acronis_pipeline.core.settings import SiteSettings
-from acronis_pipeline.crawl.fetching.guard import GuardedTransport, HostNotFoundError, PrivateAddressError
+from acronis_pipeline.crawl.fetching.guard import GuardedTransport, HostNotFoundError, PrivateAddressError, PrivateSite
 from acronis_pipeline.crawl.fetching.pace import Pace
 
 _log = logging.getLogger(__name__)
@@ -114,19 +114,19 @@ class Fetcher:
     ----------
     site
         User agent, time-out, size cap and number of retries.
-    private_host
+    private_site
         See `GuardedTransport`.
     pace
         Shared by everything that asks this host.
     """
 
-    def __init__(self, site: SiteSettings, *, private_host: str | None, pace: Pace) -> None:
+    def __init__(self, site: SiteSettings, *, private_site: PrivateSite | None, pace: Pace) -> None:
         self.pace = pace
         self.requests = 0
         self.received_bytes = 0
         self._site = site
         self._client = httpx2.AsyncClient(
-            transport=GuardedTransport(private_host=private_host, max_connections=site.concurrency),
+            transport=GuardedTransport(private_site=private_site, max_connections=site.concurrency),
             headers={
                 "User-Agent": site.full_user_agent,
                 "Accept": "text/html, application/xhtml+xml, */*;q=0.1",

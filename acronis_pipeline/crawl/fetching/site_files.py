@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 from protego import Protego
 
+from acronis_pipeline.core import charset
 from acronis_pipeline.core.errors import SiteDownError
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import Ask, Fetcher, FetchError, RedirectRefusedError, conditional
@@ -22,6 +23,8 @@ from acronis_pipeline.store import Store, tables
 _log = logging.getLogger(__name__)
 
 _GZIP = b"\x1f\x8b"
+_MAX_LAYERS = 3
+_PIECE_BYTES = 65_536
 _MAX_ROBOTS_BYTES = 512 * 1024
 """RFC 9309 asks for at least 500 KiB; what comes after is ignored."""
 
@@ -50,8 +53,8 @@ class SiteFiles:
         rows = store.read(tables.SITE_FILES).rename_columns({"body": "packed"}).to_pylist()
         self._kept = {row["url"]: SiteFile(**row) for row in rows}
         self._new: dict[str, SiteFile] = {}
-        self.answered = 0
-        """Requests that were answered."""
+        self.answered = self.size_bytes = 0
+        """Requests that were answered, and the bytes of their bodies."""
 
     def kept(self, url: str) -> SiteFile | None:
         """The file as it was last read, by its address after redirects."""
@@ -72,6 +75,7 @@ class SiteFiles:
             return replace(before, asked_at=now)
         headers = answer.headers
         body = answer.body if answer.body.startswith(_GZIP) else gzip.compress(answer.body, mtime=0)
+        self.size_bytes += len(answer.body)
         file = SiteFile(answer.url, now, answer.status, headers.get("etag"), headers.get("last-modified"), body)
         if before is None or replace(before, asked_at=now) != file:
             self.keep(file)
@@ -100,11 +104,33 @@ def anywhere(location: str, base: str) -> tuple[str, str | None]:
 
 
 def unpacked(body: bytes, max_bytes: int) -> bytes:
-    """A gzipped body, unpacked up to `max_bytes`; empty if it is broken."""
-    try:
-        return zlib.decompressobj(wbits=31).decompress(body, max_bytes)
-    except zlib.error:
-        return b""
+    """A body up to `max_bytes` without its gzip layers, of which a server may add one; what there is of a broken one.
+
+    A body that is not gzip is returned as it is, whatever its name says.
+    """
+    for _ in range(_MAX_LAYERS):
+        if not body.startswith(_GZIP):
+            break
+        body = _without_layer(body, max_bytes)
+    return body[:max_bytes]
+
+
+def _without_layer(body: bytes, max_bytes: int) -> bytes:
+    found = bytearray()
+    while body.startswith(_GZIP) and len(found) < max_bytes:  # files may be packed in several pieces
+        inner = zlib.decompressobj(wbits=31)
+        view = memoryview(body)
+        try:
+            for start in range(0, len(body), _PIECE_BYTES):
+                found += inner.decompress(view[start : start + _PIECE_BYTES], max_bytes - len(found) or 1)
+                if inner.eof or len(found) >= max_bytes:
+                    break
+        except zlib.error:
+            break
+        if not inner.eof:
+            break
+        body = inner.unused_data + bytes(view[start + _PIECE_BYTES :])
+    return bytes(found)
 
 
 @dataclass(frozen=True)
@@ -180,4 +206,4 @@ async def load_robots(
 
 
 def _text(file: SiteFile) -> str:
-    return unpacked(file.packed, _MAX_ROBOTS_BYTES).decode("utf-8-sig", "replace")
+    return charset.decode(unpacked(file.packed, _MAX_ROBOTS_BYTES))

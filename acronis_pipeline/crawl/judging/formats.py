@@ -2,23 +2,20 @@
 
 import logging
 import posixpath
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from w3lib.encoding import html_to_unicode, http_content_type_encoding, read_bom, to_unicode
+from w3lib.encoding import html_body_declared_encoding, http_content_type_encoding
 
 from acronis_pipeline.content import markdown_page, pdf, plain_text
 from acronis_pipeline.content.pdf import PdfLimits
+from acronis_pipeline.core import charset
 from acronis_pipeline.core.settings import PageFormat, SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import BEGINNING_BYTES, Answer
 
 __all__ = ["BINARY", "LOG", "NOT_READ", "Formats", "NotAPageError", "media_type_of_file"]
 
-_WESTERN = frozenset({"cp1252", "iso8859-1", "iso8859-15", "latin-1"})
-_ON_THE_WEB = "cp1252 cp1250 cp1251 koi8_r shift_jis euc_jp gb18030 big5 euc_kr cp1253 cp1254 cp1255 cp1256".split()
-"""What a guess may come to: of all charsets there are, short texts fit the Macintosh's and the mainframe's best."""
-_FEW_ERRORS, _FEW_ERRORS_SHARE = 3, 0.001
-"""Errors that are a slip in a page of UTF-8, rather than a page in another charset."""
 _log = logging.getLogger(__name__)
 BINARY = "not text"
 LOG = "a log"
@@ -56,45 +53,20 @@ _MAX_CONTROL_SHARE = 0.03
 """Of control characters, NUL included: compressed data has a tenth, a page that was pasted together a few."""
 _CONTROLS = bytes({*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F})
 _WIDE_TEXT = (b"\xff\xfe", b"\xfe\xff")
+_DECLARING_BYTES = 4_096
+_LANG = re.compile(rb"<html\b[^>]*\slang\s*=\s*[\"']?([A-Za-z]{2,3})\b", re.IGNORECASE)
 
 
 def decode_html(body: bytes, content_type: str | None) -> str:
-    """Decode a page by byte-order mark, charset of the header, `<meta>`, or else a guess, as browsers do.
-
-    Unlike browsers, a charset that is plainly wrong is not believed: UTF-8 that fails to decode is guessed at, and what
-    is declared as a Western single-byte charset but decodes as UTF-8 beyond ASCII is UTF-8 (by chance, almost nothing
-    does). Never fails: what the charset cannot express becomes U+FFFD.
-    """
-    charset, text = html_to_unicode(content_type, body, auto_detect_fun=_guess)
-    if charset in _WESTERN and not body.isascii() and _guess(body) == "utf-8":
-        return body.decode("utf-8")
-    if charset == "utf-8" and text.count("\ufffd") > max(_FEW_ERRORS, len(text) * _FEW_ERRORS_SHARE):
-        return body.decode(_guess(body), "replace")
-    return text
-
-
-def _guess(body: bytes) -> str:
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        from charset_normalizer import from_bytes  # only for the few pages that say nothing and are not UTF-8
-
-        best = from_bytes(body[:100_000], cp_isolation=list[str](_ON_THE_WEB)).best()
-        return best.encoding if best else "cp1252"
-    return "utf-8"
+    """Decode a page (see `core.charset`) that a header, an XML declaration or a `<meta>` says the charset of."""
+    lang = _LANG.search(body[:_DECLARING_BYTES])
+    declared = (http_content_type_encoding(content_type), html_body_declared_encoding(body))
+    return charset.decode(body, declared, lang[1].decode("ascii").lower() if lang else None)
 
 
 def decode_text(body: bytes, content_type: str | None) -> str:
-    """Decode plain text or Markdown: by byte-order mark, as UTF-8 if that is what it is, else as the header says.
-
-    UTF-8 comes before the header because many servers name their default charset whatever they send. Never fails.
-    """
-    encoding, mark = read_bom(body)
-    body = body[len(mark or b"") :]
-    if encoding is None:
-        guess = _guess(body)
-        encoding = guess if guess == "utf-8" else http_content_type_encoding(content_type) or guess
-    return to_unicode(body, encoding)
+    """Decode plain text or Markdown; many servers name their default charset whatever they send."""
+    return charset.decode(body, (http_content_type_encoding(content_type),))
 
 
 class NotAPageError(Exception):
@@ -181,7 +153,7 @@ def media_type_of_file(name: str) -> str | None:
 def is_binary(body: bytes) -> bool:
     """Whether a body is no text in any charset, going by its control characters."""
     sample = body[:_SAMPLE_BYTES]
-    if sample.startswith(_WIDE_TEXT):
+    if sample.startswith(_WIDE_TEXT) or charset.wide_charset(sample):
         return False
     controls = len(sample) - len(sample.translate(None, _CONTROLS))
     return controls > _MAX_CONTROL_SHARE * len(sample)

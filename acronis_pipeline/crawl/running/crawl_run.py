@@ -310,6 +310,8 @@ def _why_empty(site: SiteSettings, tally: Tally) -> str:
         remedy = "robots.txt forbids it to us: ask the site's owner to allow it"
     elif reasons.keys() & {LOGIN_WALL, "HTTP 401", "HTTP 403"}:
         remedy = "it wants a login or turns robots away: ask its owner for access, or crawl a public address"
+    elif any(reason.startswith(f"{sitemap.UNREAD}: ") for reason in reasons):
+        remedy = "mend the sitemap, or set site.url to the start page"
     elif EMPTY_WITHOUT_SCRIPTS in reasons:
         remedy = advice(site, tally.failed, tally.n_kept)
     else:

@@ -19,7 +19,7 @@ from acronis_pipeline.core.errors import SiteDownError, SiteError
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching import sitemap as sitemaps
 from acronis_pipeline.crawl.fetching.fetch import MAX_REDIRECTS, Ask, Fetcher, FetchError, RedirectRefusedError
-from acronis_pipeline.crawl.fetching.guard import HostNotFoundError, private_host
+from acronis_pipeline.crawl.fetching.guard import HostNotFoundError, private_site
 from acronis_pipeline.crawl.fetching.pace import Pace
 from acronis_pipeline.crawl.fetching.scope import Scope
 from acronis_pipeline.crawl.fetching.site_files import Robots, SiteFiles, load_robots, parse_robots
@@ -118,13 +118,13 @@ async def arrive(
     parts = urlsplit(scope.origin)
     host = parts.hostname or ""
     try:
-        private = await private_host(host, parts.port or (443 if parts.scheme == "https" else 80))
+        private = await private_site(host, parts.port or (443 if parts.scheme == "https" else 80))
     except HostNotFoundError as error:
         raise SiteDownError(f"{site.url}: {error}; check the address (site.url) and the network") from error
     if private is None and until is None:
         _want_contact(site)
     pace = Pace(site.delay_s, site.concurrency)
-    async with Fetcher(site, private_host=private, pace=pace) as fetcher:
+    async with Fetcher(site, private_site=private, pace=pace) as fetcher:
         max_age_h = site.robots_cache_h if known_start else 0.0
         robots = await load_robots(fetcher, scope, site, files, max_age_h=max_age_h)
         pace.delay_s = max(site.delay_s, robots.delay_s)
@@ -134,7 +134,14 @@ async def arrive(
         scope = scope.moved_to(start, site) if start else scope
         only_named = bool(site.sitemaps) and not site.follow_links
         sitemap = await sitemaps.load(
-            fetcher, scope, robots, files, named=site.sitemaps, only_named=only_named, until=until
+            fetcher,
+            scope,
+            robots,
+            files,
+            named=site.sitemaps,
+            only_named=only_named,
+            max_pages=site.max_pages,
+            until=until,
         )
         languages = Languages(site.languages)
         languages.note(sitemap.alternates.items())

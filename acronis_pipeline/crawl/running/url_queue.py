@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable
 
+from acronis_pipeline.crawl.fetching import sitemap
 from acronis_pipeline.crawl.fetching.scope import Traps
 from acronis_pipeline.crawl.judging.non_pages import SOFT_404
 from acronis_pipeline.crawl.memory.archive import Archive
@@ -63,6 +64,8 @@ class UrlQueue:
         for url in self._session.sitemap.pages:
             self.offer(url, 0, "sitemap")
         self._tally.skipped.update(self._session.sitemap.outside)
+        for url, why in self._session.sitemap.failed.items():
+            self._tally.fail(f"{sitemap.UNREAD}: {why}", url)
 
     def _queue_named(self, urls: Iterable[str]) -> None:
         for url in urls:
@@ -80,6 +83,8 @@ class UrlQueue:
                 continue
             if self.forbids(url):
                 self._watch.forbidden.add(url)
+            elif not self._site.follow_links and self._session.sitemap.failed:
+                self._watch.unseen.add(url)  # it may be listed where we could not read
             elif not self._site.follow_links:
                 self._watch.missed.add(url)  # there or not, it is not listed any more
             elif may_ask(url):
