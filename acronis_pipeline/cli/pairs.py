@@ -55,7 +55,8 @@ def export_pairs(
 ) -> None:
     """Write the pairs for other tools: LlamaIndex EmbeddingQAFinetuneDataset JSON or BEIR."""
     from acronis_pipeline.pairs import interchange
-    from acronis_pipeline.pairs.labelled import write_beir, write_llama_index
+    from acronis_pipeline.pairs.beir import write_beir
+    from acronis_pipeline.pairs.llama_index import write_llama_index
 
     labelled = interchange.labelled(opened(load_settings(data)), rejected=rejected)
     write = write_beir if layout == "beir" else write_llama_index

@@ -5,10 +5,10 @@ texts. Files are read before anything is computed, so that a malformed one costs
 """
 
 import csv
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.errors import DatasetError
-from acronis_pipeline.core.files import json_lines
+from acronis_pipeline.core.files import json_lines, read_text
 from acronis_pipeline.core.hashing import digest, digest_rows
 from acronis_pipeline.core.settings import EvaluationSettings
 from acronis_pipeline.encoders import Encoder
@@ -24,13 +24,18 @@ from acronis_pipeline.evaluate.forgetting import UnreachableError, compare, load
 from acronis_pipeline.evaluate.report import Correlation, Forgetting
 from acronis_pipeline.evaluate.setup import EvaluationSetup
 from acronis_pipeline.evaluate.significance import CONFIDENCE, Interval
+from acronis_pipeline.pairs.labelled import Tally, grade_in, text_in
 from acronis_pipeline.store import Store
 
 STS_COLUMNS = ("text1", "text2", "score")
+_PUBLISHED_AS = {"text1": "sentence1", "text2": "sentence2"}
+"""By the STS benchmark and what is made like it."""
 _MIN_PAIRS = 10
 _RESAMPLES = 2_000
 _BATCH = 200
 _SEED = 20_261_121
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -129,14 +134,23 @@ def read_labelled_pairs(path: Path) -> list[LabelledPair]:
     Raises
     ------
     DatasetError
-        Names the file and the line that is wrong, or says that too few pairs or only one score are there.
+        Names the file if it cannot be read, or says that too few pairs or only one score are there.
     """
-    pairs = [_labelled_pair(row, where) for row, where in _labelled_rows(path)]
+    tally = Tally()
+    pairs: list[LabelledPair] = []
+    for row, where in _labelled_rows(path, tally):
+        if pair := _labelled_pair(row):
+            pairs.append(pair)
+        else:
+            tally.add("line without two texts and a number", where)
     if len(pairs) < _MIN_PAIRS or len({pair.score for pair in pairs}) < 2:
+        left_out = f"; left out: {tally}" if tally else ""
         raise DatasetError(
             f"{path} holds {len(pairs)} pairs with {len({pair.score for pair in pairs})} different scores; "
-            f"a correlation needs at least {_MIN_PAIRS} pairs and 2 scores"
+            f"a correlation needs at least {_MIN_PAIRS} pairs and 2 scores{left_out}"
         )
+    if tally:
+        _log.warning("%s: %d pairs; left out: %s", path, len(pairs), tally)
     return pairs
 
 
@@ -169,19 +183,16 @@ def _rank_correlation(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarra
     return (x * y).sum(axis=axis) / np.where(spread > 0, spread, np.inf)
 
 
-def _labelled_rows(path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
+def _labelled_rows(path: Path, tally: Tally) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Every row and its place."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path}: no such file; name a CSV, TSV or JSONL file in evaluation.sts_file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read as UTF-8 text ({error}); re-export it") from error
+    text = read_text(path, DatasetError, "name a CSV, TSV or JSONL file in evaluation.sts_file, in UTF-8")
     if path.suffix.lower() in (".jsonl", ".ndjson"):
-        yield from _labelled_lines(path, text)
+        for row, where in json_lines(path, text, lambda where, _: tally.add("line that is no JSON", where)):
+            yield (row if isinstance(row, dict) else {}), where
         return
     reader = csv.DictReader(StringIO(text, newline=""), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-    missing = [name for name in STS_COLUMNS if name not in (reader.fieldnames or ())]
+    names = reader.fieldnames or ()
+    missing = [name for name in STS_COLUMNS if not {name, _PUBLISHED_AS.get(name)} & set(names)]
     if missing:
         raise DatasetError(f"{path}:1 has no column {' and '.join(missing)}; expected {', '.join(STS_COLUMNS)}")
     try:
@@ -191,22 +202,8 @@ def _labelled_rows(path: Path) -> Iterator[tuple[Mapping[str, Any], str]]:
         raise DatasetError(f"{path}:{reader.line_num} is malformed ({error}); mend or re-export it") from error
 
 
-def _labelled_lines(path: Path, text: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    for row, where in json_lines(path, text.split("\n")):
-        if not isinstance(row, dict):
-            raise DatasetError(f"{where} is no object; expected one with {', '.join(STS_COLUMNS)}")
-        yield row, where
-
-
-def _labelled_pair(row: Mapping[str, Any], where: str) -> LabelledPair:
-    texts = [row.get(name) for name in STS_COLUMNS[:2]]
-    for name, text in zip(STS_COLUMNS, texts, strict=False):
-        if not isinstance(text, str) or not text.strip():
-            raise DatasetError(f"{where} has no {name}; remove or mend the line")
-    try:
-        score = float(row.get("score"))  # pyright: ignore[reportArgumentType]
-    except (TypeError, ValueError):
-        score = float("nan")
-    if not isfinite(score):
-        raise DatasetError(f"{where}: score is {row.get('score')!r}; expected a number")
-    return LabelledPair(str(texts[0]), str(texts[1]), score)
+def _labelled_pair(row: Mapping[str, Any]) -> LabelledPair | None:
+    """None for a row that lacks a text or whose score is no number."""
+    one, other = (text_in(row.get(name)) or text_in(row.get(_PUBLISHED_AS[name])) for name in STS_COLUMNS[:2])
+    score = grade_in(row.get("score"))
+    return LabelledPair(one, other, float(score)) if one and other and score is not None else None

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -20,6 +19,7 @@ from pydantic import (
 )
 
 from acronis_pipeline.core.errors import RecipeError
+from acronis_pipeline.core.files import MalformedError, parse_yaml, read_text
 from acronis_pipeline.encoders import PACKAGED_BASE, Windows
 from acronis_pipeline.finetune.method import MethodParameters
 from acronis_pipeline.finetune.methods import OURS, method_named, method_names
@@ -123,7 +123,7 @@ def load_recipe(name: str, extra_dir: Path | None = None) -> Recipe:
     files = _files(extra_dir)
     if name not in files:
         raise RecipeError(f"recipe {name!r} is unknown; known are {', '.join(sorted(files))}")
-    return parse_recipe(name, files[name].read_text("utf-8"), where=str(files[name]))
+    return parse_recipe(name, read_text(files[name], RecipeError, "save it as UTF-8 text"), where=str(files[name]))
 
 
 def parse_recipe(name: str, text: str, *, where: str) -> Recipe:
@@ -165,12 +165,10 @@ def _files(extra_dir: Path | None) -> dict[str, Path]:
 
 def _read_yaml(text: str, where: str) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        marked = isinstance(error, yaml.MarkedYAMLError)
-        line = f":{error.problem_mark.line + 1}" if marked and error.problem_mark else ""
-        problem = (marked and error.problem) or " ".join(str(error).split())
-        raise RecipeError(f"{where}{line}: not valid YAML ({problem}); mend that line") from error
+        content = parse_yaml(text)
+    except MalformedError as error:
+        line = f":{error.line}" if error.line else ""
+        raise RecipeError(f"{where}{line}: {error}; mend that line") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise RecipeError(f"{where}: must hold a mapping with a method, found {type(content).__name__}")
     return content

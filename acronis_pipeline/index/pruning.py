@@ -42,7 +42,7 @@ def tables_in_use(current: Iterable[str], promoted: Sequence[str], keep_models: 
 
 
 def prune(store: Store, keep: Collection[str]) -> list[Dropped]:
-    """Drop the passages tables that are not in `keep` and the vectors that only they needed; compact the others.
+    """Drop the passages tables that are not in `keep` and the vectors that only they needed; compact every other table.
 
     A table named `…_of_TABLE`, made to be compared with TABLE, goes with it. Run it after the indexes are up to date
     and before tags are moved: cleaning up spares what a tag holds and everything after it.
@@ -56,12 +56,10 @@ def prune(store: Store, keep: Collection[str]) -> list[Dropped]:
         dropped.append(_drop(store, name))
         dropped += [_drop(store, cache) for cache in sorted(unneeded) if store.exists(cache)]
     dropped += _without_stale_vectors(store, kept, sorted(caches))
-    for name in kept:
-        store.compact(name)
-        store.compact(tables.excerpts(name))
     for name in store.names():
         if excerpts.is_left_over(store, name):  # a first build was killed before it came to the passages
             dropped.append(_drop(store, name))
+    store.tidy()
     return dropped
 
 

@@ -1,19 +1,26 @@
 """Gold questions: written by people, only ever evaluated on.
 
 A YAML list or JSON Lines file of `question`, `expected_urls`, and optionally `anchor`, `text` and `answer`. A question
-without `expected_urls` is asked in every report, but cannot be scored.
+without `expected_urls` is asked in every report, but cannot be scored. Several entries of one question are one, with
+the pages of all. An entry that cannot be used is left out, counted and named; other keys, such as an id, are passed
+over, and named too.
 """
 
 import json
-from dataclasses import asdict, dataclass
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urldefrag, urljoin
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from acronis_pipeline.core.errors import DatasetError
+from acronis_pipeline.core.files import MalformedError, json_lines, parse_yaml, read_text
 from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.text import printable
+from acronis_pipeline.pairs.words import normalise
 from acronis_pipeline.store import Store, WriteResult, tables
 
 CUSTOMER_QUESTIONS = (
@@ -23,6 +30,10 @@ CUSTOMER_QUESTIONS = (
     "Does the software offer versioning support, i.e. can it keep multiple versions of the same file?",
 )
 """What customers asked first. Every site is asked them; they are scored where a gold file says where the answer is."""
+_NAMED = 3
+"""Entries that cannot be used and are shown."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,13 +52,23 @@ class GoldQuestion:
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
 
     question: str = Field(min_length=3)
     expected_urls: list[str] = []
     anchor: str | None = None
     text: str | None = None
     answer: str | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _printable(cls, value: object) -> object:
+        return printable(value).strip() if isinstance(value, str) else value
+
+    @field_validator("expected_urls", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) and value else value or []
 
 
 def read_gold_file(path: Path, *, site_url: str) -> tuple[GoldQuestion, ...]:
@@ -58,20 +79,31 @@ def read_gold_file(path: Path, *, site_url: str) -> tuple[GoldQuestion, ...]:
     Raises
     ------
     DatasetError
-        Names the file, the entry and what is wrong with it.
+        If the file is not what its format says, or not one of its entries is; names the first and its fault.
     """
-    if not path.is_file():
-        raise DatasetError(f"gold questions {path}: no such file; name a YAML or JSON Lines file of questions")
-    questions: dict[str, GoldQuestion] = {}
-    for number, raw in enumerate(_parse(path), start=1):
-        where = f"gold questions {path}, entry {number}"
-        question = _question(raw, where, site_url)
-        if question.question_id in questions:
-            raise DatasetError(f"{where}: {question.question!r} stands there twice; keep one")
-        questions[question.question_id] = question
-    if not questions:
-        raise DatasetError(f"gold questions {path}: no question in it; write a list of question and expected_urls")
-    return tuple(questions.values())
+    found: dict[str, list[GoldQuestion]] = {}
+    unusable: list[str] = []
+    passed_over: set[str] = set()
+    entries = _parse(path)
+    for number, raw in enumerate(entries, start=1):
+        try:
+            question = _question(raw, site_url)
+        except ValueError as error:
+            unusable.append(f"entry {number}: {error}")
+            continue
+        passed_over |= _other_keys(raw)
+        found.setdefault(normalise(question.question) or question.question, []).append(question)
+    if not found:
+        why = unusable[0] if unusable else "no question in it"
+        raise DatasetError(f"gold questions {path}, {why}; write a list of question and expected_urls")
+    if unusable:
+        _log.warning(
+            "gold questions %s: %d of %d entries left out: %s", path, len(unusable), len(entries),
+            "; ".join(unusable[:_NAMED]) + (" …" if len(unusable) > _NAMED else ""),
+        )  # fmt: skip
+    if passed_over:
+        _log.warning("gold questions %s: keys that are not read: %s", path, ", ".join(sorted(passed_over)))
+    return tuple(_merged(path, same) for same in found.values())
 
 
 def customer_questions() -> tuple[GoldQuestion, ...]:
@@ -97,21 +129,43 @@ def data_version(questions: tuple[GoldQuestion, ...]) -> str:
     return digest(*sorted(json.dumps(asdict(question), sort_keys=True) for question in questions))
 
 
-def _parse(path: Path) -> list[object]:
+def _merged(path: Path, same: list[GoldQuestion]) -> GoldQuestion:
+    """One question with the pages of all its entries.
+
+    What narrows the answer on one entry's pages would rule out another's: it stays where they agree, or where all name
+    the same pages.
+    """
+    first, *others = same
+    if not others:
+        return first
+    _log.warning("gold questions %s: %r stands there %d times: merged", path, first.question, len(same))
+    pages = {frozenset(one.expected_urls) for one in same}
+    narrowings = {(one.anchor, one.text) for one in same}
+    if len(pages) == 1:
+        narrowings -= {(None, None)}
+    anchor, text = narrowings.pop() if len(narrowings) == 1 else (None, None)
+    return replace(
+        first,
+        expected_urls=tuple(dict.fromkeys(url for one in same for url in one.expected_urls)),
+        anchor=anchor,
+        text=text,
+        answer=next((one.answer for one in same if one.answer), None),
+    )
+
+
+def _parse(path: Path) -> list[Any]:
+    remedy = "name a YAML or JSON Lines file of questions, in UTF-8"
+    text = read_text(path, DatasetError, remedy)
+    if path.suffix.lower() in (".jsonl", ".ndjson"):
+        lines: list[Any] = []
+        for value, _ in json_lines(path, text, lambda where, problem: lines.append(MalformedError(problem))):
+            lines.append(value)
+        return lines
     try:
-        text = path.read_text("utf-8")
-        if path.suffix == ".jsonl":
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
-        # YAML reads JSON too.
-        parsed = yaml.safe_load(text)
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"gold questions {path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
-    except json.JSONDecodeError as error:
-        raise DatasetError(
-            f"gold questions {path}: a line is not JSON ({error}); write one JSON object a line"
-        ) from error
-    except yaml.YAMLError as error:
-        raise DatasetError(f"gold questions {path}: not valid YAML ({' '.join(str(error).split())})") from error
+        parsed = parse_yaml(text)  # YAML reads JSON too
+    except MalformedError as error:
+        place = f" (line {error.line})" if error.line else ""
+        raise DatasetError(f"gold questions {path}: {error}{place}; {remedy}") from error
     if isinstance(parsed, dict) and isinstance(parsed.get("questions"), list):
         return parsed["questions"]
     if not isinstance(parsed, list):
@@ -119,23 +173,33 @@ def _parse(path: Path) -> list[object]:
     return parsed
 
 
-def _question(raw: object, where: str, site_url: str) -> GoldQuestion:
+def _question(raw: object, site_url: str) -> GoldQuestion:
+    """Raises a ValueError that says what is wrong with the entry."""
+    if isinstance(raw, MalformedError):
+        raise raw
+    other = _other_keys(raw)
+    if other and isinstance(raw, Mapping) and "expected_urls" not in raw:
+        raise ValueError(f"{', '.join(sorted(other))}: not a key that is read, and there is no expected_urls")
     try:
         entry = _Entry.model_validate(raw)
+        pages = [urldefrag(urljoin(site_url, url)) for url in entry.expected_urls if url.strip()]
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(str(part) for part in problem["loc"]) or "entry"
-        raise DatasetError(f"{where}: {field}: {problem['msg']}; an entry has question and expected_urls") from error
-    pages = [urldefrag(urljoin(site_url, url)) for url in entry.expected_urls]
+        raise ValueError(f"{field}: {problem['msg']}") from error
     fragments = {page.fragment for page in pages if page.fragment}
     return GoldQuestion(
         _identify(entry.question),
-        entry.question.strip(),
+        entry.question,
         tuple(dict.fromkeys(page.url for page in pages)),
         entry.anchor or (fragments.pop() if len(pages) == len(fragments) == 1 else None),
         entry.text,
         entry.answer,
     )
+
+
+def _other_keys(raw: object) -> set[str]:
+    return {str(key) for key in raw if key not in _Entry.model_fields} if isinstance(raw, Mapping) else set()
 
 
 def _identify(text: str) -> str:

@@ -34,12 +34,16 @@ _OF_PASSAGE = ("url", "title", "heading_path", "anchor", "ordinal", "cluster_id"
 
 @dataclass(frozen=True)
 class ImportResult:
-    """`n_matched` of `n_pairs` have their passage in the corpus now; `n_new` were not imported before."""
+    """`n_matched` of `n_pairs` have their passage in the corpus now; `n_new` were not imported before.
+
+    `left_out` counts what the file holds and could not be used, by reason.
+    """
 
     n_pairs: int
     n_new: int
     n_matched: int
     unmatched: tuple[str, ...]
+    left_out: Mapping[str, int]
 
 
 def take_in(store: Store, data: LabelledData, *, source: str) -> ImportResult:
@@ -91,6 +95,7 @@ def take_in(store: Store, data: LabelledData, *, source: str) -> ImportResult:
         n_new=sum(row["import_id"] not in before for row in rows),
         n_matched=sum(found),
         unmatched=tuple(row["query"] for row, matched in zip(rows, found, strict=True) if not matched),
+        left_out=data.left_out,
     )
 
 

@@ -8,14 +8,9 @@ from pathlib import Path
 from acronis_pipeline.core.dataset import Passage, Question, RetrievalDataset, singletons
 from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.pairs.labelled import (
-    LabelledData,
-    LabelledQuery,
-    is_beir,
-    read_beir,
-    read_llama_index,
-    read_llama_index_folder,
-)
+from acronis_pipeline.pairs.beir import is_beir, read_beir
+from acronis_pipeline.pairs.labelled import LabelledData, LabelledQuery
+from acronis_pipeline.pairs.llama_index import read_llama_index, read_llama_index_folder
 from acronis_pipeline.pairs.words import normalise
 
 _log = logging.getLogger(__name__)
@@ -27,7 +22,7 @@ def read(path: Path) -> LabelledData:
     Raises
     ------
     DatasetError
-        Names the file and the first thing that is wrong with it.
+        If it is none of these, or no query has a passage in it.
     """
     if not path.is_dir():
         return read_llama_index(path)

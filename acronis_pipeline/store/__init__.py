@@ -5,6 +5,7 @@ Readers always see the last committed version; a write is one version or nothing
 
 import atexit
 import datetime as dt
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +33,8 @@ _VERSION = "schema_version"
 MIGRATIONS: tuple[Callable[["Store"], None], ...] = ()
 """What brings a database of version 1, which has none on record, to version 2, that to 3 and so on. Each may meet a
 database that it has brought there before it was killed, or in another process. Added columns and tables need none."""
+
+_log = logging.getLogger(__name__)
 
 AnyTable = Table | str
 """A table, or the name of one where its columns do not matter."""
@@ -143,6 +146,17 @@ class Store:
             token = page.page_token
             if not token:
                 return sorted(set(names) - {_VERSION})
+
+    def tidy(self) -> None:
+        """`compact` every table that there is, whoever made it: after each crawl and each indexing.
+
+        What another process is writing this moment, or what is damaged, waits for the next time.
+        """
+        for name in [*self.names(), _VERSION]:
+            try:
+                self.compact(name)
+            except (OSError, RuntimeError, ValueError, StoreError) as error:
+                _log.warning("table %s was not compacted: %s", name, " ".join(str(error).split())[:200])
 
     def exists(self, table: AnyTable) -> bool:
         return self._opened(table) is not None
@@ -275,7 +289,8 @@ class Store:
     def compact(self, table: AnyTable) -> None:
         """Merge the files that many writes left and drop versions older than an hour, once there are many of either.
 
-        Readers of an older version than that fail. The oldest tagged version stays, and everything after it.
+        Readers of an older version than that fail. The oldest tagged version stays, and everything after it; a tag on
+        the current version moves along, since the rows are the same.
         """
         opened = self._opened(table)
         if opened is None:
@@ -283,7 +298,11 @@ class Store:
         files = opened.stats()["fragment_stats"]["num_fragments"]
         if files < MANY_FILES and len(opened.list_versions()) < MANY_VERSIONS:
             return
+        before = int(opened.version)
         opened.optimize(cleanup_older_than=_keep_for(opened))
+        for tag, version in self.tags(table).items():
+            if version == before:
+                self.tag(table, tag)
 
     def tags(self, table: AnyTable) -> dict[str, int]:
         """Named versions of a table, empty if it does not exist."""

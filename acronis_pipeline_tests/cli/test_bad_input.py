@@ -237,7 +237,7 @@ def test_unknown_edition_and_language_are_named(command: Command, finished: Fini
         ('{"queries": {"q": "Why?"}, "corpus": {"c": "Because."}}', ["train.json", "relevant_docs"]),
         (
             '{"queries": {"q": "Why?"}, "corpus": {"c": "Because."}, "relevant_docs": {"q": ["d"]}}',
-            ["train.json", "'d'", "not in the corpus"],
+            ["train.json", "'d'", "passage that is not there"],
         ),
     ],
 )

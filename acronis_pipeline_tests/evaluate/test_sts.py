@@ -57,11 +57,15 @@ def test_correlation_is_scipys_where_that_is_defined(values: list[tuple[float, i
     ("name", "content", "problem"),
     [
         ("a.csv", "text1,score\nx,1\n", r"a\.csv:1 has no column text2"),
-        ("a.csv", "text1,text2,score\nx,y,1\nx,,1\n", r"a\.csv:3 has no text2"),
-        ("a.csv", "text1,text2,score\nx,y,high\n", r"a\.csv:2: score is 'high'"),
-        ("a.tsv", "text1\ttext2\tscore\nx\ty\tnan\n", r"a\.tsv:2: score is 'nan'"),
-        ("a.jsonl", '{"text1": "x", "text2": "y", "score": 1}\n{', r"a\.jsonl:2 is not JSON"),
-        ("a.jsonl", "[1]\n", r"a\.jsonl:1 is no object"),
+        (
+            "a.csv",
+            "text1,text2,score\nx,y,1\nx,,1\n",
+            r"holds 1 pairs .*1 × line without two texts.*a\.csv:3",
+        ),
+        ("a.csv", "text1,text2,score\nx,y,high\n", r"holds 0 pairs .*a\.csv:2"),
+        ("a.tsv", "text1\ttext2\tscore\nx\ty\tnan\n", r"holds 0 pairs .*a\.tsv:2"),
+        ("a.jsonl", '{"text1": "x", "text2": "y", "score": 1}\n{', r"1 × line that is no JSON \(first: .*a\.jsonl:2\)"),
+        ("a.jsonl", "[1]\n", r"1 × line without two texts.*a\.jsonl:1"),
         ("a.csv", "text1,text2,score\nx,y,1\n", "at least 10 pairs"),
         ("a.csv", "text1,text2,score\n" + "x,y,1\n" * 20, "1 different scores"),
     ],
@@ -70,6 +74,17 @@ def test_malformed_file_is_named_with_its_line(tmp_path: Path, name: str, conten
     (tmp_path / name).write_text(content)
     with pytest.raises(DatasetError, match=problem):
         checks.read_labelled_pairs(tmp_path / name)
+
+
+def test_a_line_that_cannot_be_used_is_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As the STS benchmark is published: other names of the columns, quotation marks that belong to the text."""
+    lines = [f"{n}\tsts\ta man {n}\tone man {n}\t{n % 5}.250" for n in range(12)]
+    text = "\n".join(["index\tgenre\tsentence1\tsentence2\tscore", *lines, "12\tsts\t\tnobody\t1.0", ""])
+    (tmp_path / "sts-dev.tsv").write_text("\ufeff" + text, "utf-8")
+    pairs = checks.read_labelled_pairs(tmp_path / "sts-dev.tsv")
+    assert pairs[1] == checks.LabelledPair("a man 1", "one man 1", 1.25)
+    assert len(pairs) == 12
+    assert "12 pairs; left out: 1 × line without two texts" in caplog.text
 
 
 def test_missing_file_is_named_with_the_setting(tmp_path: Path) -> None:

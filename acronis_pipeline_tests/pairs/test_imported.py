@@ -8,8 +8,10 @@ import pytest
 from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.settings import LlmSettings, PairSettings
 from acronis_pipeline.pairs import interchange, labelled_datasets, refresh
+from acronis_pipeline.pairs.beir import write_beir
 from acronis_pipeline.pairs.generator import read_chunks
-from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery, write_beir, write_llama_index
+from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery
+from acronis_pipeline.pairs.llama_index import write_llama_index
 from acronis_pipeline.store import Store, tables
 from acronis_pipeline_tests.pairs.builders import chunk, site, write_chunks
 

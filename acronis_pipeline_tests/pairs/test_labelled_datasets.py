@@ -5,7 +5,7 @@ import pytest
 
 from acronis_pipeline.core.dataset import RetrievalDataset
 from acronis_pipeline.core.errors import DatasetError
-from acronis_pipeline.pairs import labelled
+from acronis_pipeline.pairs import beir
 from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery
 from acronis_pipeline.pairs.labelled_datasets import load, read
 
@@ -58,7 +58,7 @@ def test_a_folder_that_names_its_splits_is_taken_at_its_word(tmp_path: Path):
         },
         {"c1": LabelledPassage("nightly", "Schedules"), "c2": LabelledPassage("a mile")},
     )
-    labelled.write_beir(data, tmp_path / "set")
+    beir.write_beir(data, tmp_path / "set")
     train, test = load(tmp_path / "set", tmp_path / "set")
     asked = [[question.query for question in part] for part in (train.train, train.validation, train.test, test.test)]
     assert asked == [["how long?"], ["how far?"], [], ["how often?"]]
@@ -73,14 +73,19 @@ GOOD = {"queries": {"q": "?q"}, "corpus": {"c": "text"}, "relevant_docs": {"q": 
     ("content", "complaint"),
     [
         ("{", "is not JSON"),
+        ("[" * 20_000, "nested too deeply"),
+        ('{"queries": ' + "9" * 5_000 + "}", "no JSON that can be read"),
         ("[]", "holds a list"),
         (json.dumps({k: v for k, v in GOOD.items() if k != "corpus"}), "'corpus' is missing"),
-        (json.dumps(GOOD | {"queries": {}}), "'queries' is empty"),
+        (json.dumps(GOOD | {"queries": {}}), "no query with a passage"),
         (json.dumps(GOOD | {"queries": ["q"]}), "'queries' is a list"),
-        (json.dumps(GOOD | {"corpus": {"c": 3}}), "corpus\\['c'\\] is not a text"),
-        (json.dumps(GOOD | {"relevant_docs": {"q": ["x"]}}), "names 'x', which is not in the corpus"),
-        (json.dumps(GOOD | {"relevant_docs": {"q": []}}), "query 'q' has no relevant_docs"),
-        (json.dumps(GOOD | {"relevant_docs": {}}), "query 'q' has no relevant_docs"),
+        (json.dumps(GOOD | {"corpus": {"c": 3}}), "1 × passage without text .first: corpus.'c'"),
+        (
+            json.dumps(GOOD | {"relevant_docs": {"q": ["x"]}}),
+            "a passage that is not there .first: relevant_docs.'q'.: 'x'",
+        ),
+        (json.dumps(GOOD | {"relevant_docs": {"q": []}}), "1 × query without a passage that answers it"),
+        (json.dumps(GOOD | {"relevant_docs": {}}), "1 × query without a passage that answers it"),
         (json.dumps({"queries": {"q": "?"}, "corpus": {"c": "t"}}), "'relevant_docs' is missing"),
     ],
 )

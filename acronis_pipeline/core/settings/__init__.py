@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from acronis_pipeline.core.errors import SettingsError, SiteError
-from acronis_pipeline.core.files import write_text
+from acronis_pipeline.core.files import MalformedError, parse_yaml, read_text, write_text
 from acronis_pipeline.core.settings.corpus import ChunkSettings, LlmSettings, PairSettings
 from acronis_pipeline.core.settings.environment import explain, refuse_malformed_values, refuse_unknown_variables
 from acronis_pipeline.core.settings.group import AbsolutePath, EmbeddingEndpoint
@@ -196,15 +196,16 @@ def read_profile(data_dir: Path) -> dict[str, Any]:
     path = data_dir / PROFILE_NAME
     if not path.exists():
         return {}
+    remedy = "mend it or delete it (`acronis-pipeline run --site URL` writes it anew)"
     try:
-        profile = yaml.safe_load(path.read_text("utf-8")) or {}
-    except yaml.YAMLError as error:
-        fault = " ".join(str(error).split())
-        raise SettingsError(f"{path} is not valid YAML ({fault}); mend it or delete it") from error
-    if not isinstance(profile, dict):
-        raise SettingsError(
-            f"{path} must hold a mapping of settings, found {type(profile).__name__}; mend it or delete it"
-        )
+        profile = parse_yaml(read_text(path, SettingsError, remedy)) or {}
+    except MalformedError as error:
+        line = f":{error.line}" if error.line else ""
+        raise SettingsError(f"{path}{line} is {error}; {remedy}") from error
+    if not isinstance(profile, dict) or not all(isinstance(name, str) for name in profile):
+        raise SettingsError(f"{path} must hold a mapping of settings, found {type(profile).__name__}; {remedy}")
+    if not isinstance(profile.get("site", {}), dict):
+        raise SettingsError(f"{path}: site must hold a mapping with a url, found {profile['site']!r}; {remedy}")
     return profile
 
 

@@ -43,11 +43,13 @@ _NOT_IN_SUMMARY = frozenset({"examples", "site_version", "table_version"})
 
 
 def tidy(store: Store, *, keep_versions: int) -> None:
-    """After any crawl: no page keeps more contents than `keep_versions`, and no table more files than it needs."""
+    """After any crawl: no page keeps more contents than `keep_versions`, and no table more files than it needs.
+
+    That goes for all tables, those of later stages too: whichever way these run, a crawl comes before them.
+    """
     _trim(store, keep_versions)
     _trim_crawls(store)
-    for table in records.TABLES:
-        store.compact(table)
+    store.tidy()
 
 
 def forget_unreachable(store: Store, before: dt.datetime) -> None:
