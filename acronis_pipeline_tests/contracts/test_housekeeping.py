@@ -35,9 +35,7 @@ def test_fifty_refreshes_do_not_make_any_table_grow(store: Store) -> None:
         news = html_page(f"<h1>What is release {n}?</h1><p>Release {n} keeps backups for {n + 2} days at least.</p>")
         put_pages(store, {**(pages if n == 0 else {}), "news": news})
         chunk.refresh(store, ChunkSettings.model_validate({}), counter())
-        refresh(
-            store, PairSettings.model_validate({}), LlmSettings.model_validate({}), ModelSettings.model_validate({})
-        )
+        refresh(store, PairSettings.model_validate({}), LlmSettings.model_validate({}))
         store.tidy()
         sizes.append(size_of(store))
     grown = {
