@@ -45,6 +45,21 @@ def test_passages_with_the_same_text_share_a_request(store: Store):
     assert Counter(c.chunk_id for c in generation.candidates) == {twin.chunk_id: 2 for twin in twins}
 
 
+def test_draft_within_a_thought_never_becomes_a_question(store: Store):
+    draft = '{"questions": [{"number": 1, "question": "which draft of node breaks?"}]}'
+    final = '{"questions": [{"number": 1, "question": "which console changes it?"}]}'
+    thoughts = {
+        "0": fake.completion(f"First try: {draft}. Too vague.\n</think>\n\n{final}"),
+        "1": fake.completion(f"<think>First try: {draft}", finish_reason="length"),
+        "2": fake.completion(f"First try: {draft} is", finish_reason="length"),
+        "3": fake.completion("", message={"reasoning_content": draft}),
+    }
+    with fake.serving(lambda body, _: thoughts[number_of(body)]) as server:
+        generation, _ = generate(store, site(4, chunks_per_page=1), server.url, max_retries=0)
+    assert [candidate.query for candidate in generation.candidates] == ["which console changes it?"]
+    assert generation.failures == {"truncated answer": 2, "reasoning without an answer": 1}
+
+
 def test_one_bad_answer_costs_one_chunk_and_is_counted_by_reason(store: Store):
     unusable = {
         "0": fake.completion('{"questions": [{"question": "what'),
