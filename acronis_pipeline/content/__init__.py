@@ -18,7 +18,7 @@ from acronis_pipeline.core.hashing import digest
 
 __all__ = ["VERSION", "Content", "Heading", "PageStart", "Reference", "Removed", "extract"]
 
-VERSION = "2"
+VERSION = "3"
 """Raise it when extraction changes what comes out: every page is then chunked again."""
 
 

@@ -1,13 +1,17 @@
 """A page that is served, or kept in a repository, as Markdown: as HTML that `extract` reads like any other.
 
-Besides CommonMark and tables this knows what documentation generators add to it: front matter, heading ids in braces,
-admonitions and tabs (MkDocs, Docusaurus, VitePress, GitHub), template tags (Hugo, Jekyll, GitBook) and MDX imports.
+Front matter gives the title, headings get the ids that GitHub gives them, and `markdown_dialects` reads what generators
+add to CommonMark.
 """
 
+import json
 import logging
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from html import escape
 from itertools import pairwise
 from typing import Any
 
@@ -15,105 +19,108 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from acronis_pipeline.content.markdown import lines_with_fences
+from acronis_pipeline.content.markdown_dialects import Plain, to_commonmark
 from acronis_pipeline.content.plain_text import html_document
+from acronis_pipeline.content.removal import left_out
+from acronis_pipeline.content.restructured_text import to_markdown
 
-__all__ = ["to_html"]
+__all__ = ["restructured_to_html", "to_html"]
 
 _log = logging.getLogger(__name__)
 
-_FRONT_MATTER = re.compile(r"\A\ufeff?(---|\+\+\+)[ \t]*\r?\n(.{0,65536}?)^\1[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE)
-_TEMPLATE_TAG = re.compile(r"\{\{[<%][^{}]{0,500}[>%]\}\}|\{%[^{}]{0,500}%\}")
-_TAG_TITLE = re.compile(r"""\b(?:title|name|header|label|summary)\s*=\s*"([^"]+)\"""")
-_MODULE_LINE = re.compile(r"(?:import\s.+\sfrom\s+['\"].*|import\s+['\"].*|export\s+(?:const|default|function)\b.*)")
-_INDENTED_OPENING = re.compile(r"^(?:!!!|\?\?\?\+?|===)[ \t]+([\w-]+(?:[ \t]+[\w-]+)*)?[ \t]*(?:\"(.*)\")?[ \t]*$")
-_COLON_FENCE = re.compile(r"^[ \t]*:{3,}[ \t]*(?:\{?([\w-]+)\}?)?[ \t]*(?:\[(.+)\]|(.*?))[ \t]*(?:\{.*\})?$")
-_ALERT = re.compile(r"^([ \t]*(?:>[ \t]*)+)\[!\w+\][ \t]*$")
+_FRONT_MATTER = re.compile(
+    r"\A\ufeff?\s{0,100}(?:<!--.{0,2000}?-->\s{0,100})?(---|\+\+\+|;;;)[ \t]*\n(.{0,65536}?)^(?:\1|\.\.\.)[ \t]*$\n?",
+    re.DOTALL | re.MULTILINE,
+)
+_SETTING = re.compile(r"^([A-Za-z_][\w-]{0,40})[ \t]*[:=][ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 _HEADING_ID = re.compile(r"[ \t]*\{[^}#]*#([\w.:-]+)[^}]*\}[ \t]*$")
+NOT_UNDERSTOOD = "Markdown: not understood"
+"""Rule under which is counted what only the page's own generator could have told."""
+_SAMPLES = 10
 _NOT_IN_SLUG = re.compile(r"[^\w\- ]")
 
 
 def to_html(text: str) -> str:
     """A Markdown page as an HTML document, headings with the ids that GitHub gives them.
 
-    Its title is the front matter's, else the first heading. A page whose front matter calls it a draft or unpublished
-    says `noindex`: its own site does not show it.
+    Its title is the front matter's, else the first heading; what the front matter describes it as comes first. A page
+    whose front matter calls it a draft or unpublished says `noindex`: its own site does not show it.
     """
-    matter, body = _front_matter(text)
+    matter, body = _front_matter(text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _document(matter, to_commonmark(body, matter))
+
+
+def restructured_to_html(text: str) -> str:
+    """A page of reStructuredText as an HTML document, its headings as on a Markdown page."""
+    left_over: Counter[str] = Counter()
+    markdown = to_markdown(text.replace("\r\n", "\n").replace("\r", "\n"), left_over)
+    plain = to_commonmark(markdown, {})
+    return _document({}, replace(plain, left_over=left_over + Counter(plain.left_over)))
+
+
+def _document(matter: dict[str, Any], plain: Plain) -> str:
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    if plain.is_mdx:
+        parser.disable("code")  # what is indented there is indented for looks
     environment: dict[str, Any] = {}
-    tokens = parser.parse(_plain_markdown(body), environment)
+    tokens = parser.parse(plain.text, environment)
     headings = list(_headings_with_ids(tokens))
     title = _word(matter, "title", "sidebar_label")
     return html_document(
         title=title or next((said for _, said in headings), ""),
-        body=parser.renderer.render(tokens, parser.options, environment),
+        body=_described(matter, plain.text) + parser.renderer.render(tokens, parser.options, environment),
         # The page's own first heading may say it already.
         heading="" if headings[:1] == [("h1", title)] else title,
         language=_word(matter, "lang", "language"),
         hidden=matter.get("draft") is True or matter.get("published") is False,
+        left_out=_not_understood(plain.left_over),
     )
 
 
+def _not_understood(left_over: Mapping[str, int]) -> str:
+    frequent = sorted(left_over.items(), key=lambda item: (-item[1], item[0]))
+    named = [f"{name} ({count})" if count > 1 else name for name, count in frequent]
+    return left_out(NOT_UNDERSTOOD, sum(left_over.values()), named[:_SAMPLES]) if left_over else ""
+
+
+def _described(matter: dict[str, Any], text: str) -> str:
+    """The front matter's description as a paragraph, unless the text says it too."""
+    said = _word(matter, "description", "subtitle")
+    return f"<p>{escape(said)}</p>\n" if said and said not in " ".join(text.split()) else ""
+
+
 def _front_matter(text: str) -> tuple[dict[str, Any], str]:
-    """The settings before the text, and the text; malformed ones are left out of both."""
+    """The settings before the text, and the text; of malformed ones, the lines that can be read."""
     match = _FRONT_MATTER.match(text)
     if match is None:
-        return {}, text
+        return _json_matter(text)
+    sign, source = match[1], match[2]
     try:
-        matter = tomllib.loads(match[2]) if match[1] == "+++" else yaml.safe_load(match[2])
-    except (yaml.YAMLError, tomllib.TOMLDecodeError, ValueError) as error:
-        _log.debug("front matter left out: %s", error)
-        matter = {}
-    if match[1] == "---" and not isinstance(matter, dict) and matter is not None:
+        matter = (
+            tomllib.loads(source) if sign == "+++" else json.loads(source) if sign == ";;;" else yaml.safe_load(source)
+        )
+    except (yaml.YAMLError, tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
+        _log.debug("front matter read line by line: %s", error)
+        matter = {name: value.strip("\"'") for name, value in _SETTING.findall(source) if value[0] not in "[{"}
+    if sign == "---" and not isinstance(matter, dict) and matter is not None:
         return {}, text  # text between two rules
     return matter if isinstance(matter, dict) else {}, text[match.end() :]
+
+
+def _json_matter(text: str) -> tuple[dict[str, Any], str]:
+    """Settings as Hugo takes them too: an object of JSON at the very beginning."""
+    if not re.match(r"\ufeff?\{\s*\"", text):
+        return {}, text
+    try:
+        matter, end = json.JSONDecoder().raw_decode(text.lstrip("\ufeff")[:65_536])
+    except (json.JSONDecodeError, RecursionError):
+        return {}, text
+    return matter, text.lstrip("\ufeff")[end:]
 
 
 def _word(matter: dict[str, Any], *names: str) -> str:
     values = (matter.get(name) for name in names)
     return next((" ".join(value.split()) for value in values if isinstance(value, str) and value.strip()), "")
-
-
-def _plain_markdown(text: str) -> str:
-    """Text without what only its generator understands; code fences are left alone."""
-    lines: list[str] = []
-    indented = False  # within an admonition whose content is indented
-    for line, in_fence in lines_with_fences(text.replace("\r\n", "\n")):
-        if indented and line.strip() and not line.startswith(("    ", "\t")):
-            indented = False
-        line = line.removeprefix("\t" if line.startswith("\t") else "    ") if indented else line
-        opening = None if in_fence else _INDENTED_OPENING.match(line)
-        if opening and (opening[1] or opening[2]):
-            indented = True
-            lines += ["", *_titled(opening[2] or "")]
-        elif in_fence:
-            lines.append(line)
-        else:
-            lines.extend(_without_tags(line))
-    return "\n".join(lines)
-
-
-def _without_tags(line: str) -> Iterator[str]:
-    if fence := _COLON_FENCE.match(line):
-        yield from ("", *_titled(fence[2] or fence[3] or ""))
-    elif alert := _ALERT.match(line):
-        yield alert[1].rstrip()
-    elif _MODULE_LINE.fullmatch(line):
-        yield ""
-    elif _TEMPLATE_TAG.search(line):
-        rest = _TEMPLATE_TAG.sub("", line)
-        if rest.strip():
-            yield rest
-        else:  # tags alone on a line, as around hints and tabs
-            titles = [match[1] for tag in _TEMPLATE_TAG.findall(line) if (match := _TAG_TITLE.search(tag))]
-            yield from ("", *_titled(" ".join(titles)))
-    else:
-        yield line
-
-
-def _titled(title: str) -> Sequence[str]:
-    return (f"**{title.strip()}**", "") if title.strip() else ("",)
 
 
 def _headings_with_ids(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:

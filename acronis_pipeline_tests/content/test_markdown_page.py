@@ -25,6 +25,9 @@ def test_an_id_in_braces_is_the_anchor_and_not_part_of_the_heading():
         ("---\ntitle: Restore a disk\nlang: de\n---\nText of the page.\n", "Restore a disk", "de"),
         ('+++\ntitle = "Restore a disk"\n+++\n\n# Another heading\n\nText.\n', "Restore a disk", None),
         ("---\ntitle: [broken\n---\n# Restore\n\nText.\n", "Restore", None),
+        ("---\ntitle: Restore: a disk\nlang: de\n---\nText of the page.\n", "Restore: a disk", "de"),
+        ('{\n  "title": "Restore a disk"\n}\n\nText.\n', "Restore a disk", None),
+        ("\n---\r\ntitle: Restore a disk\r\n---\r\nText.\r\n", "Restore a disk", None),
         ("---\n\nText between two rules.\n\n---\n\n# Restore\n\nText.\n", "Restore", None),
         ("## Only a second level\n\nText.\n", "Only a second level", None),
         ("Text alone.\n", "Guide", None),
@@ -66,12 +69,12 @@ def test_tables_code_and_inline_html_stay():
     ],
 )
 def test_what_generators_add_to_markdown_is_understood(text):
-    assert read(text).markdown == "**Mind the disk**\n\nIt is erased.\n\nAll of it.\n\nThen go on."
+    assert read(text).markdown == "**Mind the disk:**\n\nIt is erased.\n\nAll of it.\n\nThen go on."
 
 
 def test_alerts_of_github_are_quotations_and_modules_of_mdx_are_nothing():
     page = read("import Tabs from '@theme/Tabs';\n\n> [!NOTE]\n> It is erased.\n")
-    assert page.markdown == "> It is erased."
+    assert page.markdown == "> **Note:** It is erased."
 
 
 @pytest.mark.parametrize("text", ["[" * 20_000, "{{<" * 20_000, "> " * 5_000, "*a " * 20_000, "{%" * 20_000])

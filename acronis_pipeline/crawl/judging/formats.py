@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from w3lib.encoding import html_body_declared_encoding, http_content_type_encoding
 
-from acronis_pipeline.content import markdown_page, pdf, plain_text
+from acronis_pipeline.content import markdown_page, pdf, plain_text, restructured_text
 from acronis_pipeline.content.pdf import PdfLimits
 from acronis_pipeline.core import charset
 from acronis_pipeline.core.settings import PageFormat, SiteSettings
@@ -47,6 +47,7 @@ _ENDINGS: dict[str, PageFormat] = {
     ".mdx": "markdown",
     ".txt": "text",
     ".text": "text",
+    ".rst": "text",
 }
 _SAMPLE_BYTES = 65_536
 _MAX_CONTROL_SHARE = 0.03
@@ -134,6 +135,8 @@ class Formats:
             return _MEDIA_TYPES[kind], markdown_page.to_html(text)
         if plain_text.is_log(text):
             raise NotAPageError(LOG)
+        if restructured_text.is_restructured(text):
+            return _MEDIA_TYPES[kind], markdown_page.restructured_to_html(text)
         return _MEDIA_TYPES[kind], plain_text.to_html(text)
 
     def _pdf(self, answer: Answer) -> str:
