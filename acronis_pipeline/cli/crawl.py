@@ -12,7 +12,6 @@ import typer
 
 from acronis_pipeline.cli.terminal import DataOption, JsonOption, load_settings, opened, print_json, print_table
 from acronis_pipeline.core.errors import EmptyCorpusError, SiteDownError
-from acronis_pipeline.store import tables
 
 if TYPE_CHECKING:
     from acronis_pipeline.core.settings import Settings
@@ -166,7 +165,7 @@ def _held(settings: Settings, *, or_begun: bool = False) -> Store:
     With `or_begun`, also if a first crawl is at work or was interrupted before it wrote anything.
     """
     from acronis_pipeline.crawl.memory import journal
-    from acronis_pipeline.store import open_store
+    from acronis_pipeline.store import open_store, tables
 
     if or_begun and journal.has_begun(settings.crawl_dir):
         return open_store(settings)

@@ -715,7 +715,7 @@ class _Writer:
                 return False
             name = "tab" if sign.startswith("===") else kind or "note"
             if sign.startswith("???"):
-                opened_box = Box("details", {"title": title or (kind or 'note').capitalize()})
+                opened_box = Box("details", {"title": title or (kind or "note").capitalize()})
             else:
                 opened_box = Box(name, {"title": title} if title else {})
             if opened_box.place == "unknown":

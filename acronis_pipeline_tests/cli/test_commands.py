@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -118,6 +120,13 @@ def test_every_command_explains_itself(command: Command, name: str):
     ended = command(name, "--help")
     assert ended.code == 0
     assert "Usage: acronis-pipeline" in ended.out
+
+
+@pytest.mark.server
+def test_help_loads_neither_settings_nor_tables_nor_models():
+    code = "import sys, acronis_pipeline.cli; print({'pydantic', 'pyarrow', 'lancedb', 'torch'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
 
 
 def test_demo_is_a_run_on_the_sample_site_with_both_packaged_recipes(
