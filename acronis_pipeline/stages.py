@@ -22,6 +22,7 @@ from acronis_pipeline.champion import (
 )
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.crawl import CrawlResult, crawl
+from acronis_pipeline.crawl.lookup import Addresses
 from acronis_pipeline.encoders import TokenCounter, find_base, position_limit
 from acronis_pipeline.evaluate import Report
 from acronis_pipeline.finetune import OnEntry, load_recipe
@@ -100,6 +101,11 @@ def read_gold_questions(settings: Settings) -> tuple[gold.GoldQuestion, ...]:
     if site.is_sample:
         return gold.read_gold_file(sample_site.GOLD_FILE, site_url=sample_site.base_url())
     return gold.customer_questions()
+
+
+def expected_pages(store: Store, settings: Settings) -> tuple[gold.GoldQuestion, ...]:
+    """The gold questions on record, with the addresses of the pages that are held and meant."""
+    return gold.located(gold.load(store), Addresses.of(store, settings.site, live_only=True))
 
 
 def make_pairs(store: Store, settings: Settings) -> pairs.PairsResult:
@@ -205,7 +211,7 @@ def evaluate_recipe(
         store,
         recipe,
         pairs.load_dataset(store),
-        gold.load(store),
+        expected_pages(store, settings),
         base,
         tuned,
         compared=compared_systems(store, base, current_champion(store), settings),
@@ -233,6 +239,6 @@ def promote_best(store: Store, tracker: Tracker, settings: Settings) -> Promotio
         If there is nobody to choose; who answered before still does.
     """
     recipes = recipe_names(settings.recipes_dir)
-    promotion = settle(store, recipes, pairs.load_dataset(store), gold.load(store), settings)
+    promotion = settle(store, recipes, pairs.load_dataset(store), expected_pages(store, settings), settings)
     pointer.follow(store, tracker, promotion.champion)
     return promotion

@@ -12,6 +12,7 @@ from acronis_pipeline.champion import current_champion
 from acronis_pipeline.champion.serving import champion_model
 from acronis_pipeline.core.errors import FilterError, GeneratorError, NoChampionError, SettingsError
 from acronis_pipeline.core.settings import LlmSettings, Settings
+from acronis_pipeline.crawl.lookup import Addresses
 from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.llm import Prompt, ask_once, fault, fence_of, name_of, said, without_key
 from acronis_pipeline.models.indexed import indexed_base, require_model
@@ -72,7 +73,7 @@ class Answerer:
                 "or `acronis-pipeline run --site URL`, or name another folder with --data"
             )
         indexed = champion_model(champion, settings.model)
-        self._settings = settings
+        self._settings, self._store = settings, store
         self._retriever = Retriever(
             store,
             champion.system,
@@ -91,6 +92,8 @@ class Answerer:
         """
         llm = self._settings.llm if self._settings.llm.model is not None and not extractive else None
         passages = k or self._settings.retrieval.k
+        if where and (where.paths or where.edition_paths):
+            where = where.located(Addresses.of(self._store, self._settings.site, live_only=True))
         return ask(question, self._retriever, self._quoting, k=passages, where=where, settings=llm)
 
     def ask_or_quote(self, question: str) -> Answer:

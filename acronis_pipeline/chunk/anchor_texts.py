@@ -16,7 +16,7 @@ def rows(content: Content, url: str, forwarded: Mapping[str, str]) -> list[dict[
     Parameters
     ----------
     forwarded
-        Where addresses lead that are no page themselves (redirects, aliases), see `forwarding`.
+        Where addresses lead that are no page themselves (redirects, aliases), see `crawl.lookup.forwarding`.
     """
     host = urlsplit(url).netloc
     found: dict[str, dict[str, Any]] = {}
@@ -43,21 +43,6 @@ def rows(content: Content, url: str, forwarded: Mapping[str, str]) -> list[dict[
 def _file(target: str) -> str | None:
     """Address of a local file as pages have it."""
     return f"file://{plain_path(urlsplit(target).path)}" if target.startswith("file:") else None
-
-
-def forwarding(store: Store) -> dict[str, str]:
-    """The page that each address finally leads to, for those that redirect or declare another address as their own."""
-    visits = store.read(tables.VISITS, columns=["url", "target"], where="target IS NOT NULL")
-    hops = dict(zip(*visits.to_pydict().values(), strict=True))
-    return {url: _end(url, hops) for url in hops}
-
-
-def _end(url: str, hops: Mapping[str, str]) -> str:
-    seen = {url}
-    while (following := hops.get(url)) is not None and following not in seen:
-        seen.add(following)
-        url = following
-    return url
 
 
 def update(store: Store, live: Collection[str], sources: Collection[str], fresh: Iterable[Mapping[str, Any]]) -> None:

@@ -19,6 +19,7 @@ from acronis_pipeline.content import Content
 from acronis_pipeline.core.errors import EmptyCorpusError, SettingsError
 from acronis_pipeline.core.hashing import digest, digest_rows
 from acronis_pipeline.core.settings import ENV_PREFIX, ChunkSettings
+from acronis_pipeline.crawl.lookup import forwarding
 from acronis_pipeline.encoders import TokenCounter
 from acronis_pipeline.store import Store, tables
 
@@ -225,7 +226,7 @@ def _chunked(
     counter: TokenCounter,
 ) -> _Chunked:
     done = _Chunked()
-    forwarded = anchor_texts.forwarding(store) if stale else {}
+    forwarded = forwarding(store) if stale else {}
     for url, page in reader.read(stale, doing="split"):
         outcome = _rows(page, url, doomed.get(url, frozenset()), options, counter)
         if isinstance(outcome, str):

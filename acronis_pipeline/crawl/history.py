@@ -5,17 +5,12 @@ import difflib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urljoin
 
 from acronis_pipeline.content import extract
 from acronis_pipeline.core.errors import UnknownPageError
 from acronis_pipeline.core.settings import SiteSettings
-from acronis_pipeline.crawl.fetching.scope import Scope
-from acronis_pipeline.crawl.fetching.urls import key
+from acronis_pipeline.crawl.lookup import Addresses
 from acronis_pipeline.store import Store, quoted, tables, timestamp
-
-_HOPS = 5
-"""Redirects and aliases followed from an address that a person gives to the page that is held."""
 
 
 @dataclass(frozen=True)
@@ -59,26 +54,20 @@ class Diff:
 def find_page(store: Store, asked: str, site: SiteSettings) -> str:
     """The address under which a page is held, from one that a person pasted.
 
-    Fragments and tracking parameters do not matter, nor do http or https, case and the slash at the end; a path alone
-    is taken to be on the crawled site; redirects and aliases met by a crawl lead to their page.
+    Any spelling of it will do, and redirects and aliases met by a crawl lead to their page (see `lookup`).
 
     Raises
     ------
     UnknownPageError
         Names the nearest address that is held.
     """
-    held = store.read(tables.PAGES, columns=["url"]).column("url").to_pylist()
-    if not held:
+    addresses = Addresses.of(store, site, live_only=False)
+    if not addresses:
         raise UnknownPageError(f"no page is held yet, so not {asked!r}; crawl first: acronis-pipeline crawl run")
-    # Unlike `site.url` (which may be `sample` or a sitemap), a page that is held is on the site that was crawled.
-    scope = Scope.of(site if site.folder else site.model_copy(update={"url": held[0]}))
-    spelt = scope.canonical(asked, held[0]) or asked
-    known = set(held)
-    similar = (url for url in held if key(url) == key(spelt))
-    found = spelt if spelt in known else _led_to(store, spelt, known) or next(similar, None)
-    if found:
+    if found := addresses.page(asked):
         return found
-    nearest = difflib.get_close_matches(spelt, held, n=1, cutoff=0.0)
+    held = store.read(tables.PAGES, columns=["url"]).column("url").to_pylist()
+    nearest = difflib.get_close_matches(asked, held, n=1, cutoff=0.0)
     raise UnknownPageError(f"{asked!r} is not held; the nearest address that is: {nearest[0]}")
 
 
@@ -203,16 +192,3 @@ def _text(change: Change, changes: Sequence[Change], texts: dict[str, str]) -> s
 
 def _label(change: Change, changes: Sequence[Change]) -> str:
     return f"version {changes.index(change) + 1}, {change.what} {change.seen_at:%Y-%m-%d %H:%M} UTC"
-
-
-def _led_to(store: Store, url: str, known: set[str]) -> str | None:
-    """The held page to which redirects and aliases lead from an address."""
-    for _ in range(_HOPS):
-        rows = store.read(tables.VISITS, columns=["target"], where=f"url = {quoted(url)}").to_pylist()
-        target = rows[0]["target"] if rows else None
-        if target is None:
-            return None
-        url = urljoin(url, target)
-        if url in known:
-            return url
-    return None

@@ -11,7 +11,7 @@ from acronis_pipeline.content import Content, Removed, extract
 from acronis_pipeline.core.errors import SiteError
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl.fetching.fetch import Answer, Ask, Fetcher, FetchError, RedirectRefusedError
-from acronis_pipeline.crawl.fetching.guard import HostNotFoundError, private_host
+from acronis_pipeline.crawl.fetching.guard import HostNotFoundError, private_site
 from acronis_pipeline.crawl.fetching.pace import Pace
 from acronis_pipeline.crawl.fetching.scope import Scope
 from acronis_pipeline.crawl.fetching.site_files import SiteFiles, load_robots
@@ -86,12 +86,12 @@ async def _fetched(url: str, site: SiteSettings) -> tuple[Answer, SoftNotFound]:
     asked = scope.canonical(url) or url
     parts = urlsplit(scope.origin)
     try:
-        private = await private_host(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        private = await private_site(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     except HostNotFoundError as error:
         raise SiteError(f"{url}: {error}; check the address and the network") from error
     pace = Pace(site.delay_s, site.concurrency)
     with tempfile.TemporaryDirectory() as folder:
-        async with Fetcher(site, private_host=private, pace=pace) as fetcher:
+        async with Fetcher(site, private_site=private, pace=pace) as fetcher:
             robots = await load_robots(fetcher, scope, site, SiteFiles(Store(folder)), max_age_h=0.0)
             pace.delay_s = max(site.delay_s, robots.delay_s)
             if not robots.allows(asked):

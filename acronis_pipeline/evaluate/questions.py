@@ -203,7 +203,10 @@ def from_pairs(questions: Sequence[Question], corpus: Corpus) -> tuple[EvalQuest
 
 
 def from_gold(questions: Sequence[GoldQuestion], corpus: Corpus) -> GoldSet:
-    """Human questions; right is every passage on an expected page, or with a near-duplicate there."""
+    """Human questions; right is every passage on an expected page, or with a near-duplicate there.
+
+    Their addresses are those of pages already (`pairs.gold.located`), or no page's.
+    """
     asked: list[EvalQuestion] = []
     unanswerable: list[str] = []
     partly_answerable: list[str] = []

@@ -8,11 +8,11 @@ over, and named too.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import unquote, urldefrag, urljoin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -20,6 +20,7 @@ from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.files import MalformedError, json_lines, parse_yaml, read_text
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.text import printable
+from acronis_pipeline.crawl.lookup import Addresses
 from acronis_pipeline.pairs.words import normalise
 from acronis_pipeline.store import Store, WriteResult, tables
 
@@ -124,6 +125,16 @@ def load(store: Store) -> tuple[GoldQuestion, ...]:
     return tuple(sorted(questions, key=lambda question: question.question_id))
 
 
+def located(questions: Iterable[GoldQuestion], addresses: Addresses) -> tuple[GoldQuestion, ...]:
+    """The questions with the addresses of the pages that are meant; an address that is no page's stays as written."""
+    return tuple(
+        replace(
+            question, expected_urls=tuple(dict.fromkeys(addresses.page(url) or url for url in question.expected_urls))
+        )
+        for question in questions
+    )
+
+
 def data_version(questions: tuple[GoldQuestion, ...]) -> str:
     """Digest of everything that scoring depends on."""
     return digest(*sorted(json.dumps(asdict(question), sort_keys=True) for question in questions))
@@ -187,7 +198,8 @@ def _question(raw: object, site_url: str) -> GoldQuestion:
         problem = error.errors()[0]
         field = ".".join(str(part) for part in problem["loc"]) or "entry"
         raise ValueError(f"{field}: {problem['msg']}") from error
-    fragments = {page.fragment for page in pages if page.fragment}
+    # What stands behind ":~:" is for browsers, which mark it.
+    fragments = {anchor for page in pages if (anchor := unquote(page.fragment.partition(":~:")[0]))}
     return GoldQuestion(
         _identify(entry.question),
         entry.question,

@@ -7,12 +7,13 @@ content is missing.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from acronis_pipeline.core.errors import SettingsError
 from acronis_pipeline.crawl.fetching.urls import canonical
+from acronis_pipeline.crawl.lookup import Addresses
 from acronis_pipeline.index.rows import every_row
 from acronis_pipeline.store import quoted
 
@@ -76,6 +77,14 @@ class Filters:
                 raise SettingsError(f"{language!r} is no language; name one like en or pt-BR")
         edition_paths = (path for edition in editions for path in known[edition])
         return cls(tuple(map(_prefix, paths)), languages, tuple(map(_prefix, edition_paths)))
+
+    def located(self, addresses: Addresses) -> "Filters":
+        """With paths as pages have them: one that begins no page's address but is another spelling of one is that."""
+        return replace(
+            self,
+            paths=tuple(map(addresses.beginning, self.paths)),
+            edition_paths=tuple(map(addresses.beginning, self.edition_paths)),
+        )
 
     def sql(self) -> str | None:
         """The condition, as LanceDB's `where` takes it; None if there is none."""

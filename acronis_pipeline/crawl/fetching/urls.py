@@ -42,7 +42,7 @@ _SESSION_IN_PATH = re.compile(
 )
 """Java's, PHP's and ColdFusion's; ASP.NET's are a segment of their own: `/(S(lit3py55t21z5v55vlm25s55))/`."""
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-_INDEX = re.compile(r"/(?:index\.(?:html?|php|aspx?|jsp|cfm)|default\.(?:aspx?|html?)|home\.html?)$")
+_INDEX = re.compile(r"/(?:index\.(?:html?|php|aspx?|jsp|cfm)|default\.(?:aspx?|html?)|home\.html?)$", re.IGNORECASE)
 
 
 def canonical(url: str, base: str | None = None, *, drop: re.Pattern[str] | None = None) -> str | None:
@@ -126,10 +126,15 @@ def _is_noise(parameter: str, drop: re.Pattern[str] | None) -> bool:
     return drop is not None and drop.fullmatch(name) is not None
 
 
+def without_index(path: str) -> str:
+    """A path without the file that a server shows for its folder."""
+    return _INDEX.sub("/", path)
+
+
 def key(url: str) -> str:
     """The same for all spellings that may mean one page, of a canonical address."""
     parts = urlsplit(url)
-    path = _INDEX.sub("/", parts.path.lower()).rstrip("/")
+    path = without_index(parts.path.lower()).rstrip("/")
     return urlunsplit(parts._replace(path=path))
 
 

@@ -9,7 +9,7 @@ from acronis_pipeline.defs.assets.raw_pages import raw_pages
 from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.pairs import gold
 from acronis_pipeline.pairs.words import normalise
-from acronis_pipeline.stages import read_gold_questions
+from acronis_pipeline.stages import expected_pages, read_gold_questions
 
 
 @dg.asset(
@@ -36,11 +36,12 @@ def gold_questions(store: StoreResource, settings: dg.ResourceParam[Settings]) -
 
 
 @dg.asset_check(asset=gold_questions, additional_deps=[raw_pages])
-def expected_pages_were_crawled(store: StoreResource) -> dg.AssetCheckResult:
+def expected_pages_were_crawled(store: StoreResource, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     """Every page that a question expects is among the crawled ones; a missing one makes its question unanswerable."""
     opened = store.open()
     urls = set(live_pages(opened, columns=["url"]).column("url").to_pylist())
-    expected = [(question.question, url) for question in gold.load(opened) for url in question.expected_urls]
+    asked = expected_pages(opened, settings)
+    expected = [(question.question, url) for question in asked for url in question.expected_urls]
     missing = [f"{url} ({question})" for question, url in expected if url not in urls]
     return display.check(
         not missing, f"{len(missing)} of {len(expected)} expected pages are missing", missing, warn=True
