@@ -8,12 +8,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from acronis_pipeline import encoders
 from acronis_pipeline.core.errors import ChampionError
 from acronis_pipeline.encoders import ModelIdentity
 from acronis_pipeline.evaluate.report import Comparison, RankingKey, ranking_key
@@ -44,10 +45,15 @@ class Contender:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model folder and the identity of what it must hold."""
+    """A model by its identity, and the folder that it was in when it was put to use."""
 
     folder: str
     identity: ModelIdentity
+
+    @cached_property
+    def place(self) -> Path:
+        """The folder that it lies in now; that on record where it is found nowhere."""
+        return encoders.located(Path(self.folder), self.identity)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from acronis_pipeline import encoders, index
 from acronis_pipeline.champion.record import Champion, Contender, ServedModel, promotions
@@ -49,7 +48,7 @@ def problem(store: Store, system: System, model: ServedModel | None) -> str | No
         return f"table {system.table} is gone" if not store.exists(system.table) else str(error)
     if not system.needs_encoder or model is None:
         return None
-    identity, folder = model.identity, Path(model.folder)
+    identity, folder = model.identity, model.place
     if found.model_id != identity.model_id:
         return f"table {system.table} holds vectors of model {found.model_id}, not of {identity.model_id}"
     if not folder.is_dir():
@@ -65,7 +64,7 @@ def champion_model(champion: Champion, model: ModelSettings) -> IndexedModel | N
     served = champion.model
     if served is None:
         return None
-    return IndexedModel(champion.system.table, deferred(served.identity, lambda: Path(served.folder), model))
+    return IndexedModel(champion.system.table, deferred(served.identity, lambda: served.place, model))
 
 
 def serving_model(store: Store, champion: Champion, model: ModelSettings) -> IndexedModel:

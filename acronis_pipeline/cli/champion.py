@@ -197,7 +197,7 @@ def _shown(store: "Store", entry: "HistoryEntry", version: str | None) -> dict[s
         "why": champion.reason,
         **{f"on {name}": f"nDCG@10 {value}" for name, value in asked.items()},
         "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
-        "model": f"{champion.model_id} in {champion.model_folder}" if champion.model_id else "none",
+        "model": f"{champion.model_id} in {champion.model.place}" if champion.model else "none",
         **({"passages": f"{champion.identity.windows}"} if champion.identity and champion.identity.windows else {}),
         "registry": f"version {version}" if version else "no version: an untrained model, or none",
         "table": f"{system.table}, version {store.version(system.table)}",

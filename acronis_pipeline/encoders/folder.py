@@ -173,6 +173,24 @@ def as_found(folder: Path, identity: ModelIdentity) -> ModelIdentity:
     return in_precision(found, identity.precision)
 
 
+def located(recorded: Path, identity: ModelIdentity) -> Path:
+    """Folder of the model that `identity` names, wherever it lies now: where it was, or where its base is found.
+
+    An untouched base lies in another virtual environment, image or hub cache tomorrow; its content is what counts.
+    The recorded folder is given where none holds the model, to be named in an error.
+    """
+    if recorded.is_dir() and as_found(recorded, identity).model_id == identity.model_id:
+        return recorded
+    if recorded.parts[-3:-2] == ("models",):  # trained here, so it is nowhere else
+        return recorded
+    try:
+        base = find_base(identity.base)
+    except ModelError as error:
+        _log.debug("%s is not found by its name either: %s", recorded, error)
+        return recorded
+    return base if as_found(base, identity).model_id == identity.model_id else recorded
+
+
 @lru_cache(maxsize=32)
 def _hash_files(folder: str, newest_change_ns: int) -> str:
     """Digest of weights and configuration, in a fixed order; `newest_change_ns` only keys the cache."""
