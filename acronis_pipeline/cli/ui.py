@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from acronis_pipeline import sample_site
 from acronis_pipeline.core.errors import SettingsError
 from acronis_pipeline.core.settings import ENV_PREFIX, Settings, remember_addresses
+from acronis_pipeline.defs import web_server
 from acronis_pipeline.defs.instance import kill_dead_mlflow_runs, open_instance
 from acronis_pipeline.tracking import Tracker
 
@@ -65,7 +66,7 @@ _PYTHON = (sys.executable, "-W", "ignore")
 
 
 def _dagster_command(port: int) -> list[str]:
-    return [*_PYTHON, "-m", "dagster", "dev", "-m", "acronis_pipeline.definitions", "-h", _HOST, "-p", str(port)]
+    return [*_PYTHON, *web_server.command(["-m", "acronis_pipeline.definitions", "-h", _HOST, "-p", str(port)])]
 
 
 def _mlflow_command(settings: Settings, port: int) -> list[str]:

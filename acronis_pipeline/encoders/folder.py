@@ -117,8 +117,8 @@ def describe(
     """
     if not folder.is_dir():
         raise ModelError(
-            f"model folder {folder} is gone; put it back, materialize fine_tuned_model again, or let an earlier "
-            "champion answer with `acronis-pipeline champion rollback`"
+            f"model folder {folder} is gone; put it back, train it again with `acronis-pipeline run`, or let another "
+            "champion answer with `acronis-pipeline champion rollback` or `champion promote`"
         )
     published = folder / IDENTITY_FILE
     if published.exists():
