@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser
 
-from acronis_pipeline.content import boilerplate, faq, main_element, metadata, restructure, widgets
+from acronis_pipeline.content import boilerplate, faq, inline, labels, main_element, metadata, restructure, widgets
 from acronis_pipeline.content import markdown as markdown_text
 from acronis_pipeline.content.markdown import Heading, PageStart, normalised, to_markdown, with_headings
 from acronis_pipeline.content.metadata import Reference, page_title
@@ -73,7 +73,7 @@ def extract(html: str, *, url: str, selector: str | None = None) -> Content:
     SettingsError
         If `selector` is not a CSS selector.
     """
-    tree = LexborHTMLParser(html)
+    tree = LexborHTMLParser(labels.attach_shadows(html))
     page = metadata.read(tree, url)
     paged = tree.body is not None and markdown_text.mark(tree.body)
     if page.forwards:
@@ -105,8 +105,16 @@ def _main_content(
     removals = Removals()
     removals.note_left_out(tree)
     entries = faq.entries(tree)  # before scripts are removed
+    if tree.body is not None:
+        inline.rewrite(tree, tree.body)
+    labels.to_text(tree)  # before what carries them goes
     widgets.name_panels(tree)  # before the names go as navigation
-    boilerplate.remove(tree, keep=main_element.claimed(tree, selector), removals=removals)
+    boilerplate.remove(
+        tree,
+        keep=main_element.claimed(tree, selector),
+        content=main_element.declared(tree, selector),
+        removals=removals,
+    )
     anchors = restructure.restructure(tree)
     found = main_element.find(tree, selector)
     removed = removals.within(found.nodes)

@@ -6,7 +6,7 @@ from html import escape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from acronis_pipeline.content.boilerplate import words
+from acronis_pipeline.content.boilerplate import unlinked_words, words
 from acronis_pipeline.content.elements import HEADINGS, ancestors, outermost
 from acronis_pipeline.content.markdown import Heading, with_headings, without_marks
 from acronis_pipeline.core.errors import SettingsError
@@ -46,6 +46,19 @@ def claimed(tree: LexborHTMLParser, selector: str | None) -> set[int]:
         if not nodes or any(ancestor.mem_id in identities for ancestor in ancestors(heading)):
             nodes = [*nodes, heading]
     return {node.mem_id for node in nodes}
+
+
+def declared(tree: LexborHTMLParser, selector: str | None) -> list[LexborNode]:
+    """Where the page (or the user) says that its content is, before anything was removed; empty if nowhere."""
+    if chosen := outermost(_selected(tree, selector)):
+        return chosen
+    for query in (_MAIN, "article", _CONTAINERS):
+        if found := outermost(tree.css(query)):
+            articles = [node for main in found for node in outermost(main.css("article"))] if query == _MAIN else []
+            # Some themes put their navigation into main, too.
+            prose = sum(map(unlinked_words, found)) if len(articles) == 1 else 0
+            return articles if prose and unlinked_words(articles[0]) >= _WHOLE_ARTICLE * prose else found
+    return []
 
 
 def find(tree: LexborHTMLParser, selector: str | None) -> Found:

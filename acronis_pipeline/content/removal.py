@@ -4,6 +4,7 @@ What goes around the content (a site's navigation, its footer) is not counted: t
 formats say in the HTML that they make what they left out (`left_out`), and it is counted here like the rest.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -13,6 +14,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from acronis_pipeline.content.elements import ancestors
 from acronis_pipeline.core.text import printable
 
+_WORD = re.compile(r"\w")
 _SAMPLES = 3
 """Of each rule, a page."""
 _SAMPLE_CHARS = 80
@@ -56,7 +58,8 @@ class Removals:
     def note(self, rule: str, nodes: Collection[LexborNode]) -> None:
         """These elements are about to be removed; those without a word are nothing to tell of."""
         for node in nodes:
-            if sample := _sample(node.text(separator=" ")):
+            sample = _sample(node.text(separator=" "))
+            if _WORD.search(sample):
                 places = frozenset(ancestor.mem_id for ancestor in ancestors(node))
                 self._pieces.append(_Piece(rule, 1, sample, places))
 

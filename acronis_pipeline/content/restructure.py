@@ -1,8 +1,7 @@
 """Rewriting the cleaned page so that plain Markdown can say what its markup says.
 
-Questions hidden behind a click become headings, definition lists become lists, layout tables become their contents,
-links become their text, and every heading gets a mark by which its anchor is found again after conversion. Rows of
-tables can each be read alone: merged cells are repeated, and a header stands only where there is one.
+Questions hidden behind a click become headings, definition lists become lists, tables are rewritten (`tables`), links
+become their text, and every heading gets a mark by which its anchor is found again after conversion.
 """
 
 import re
@@ -10,7 +9,7 @@ from html import escape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from acronis_pipeline.content import widgets
+from acronis_pipeline.content import tables, widgets
 from acronis_pipeline.content.elements import (
     HEADING_TAGS,
     HEADINGS,
@@ -21,6 +20,7 @@ from acronis_pipeline.content.elements import (
     previous_content,
     rename,
 )
+from acronis_pipeline.content.inline import FOOTNOTE_MARKS
 from acronis_pipeline.content.markdown import MARK
 
 _INLINE_ONLY = frozenset({"li", "td", "th", "blockquote", "dd", "caption"})
@@ -28,11 +28,6 @@ _BLOCKS = "p, ul, ol, dl, table, pre, div, blockquote, section, h1, h2, h3, h4, 
 _CLOSED = _INLINE_ONLY | {"summary", "dt", "button", "a"}
 """Elements in which a heading would break what they are."""
 _QUESTION_WORDS = 3
-_FOOTNOTE_MARKS = (
-    "a.footnote-ref, a.footnote-reference, a.footnote-backref, [role=doc-noteref], [role=doc-backlink], a.fn-backref"
-)
-_MAX_SPAN = 200
-"""Longer spans are mistakes: `rowspan=65534` reaches the end of the table."""
 _PERMALINK_TEXT = re.compile(
     r"\W*(?:(?:direct |perma|copy )?link(?: to .*)?|permalink(?: to .*)?|anchor|copy|edit)?\W*", re.IGNORECASE
 )
@@ -47,7 +42,7 @@ def restructure(tree: LexborHTMLParser) -> tuple[str | None, ...]:
     if body is None:
         return ()
     _headings_without_permalinks(body)
-    for link in body.css(_FOOTNOTE_MARKS):
+    for link in body.css(FOOTNOTE_MARKS):
         link.decompose()
     widgets.to_paragraphs(tree, body)
     _questions_to_headings(tree, body)
@@ -55,9 +50,8 @@ def restructure(tree: LexborHTMLParser) -> tuple[str | None, ...]:
     _details_to_sections(tree, body)
     for node in reversed(body.css("dl")):
         _definitions_to_list(tree, node)
-    _layout_tables_to_contents(body)
-    _complete_tables(tree, body)
     _images_to_text(body)
+    tables.rewrite(tree, body)
     anchors = _mark_headings(body)
     body.unwrap_tags(["mark", "ins", "u", "font", "button"])
     return anchors
@@ -186,85 +180,6 @@ def _as_list(node: LexborNode) -> str:
             items.append(f"<li>{name}{part.inner_html or ''}</li>")
             names = []
     return "<ul>" + "".join(items) + "".join(f"<li><strong>{name}</strong></li>" for name in names) + "</ul>"
-
-
-def _layout_tables_to_contents(body: LexborNode) -> None:
-    for table in reversed(body.css("table")):
-        laid_out = (table.attributes.get("role") or "") in {"presentation", "none"}
-        # Line numbers beside code are the other table that holds no data.
-        if (
-            laid_out
-            or table.css_first("h1, h2, h3, pre")
-            or len(table.css("table")) > 1
-            or len(table.css("td, th")) == 1
-        ):
-            for part in table.css("td, th"):
-                part.insert_before("\n")
-                part.attrs["role"] = "presentation"
-            for tag in ("caption", "thead", "tbody", "tfoot", "tr", "td", "th", "colgroup"):
-                for part in table.css(tag):
-                    part.unwrap()
-            table.unwrap()
-
-
-def _complete_tables(tree: LexborHTMLParser, body: LexborNode) -> None:
-    """Fill merged cells of data tables, and give an empty header to those that have none, in place.
-
-    Markdown has no table without a header and would take the first row for one. Two columns without a header are names
-    and values; three and more usually do begin with a row of names, whatever their markup.
-    """
-    for table in body.css("table"):
-        _fill_merged_rows(table)
-        rows = [row for row in table.css("tr") if row.css_first("td, th")]
-        if len(rows) < 2 or table.css_first("thead") or rows[0].css_first("th"):
-            continue
-        if max(len(row.css("td")) for row in rows) == 2 and not _is_bold_row(rows[0], rows[1]):
-            header = tree.create_node("tr")
-            header.inner_html = "<th></th><th></th>"
-            rows[0].insert_before(header)
-
-
-def _fill_merged_rows(table: LexborNode) -> None:
-    """Repeat a cell that spans rows in each of them."""
-    if not table.css_first("[rowspan]"):
-        return
-    below: dict[int, tuple[int, str]] = {}  # column: rows still to fill, cell
-    for row in table.css("tr"):
-        filled: list[str] = []
-        cells = iter([cell for cell in row.iter() if cell.tag in {"td", "th"}])
-        cell = next(cells, None)
-        while cell is not None or len(filled) in below:
-            column = len(filled)
-            if column in below:
-                left, repeated = below.pop(column)
-                filled.append(repeated)
-                if left > 1:
-                    below[column] = (left - 1, repeated)
-            elif cell is not None:
-                rows, columns = _span(cell, "rowspan"), _span(cell, "colspan")
-                html = f"<{cell.tag}>{cell.inner_html or ''}</{cell.tag}>"
-                for offset, part in enumerate([html, *[f"<{cell.tag}></{cell.tag}>"] * (columns - 1)]):
-                    filled.append(part)
-                    if rows > 1:
-                        below[column + offset] = (rows - 1, part)
-                cell = next(cells, None)
-        row.inner_html = "".join(filled)
-
-
-def _span(cell: LexborNode, name: str) -> int:
-    value = (cell.attributes.get(name) or "1").strip()
-    return min(_MAX_SPAN, max(1, int(value))) if value.isdecimal() else 1
-
-
-def _is_bold_row(first: LexborNode, second: LexborNode) -> bool:
-    """Whether the cells of the first row are all bold, and those of the second are not: a header by looks."""
-
-    def bold(row: LexborNode) -> list[bool]:
-        cells = [cell for cell in row.css("td") if cell.text().strip()]
-        marked = [" ".join(part.text().strip() for part in cell.css("b, strong")) for cell in cells]
-        return [text == cell.text().strip() for text, cell in zip(marked, cells, strict=True)]
-
-    return bool(bold(first)) and all(bold(first)) and not all(bold(second))
 
 
 def _images_to_text(body: LexborNode) -> None:

@@ -84,7 +84,7 @@ def test_merged_cells_stand_in_every_row_that_they_cover():
 <td rowspan="2">Pro</td>
     <td>1</td><td>9</td></tr><tr><td>2</td><td>11</td></tr><tr><td colspan="2">Any</td><td>5</td></tr></tbody>
 </table>"""
-    assert markdown_of(body).split("\n")[2:] == ["| Pro | 1 | 9 |", "| Pro | 2 | 11 |", "| Any |  | 5 |"]
+    assert markdown_of(body).split("\n")[2:] == ["| Pro | 1 | 9 |", "| Pro | 2 | 11 |", "| Any | Any | 5 |"]
 
 
 def test_names_and_values_without_a_header_get_none():
