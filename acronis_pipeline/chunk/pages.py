@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from acronis_pipeline import content
 from acronis_pipeline.content import Content
 from acronis_pipeline.content.markdown import heading_of, lines_with_fences
+from acronis_pipeline.crawl.judging.non_pages import explains
 from acronis_pipeline.crawl.memory.records import html_of
 from acronis_pipeline.store import Store, tables
 
@@ -100,11 +101,14 @@ def refusal(page: Content) -> str | None:
     if not words and not page.headings:
         return "empty"
     titles = [page.title, *(heading.text for heading in page.headings[:1])]
-    if len(words) < _ERROR_PAGE_WORDS and any(_ERROR_PAGE.fullmatch(title.replace("’", "'")) for title in titles):
-        return "soft 404"
     said = " ".join(" ".join(body).replace("’", "'").split())
-    if len(words) < _PLACEHOLDER_WORDS and _ERROR_TEXT.search(said):
+    is_error = len(words) < _ERROR_PAGE_WORDS and not explains("\n".join(body))
+    if is_error and any(_ERROR_PAGE.fullmatch(title.replace("’", "'")) for title in titles):
         return "soft 404"
+    if is_error and len(words) < _PLACEHOLDER_WORDS and (found := _ERROR_TEXT.search(said)):
+        # Quoted, or in a condition, it is what an article is about.
+        if not re.search(r"[\"“‘'«`]\W*$|\b(?:if|when|whenever|says|reads)\b", said[: found.start()], re.IGNORECASE):
+            return "soft 404"
     if len(words) < _PLACEHOLDER_WORDS and _PLACEHOLDER.match(re.sub(r"^\W+", "", said)):
         return "placeholder"
     return "stub" if len(words) < _STUB_WORDS else None

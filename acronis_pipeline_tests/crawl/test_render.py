@@ -9,6 +9,7 @@ import pytest
 from acronis_pipeline.core.errors import SettingsError
 from acronis_pipeline.core.settings import SiteSettings
 from acronis_pipeline.crawl import crawl
+from acronis_pipeline.crawl.fetching import guard
 from acronis_pipeline.crawl.running import render
 from acronis_pipeline.store import Store
 from acronis_pipeline_tests.crawl.conftest import Html, Rows
@@ -113,8 +114,14 @@ def test_a_page_reaches_nothing_but_what_the_crawl_may_ask_for(
 
 @needs_browser
 def test_hosts_that_are_named_may_be_loaded_from(
-    site: Website, store: Store, settings: Build, elsewhere: Website, live: Rows
+    site: Website,
+    store: Store,
+    settings: Build,
+    elsewhere: Website,
+    live: Rows,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(guard, "is_public", lambda address: True)  # both somewhere on the internet
     site.page("/", "/app")
     site.html("/app", f"<body><div id=root></div><script src={elsewhere.url}lib.js></script></body>")
     script = f"document.getElementById('root').innerHTML = '<main><p>{PROSE}</p></main>'"

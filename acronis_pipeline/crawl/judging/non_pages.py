@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from acronis_pipeline.content import Content, extract
+from acronis_pipeline.content import Content, boilerplate, extract
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.crawl.fetching.fetch import Ask, Fetcher, FetchError, RedirectRefusedError
 from acronis_pipeline.crawl.fetching.scope import Scope
@@ -69,6 +69,38 @@ _SCRIPTS_WANTED = re.compile(
     r"|javascript (?:\w+ ){0,2}(?:required|disabled|off|enabled|aktivieren|désactivé|deaktiviert)",
     re.IGNORECASE,
 )
+_MEMBERS_ONLY = re.compile(
+    r"(?:(?:must|need to|have to) be (?:logged|signed) in|(?:log|sign) in)(?: first)? (?:in order )?to"
+    r" (?:view|access|see|read|open) (?:this|the) (?:page|article|content|document|topic)"
+    r"|this (?:page|article|content|document|topic) is (?:only )?(?:available|visible|open) (?:only )?(?:to|for)"
+    r" (?:registered|logged|signed|members|customers)",
+    re.IGNORECASE,
+)
+_SAID_WORDS = 12
+"""Fewer words beside a form or a notice say nothing of their own."""
+_LEAD_WORDS = 3
+"""Before what a sentence is about: "Please", "You need to"; shorter sentences are links and labels."""
+_BESIDE = frozenset({"header", "footer", "aside", "nav", "dialog", "template", "noscript"})
+_BESIDE_NAME = re.compile(
+    rf"{boilerplate.NAMES.pattern}"
+    r"|.*(?:modal|pop-?up|off-?canvas|drawer|drop-?down|masthead|side-?bar|top-?bar|tool-?bar)\b.*"
+    r"|(?:\w+[-_])*(?:log-?in|sign-?in|user-?login)[-_](?:box|block|widget|menu|bar|link|panel)(?:[-_]\w+)*"
+    r"|(?:page|site|top)-?header"
+)
+"""Of elements beside the content, or that open over it."""
+_HEADING = re.compile(r"^#{1,6} +(.+)$", re.MULTILINE)
+_HEADING_LINE = re.compile(r"^#{1,6} .*$", re.MULTILINE)
+_SENTENCE_ENDS = re.compile(r"[.!?:;]\s+|\n+|[.!?:;]$")
+_ENGLISH = frozenset("the is to you and of a in it this that for was with if when".split())
+_MIN_ENGLISH = 3
+_EXPLAINING_WORDS = 12
+_EXCUSE = re.compile(
+    r"\b(?:pages?|url|link|links|address|site|website|search|home|homepage|looking for|requested|moved|removed|deleted"
+    r"|typed|mistyped|sorry|oops|go back|return|navigate|navigation|browse|explore|popular|menu|not found|not exist"
+    r"|contact us|verify|human|robot|blocked|ray id|cloudflare|permission|permitted|administrator|unavailable)\b",
+    re.IGNORECASE,
+)
+"""What pages speak of that say that there is none, or that we may not see it."""
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _NO_MARKUP = re.compile(r"<!--.*?-->|<(script|style|svg|math|template)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _NEVER_NEST = frozenset(
@@ -178,7 +210,7 @@ def says_not_found(content: Content) -> bool:
             believed_up_to = _MAX_WORDS
         elif "404" in title and not _plain(title):
             believed_up_to = max(believed_up_to, _MAX_WORDS_OF_NUMBER)
-    return believed_up_to > 0 and n_words <= believed_up_to
+    return bool(believed_up_to) and n_words <= believed_up_to and not explains(content.markdown)
 
 
 def _triples(content: Content, url: str) -> frozenset[int]:
@@ -216,21 +248,78 @@ def hidden_by(html: str, title: str, markdown: str) -> str | None:
     if len(words) > _LOGIN_MAX_WORDS:
         return None
     tree = LexborHTMLParser(html)
-    if _is_login(tree, title, len(words)):
+    n_chars = sum(map(len, words))
+    if _is_login(tree, title, markdown):
         return LOGIN_WALL
     has_script = tree.css_first("script") is not None
-    if has_script and len(words) <= _NOTICE_MAX_WORDS and _SCRIPTS_WANTED.search(markdown):
+    if has_script and len(words) <= _NOTICE_MAX_WORDS and _only_wants_scripts(markdown):
         return EMPTY_WITHOUT_SCRIPTS
-    if sum(map(len, words)) >= MIN_CONTENT_CHARS:
+    if n_chars >= MIN_CONTENT_CHARS:
         return None
     tree.strip_tags(["script", "style", "noscript", "template"])
     shown = "".join(tree.body.text().split()) if tree.body else ""
     return EMPTY_WITHOUT_SCRIPTS if has_script and len(shown) < MIN_CONTENT_CHARS else NO_CONTENT
 
 
-def _is_login(tree: LexborHTMLParser, title: str, n_words: int) -> bool:
-    """A form with a password, or one that asks who it is first and says so in the title."""
-    if tree.css_first('input[type="password" i]'):
+def _is_login(tree: LexborHTMLParser, title: str, markdown: str) -> bool:
+    """Whether a form that asks who one is stands in the place of content, not beside it (in a header, say)."""
+    passwords = tree.css('input[type="password" i]')
+    if passwords and (len("".join(markdown.split())) < MIN_CONTENT_CHARS or _MEMBERS_ONLY.search(markdown)):
         return True
-    asks_who = n_words <= _NOTICE_MAX_WORDS and _LOGIN_TITLE.fullmatch(title.strip())
-    return bool(asks_who) and tree.css_first(_ACCOUNT_FIELD) is not None
+    content = tree.css_first("main, [role=main]") or tree.css_first("article")
+    content = content if content is not None and len(content.text().split()) >= _SAID_WORDS else None
+    asked = [field for field in passwords if not _is_beside(field, content)]
+    n_words = len(markdown.split())
+    titles = [title.strip(), *_HEADING.findall(markdown)[:1]]
+    says_login = any(map(_LOGIN_TITLE.fullmatch, titles))
+    if not asked:
+        fields = tree.css(_ACCOUNT_FIELD) if says_login and n_words <= _NOTICE_MAX_WORDS else []
+        return any(not _is_beside(field, content) for field in fields)
+    return says_login or n_words - _n_words_of_form(asked[0]) < _SAID_WORDS
+
+
+def _is_beside(field: LexborNode, content: LexborNode | None) -> bool:
+    """Whether a field stands beside the content, or in a window that opens over it."""
+    node, inside = field.parent, content is None
+    while node is not None:
+        if content is not None and node.mem_id == content.mem_id:
+            inside = True
+        attributes = node.attributes
+        names = [*(attributes.get("class") or "").split(), attributes.get("id") or ""]
+        hidden = "hidden" in attributes or attributes.get("aria-hidden") == "true"
+        if hidden or node.tag in _BESIDE or attributes.get("role") in boilerplate.ROLES:
+            return True
+        if node.tag not in {"body", "html"} and any(map(_BESIDE_NAME.fullmatch, map(str.lower, names))):
+            return True
+        node = node.parent
+    return not inside
+
+
+def _n_words_of_form(field: LexborNode) -> int:
+    node: LexborNode | None = field
+    while node is not None and node.tag != "form":
+        node = node.parent
+    return len(node.text(separator=" ").split()) if node is not None else 0
+
+
+def _only_wants_scripts(markdown: str) -> bool:
+    """Whether a text is nothing but a request to enable JavaScript, unlike one that says how that is done."""
+    rest, found = 0, False
+    for sentence in _SENTENCE_ENDS.split(_HEADING_LINE.sub("", markdown)):
+        match = _SCRIPTS_WANTED.search(sentence)
+        if match and len(sentence[: match.start()].split()) <= _LEAD_WORDS:
+            found = True
+        else:
+            rest += len(sentence.split())
+    return rest < _SAID_WORDS if found else rest == 0 and bool(_SCRIPTS_WANTED.search(markdown))
+
+
+def explains(text: str) -> bool:
+    """Whether a text under the title of an error says something of it, rather than excuse itself and lead elsewhere.
+
+    Only of English texts; of others nothing is known.
+    """
+    if len(set(re.findall(r"[a-z]+", text.lower())) & _ENGLISH) < _MIN_ENGLISH:
+        return False
+    own = (sentence.split() for sentence in _SENTENCE_ENDS.split(text) if not _EXCUSE.search(sentence))
+    return sum(len(words) for words in own if len(words) > _LEAD_WORDS) >= _EXPLAINING_WORDS
