@@ -274,9 +274,11 @@ def _best_break(pieces: Sequence[Piece], start: int, end: int) -> int:
         if before.block != after.block and not before.leads_in:
             return stop
         size -= len(before.text)
-    while end > start + 1 and pieces[end - 1].leads_in:
-        end -= 1
-    return end
+    before = end
+    while before > start and pieces[before - 1].leads_in:
+        before -= 1
+    # Where everything leads in, nothing does.
+    return before if before > start else end
 
 
 def _with_even_code(groups: list[list[Piece]], budget: Budget) -> list[list[Piece]]:

@@ -24,7 +24,7 @@ from acronis_pipeline.encoders import TokenCounter
 from acronis_pipeline.store import Store, tables
 
 Row = dict[str, Any]
-VERSION = "3"
+VERSION = "4"
 """Raise it when splitting changes what comes out: every page is then chunked again."""
 _SHOWN_REPEATED = 10
 MAX_CUT_SHARE = 0.01

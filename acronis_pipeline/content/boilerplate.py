@@ -157,6 +157,8 @@ _SHORT_TAGS = HEADING_TAGS - {"h1"} | {"p", "div", "section", "figcaption"}
 _CONTROL_TAGS = frozenset({"a", "label", "small", "span", "time"})
 _PROSE_TAGS = frozenset({"p", "li", "td", "th", "dd", "dt", "strong", "em", "b", "i", "code"})
 _PHRASE_CHARACTERS = 140
+_MAX_NAMES, _MAX_NAME_CHARS = 100, 80
+"""Of an element's classes; longer names are made by a program, or to keep one busy."""
 _WORDLESS = frozenset({"script", "style", "template"})
 """What is in them is no text that a reader sees."""
 _MOST_OF_THE_PAGE = 0.5
@@ -432,11 +434,12 @@ def _is_consent_or_frame(node: LexborNode) -> bool:
     if any(CONSENT.fullmatch(name) for name in classes):
         return True
     made_of_words = node.tag in {"section", "a", "span", "dt"} or "section" in classes
-    return not made_of_words and bool(IDS.fullmatch((node.attributes.get("id") or "").lower()))
+    return not made_of_words and bool(IDS.fullmatch((node.attributes.get("id") or "").lower()[: _MAX_NAME_CHARS + 1]))
 
 
 def _classes(node: LexborNode) -> Sequence[str]:
-    return (node.attributes.get("class") or "").lower().split()
+    names = (node.attributes.get("class") or "").lower().split()
+    return [name for name in names[:_MAX_NAMES] if len(name) <= _MAX_NAME_CHARS]
 
 
 def _contents_lists(body: LexborNode) -> list[LexborNode]:

@@ -6,6 +6,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 HEADING_TAGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 HEADINGS = "h1, h2, h3, h4, h5, h6"
+_FOLDED_HEADINGS = ", ".join(f"{around} {tag}" for around in ("details", "dt") for tag in sorted(HEADING_TAGS))
 
 
 def rename(tree: LexborHTMLParser, node: LexborNode, tag: str, identity: str | None = None) -> None:
@@ -62,17 +63,29 @@ def previous_content(node: LexborNode) -> LexborNode | None:
     return before
 
 
-def level_below(node: LexborNode) -> int:
-    """Level for a heading made here: one below the heading before it in the page."""
-    current: LexborNode | None = node
-    while current is not None:
-        before = current.prev
-        while before is not None:
-            found = before.css(HEADINGS) if before.is_element_node and before.tag != "details" else []
-            # Siblings that are made headings by the same rule are on the same level.
-            real = [h for h in found if "data-made" not in h.attributes and not inside(h, {"details", "dt"})]
-            if real:
-                return min(6, int((real[-1].tag or "h1")[1]) + 1)
-            before = before.prev
-        current = current.parent
-    return 2
+class Levels:
+    """Levels for headings made in one pass over a page: one below the heading before them.
+
+    Headings in collapsed sections and lists of definitions do not count, nor those made here: siblings that are made
+    headings by the same rule are on the same level. The tree is looked at once, when the first level is asked for; in a
+    pass that gives elements other tags, innermost first, those still to come are as they were seen.
+    """
+
+    def __init__(self, body: LexborNode) -> None:
+        self._body = body
+        self._levels: dict[int, int] = {}
+
+    def below(self, node: LexborNode) -> int:
+        if not self._levels:
+            self._look()
+        return self._levels.get(node.mem_id, 2)
+
+    def _look(self) -> None:
+        folded = {heading.mem_id for heading in self._body.css(_FOLDED_HEADINGS)}
+        level = 2
+        for node in self._body.traverse():
+            if not node.is_element_node:
+                continue
+            self._levels[node.mem_id] = level
+            if node.tag in HEADING_TAGS and node.mem_id not in folded and "data-made" not in node.attributes:
+                level = min(6, int((node.tag or "h1")[1]) + 1)

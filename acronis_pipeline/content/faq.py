@@ -22,10 +22,11 @@ def entries(tree: LexborHTMLParser) -> list[tuple[str, str]]:
     for script in tree.css('script[type="application/ld+json" i]'):
         try:
             data = json.loads(script.text(), strict=False)
-        except json.JSONDecodeError as error:
+            questions = list(_questions(data))
+        except (json.JSONDecodeError, RecursionError) as error:
             _log.debug("JSON-LD left out: %s", error)
             continue
-        for question in _questions(data):
+        for question in questions:
             name = plain_text(to_markdown(_as_text(question.get("name"))))
             answer = to_markdown(flattened(_as_text(_answer(question)))).strip()
             if name and answer:

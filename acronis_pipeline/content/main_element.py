@@ -40,12 +40,11 @@ def claimed(tree: LexborHTMLParser, selector: str | None) -> set[int]:
     """`mem_id`s of what the page (or the user) says is its content, not to be removed as clutter."""
     chosen = _selected(tree, selector)
     mains = tree.css(_MAIN)
-    nodes = chosen + mains
+    identities = {node.mem_id for node in chosen + mains}
     for heading in tree.css("h1"):
-        identities = {node.mem_id for node in nodes}
-        if not nodes or any(ancestor.mem_id in identities for ancestor in ancestors(heading)):
-            nodes = [*nodes, heading]
-    return {node.mem_id for node in nodes}
+        if not identities or any(ancestor.mem_id in identities for ancestor in ancestors(heading)):
+            identities.add(heading.mem_id)
+    return identities
 
 
 def declared(tree: LexborHTMLParser, selector: str | None) -> list[LexborNode]:

@@ -28,6 +28,9 @@ _EMPTY_LINK = re.compile(r"(?<![!`\\])\[[ \t]*\]\((?:https?:|[/#.])[^()\s]*\)")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!>|~<])")
 
 
+MAX_HEADING_CHARS = 2_000
+
+
 @dataclass(frozen=True)
 class PageStart:
     """`offset` in characters of the Markdown at which the text of page `number` begins."""
@@ -103,6 +106,8 @@ def with_headings(markdown: str, anchors: Sequence[str | None]) -> tuple[str, tu
         if match and "¶" in line:
             line = _HEADING_MARK.sub("", line)
             match = _HEADING.match(line) or match
+        if match and len(match[2]) > MAX_HEADING_CHARS:
+            line, match = match[2], None  # text in large print, which would be repeated with all that is below it
         if match and not plain_text(match[2]):
             continue
         if match:

@@ -9,14 +9,14 @@ from html import escape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from acronis_pipeline.content import tables, widgets
+from acronis_pipeline.content import bounds, tables, widgets
 from acronis_pipeline.content.elements import (
     HEADING_TAGS,
     HEADINGS,
+    Levels,
     ancestors,
     inside,
     lead_in,
-    level_below,
     previous_content,
     rename,
 )
@@ -41,6 +41,7 @@ def restructure(tree: LexborHTMLParser) -> tuple[str | None, ...]:
     body = tree.body
     if body is None:
         return ()
+    bounds.keep(body)
     _headings_without_permalinks(body)
     for link in body.css(FOOTNOTE_MARKS):
         link.decompose()
@@ -48,8 +49,9 @@ def restructure(tree: LexborHTMLParser) -> tuple[str | None, ...]:
     _questions_to_headings(tree, body)
     _buttons_to_headings(tree, body)
     _details_to_sections(tree, body)
+    levels = Levels(body)
     for node in reversed(body.css("dl")):
-        _definitions_to_list(tree, node)
+        _definitions_to_list(tree, node, levels)
     _images_to_text(body)
     tables.rewrite(tree, body)
     anchors = _mark_headings(body)
@@ -85,9 +87,11 @@ def _headings_without_permalinks(body: LexborNode) -> None:
 
 def _questions_to_headings(tree: LexborHTMLParser, body: LexborNode) -> None:
     """Questions that are marked up as such (schema.org), or are a paragraph in bold that ends in a question mark."""
+    levels = Levels(body)
     for node in reversed(body.css('[itemtype$="schema.org/Question"] [itemprop~="name"]')):
         if node.tag not in HEADING_TAGS and not node.css_first(HEADINGS) and not inside(node, HEADING_TAGS | _CLOSED):
-            rename(tree, node, f"h{level_below(node)}")
+            rename(tree, node, f"h{levels.below(node)}")
+    levels = Levels(body)
     for paragraph in body.css("p"):
         bold = paragraph.css_first("strong, b")
         text = " ".join(paragraph.text().split())
@@ -99,22 +103,24 @@ def _questions_to_headings(tree: LexborHTMLParser, body: LexborNode) -> None:
             and not inside(paragraph, _CLOSED)
         ):
             paragraph.inner_html = escape(text)
-            rename(tree, paragraph, f"h{level_below(paragraph)}")
+            rename(tree, paragraph, f"h{levels.below(paragraph)}")
 
 
 def _buttons_to_headings(tree: LexborHTMLParser, body: LexborNode) -> None:
     """An accordion's buttons are its questions; MadCap Flare calls them drop-down heads."""
+    levels = Levels(body)
     for button in body.css("button, .MCDropDownHead, .MCExpandingHead"):
         heading = button.parent
         if heading is not None and heading.tag in HEADING_TAGS:
             if len(heading.text().split()) > len(button.text().split()):  # "Copy link" beside the heading
                 button.decompose()
         elif not inside(button, {"summary", *HEADING_TAGS, *_INLINE_ONLY}):
-            rename(tree, button, f"h{level_below(button)}")
+            rename(tree, button, f"h{levels.below(button)}")
 
 
 def _details_to_sections(tree: LexborHTMLParser, body: LexborNode) -> None:
     # Innermost first: an element that was given another tag is a copy, and what was in it is one too.
+    levels = Levels(body)
     for details in reversed(body.css("details")):
         summary = details.css_first("summary")
         if summary is not None:
@@ -124,7 +130,7 @@ def _details_to_sections(tree: LexborHTMLParser, body: LexborNode) -> None:
                 lead_in(tree, summary)
             else:
                 depth = sum(ancestor.tag == "details" for ancestor in ancestors(details))
-                rename(tree, summary, f"h{min(6, level_below(details) + depth)}", identity=details.id)
+                rename(tree, summary, f"h{min(6, levels.below(details) + depth)}", identity=details.id)
         details.unwrap()
 
 
@@ -141,7 +147,7 @@ def _goes_on_after(details: LexborNode, summary: LexborNode) -> bool:
     return following is not None and following.tag not in {"details", "section", "div", *HEADING_TAGS}
 
 
-def _definitions_to_list(tree: LexborHTMLParser, node: LexborNode) -> None:
+def _definitions_to_list(tree: LexborHTMLParser, node: LexborNode, levels: Levels) -> None:
     """Questions and documented functions become sections, other long definitions paragraphs below their term, short
     ones a list of `**term**: definition`."""
     terms, definitions = node.css("dt"), node.css("dd")
@@ -152,7 +158,7 @@ def _definitions_to_list(tree: LexborHTMLParser, node: LexborNode) -> None:
     asked = any(term.text().strip().endswith("?") for term in terms)
     documented = any(term.id and "sig" in (term.attributes.get("class") or "").split() for term in terms)
     if (asked or documented) and not inside(node, _INLINE_ONLY):
-        level = level_below(node)
+        level = levels.below(node)
         for term in terms:
             rename(tree, term, f"h{level}", identity=term.id)
         for definition in definitions:
