@@ -21,6 +21,9 @@ _TAB = 4
 _MAX_FAILURES = 50
 """So many brackets, tags and comments of a page that do not end, and the others are not looked at: they are text."""
 _MAX_DEPTH = 8
+_MAX_INDENT = 64
+"""Columns; what stands further in, or in more than sixteen lists or quotations, stands at the last of these."""
+_TOO_DEEP = re.compile(r"^([ \t]*(?:(?:>[ \t]?){16}|(?:[-*+][ \t]+){16}))[ \t>*+-]*[ \t>](?=\S)")
 _MARKS = re.compile("[\ue010\ue011]")
 _MARK = re.compile("\ue010(\\d+)\ue011")
 _LIST_MARKER = r"(?:[-*+][ \t]+|\d{1,9}[.)][ \t]+)"
@@ -827,6 +830,9 @@ class _Writer:
             self._lines.append(" " * column + lead(Box(kind).title()))
 
     def _text(self, line: str) -> None:
+        if len(line) > _MAX_INDENT:
+            line = _TOO_DEEP.sub(r"\1", line) if line[:1] in " >-*+" else line
+            line = " " * _MAX_INDENT + line.lstrip(" \t") if _indent(line) > _MAX_INDENT else line
         line = _ATTRIBUTE_OF_LINK.sub("", line) if "){" in line else line
         if "{:" in line and not ("#" in line and line.lstrip().startswith("#") and re.search(r"\{:?[^}]*#", line)):
             line = _ATTRIBUTE_END.sub("", line)

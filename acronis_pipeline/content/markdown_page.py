@@ -16,9 +16,9 @@ from itertools import pairwise
 from typing import Any
 
 import yaml
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from acronis_pipeline.content import commonmark
 from acronis_pipeline.content.markdown_dialects import Plain, to_commonmark
 from acronis_pipeline.content.plain_text import html_document
 from acronis_pipeline.content.removal import left_out
@@ -59,7 +59,7 @@ def restructured_to_html(text: str) -> str:
 
 
 def _document(matter: dict[str, Any], plain: Plain) -> str:
-    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    parser = commonmark.parser(html=True)
     if plain.is_mdx:
         parser.disable("code")  # what is indented there is indented for looks
     environment: dict[str, Any] = {}

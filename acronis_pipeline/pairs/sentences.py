@@ -12,6 +12,7 @@ from typing import Literal
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from acronis_pipeline.content import commonmark
 from acronis_pipeline.pairs.words import phrase_set, stem, words
 
 _InText = Literal["heading", "paragraph", "item", "step"]
@@ -107,7 +108,7 @@ def parse(text: str) -> Parts:
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
     # Indented code is off: a chunk that starts inside a list keeps the list's indentation.
-    return MarkdownIt("commonmark").enable("table").disable("code")
+    return commonmark.parser().disable(["code", "strikethrough"])
 
 
 def _blocks(tokens: list[Token]) -> Iterator[TextBlock]:
