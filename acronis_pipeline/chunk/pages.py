@@ -41,6 +41,8 @@ _ERROR_TEXT = re.compile(
     re.IGNORECASE,
 )
 """What a page of an error without a telling title says; only short pages are asked."""
+_QUOTING = re.compile(r"[\"“‘'«`]\W*$|\b(?:if|when|whenever|says|reads)\b", re.IGNORECASE)
+"""Before such a text: quoted, or in a condition, it is what an article is about."""
 _PLACEHOLDER = re.compile(
     r"(?:(?:this )?(?:page|section|article|content|topic|document(?:ation)?) (?:is |will be |has been )?(?:still )?)?"
     r"(?:under construction|coming soon|work in progress|to be (?:written|done|announced|added|completed)|tbd|todo"
@@ -105,10 +107,9 @@ def refusal(page: Content) -> str | None:
     is_error = len(words) < _ERROR_PAGE_WORDS and not explains("\n".join(body))
     if is_error and any(_ERROR_PAGE.fullmatch(title.replace("’", "'")) for title in titles):
         return "soft 404"
-    if is_error and len(words) < _PLACEHOLDER_WORDS and (found := _ERROR_TEXT.search(said)):
-        # Quoted, or in a condition, it is what an article is about.
-        if not re.search(r"[\"“‘'«`]\W*$|\b(?:if|when|whenever|says|reads)\b", said[: found.start()], re.IGNORECASE):
-            return "soft 404"
+    found = _ERROR_TEXT.search(said) if is_error and len(words) < _PLACEHOLDER_WORDS else None
+    if found and not _QUOTING.search(said[: found.start()]):
+        return "soft 404"
     if len(words) < _PLACEHOLDER_WORDS and _PLACEHOLDER.match(re.sub(r"^\W+", "", said)):
         return "placeholder"
     return "stub" if len(words) < _STUB_WORDS else None

@@ -36,6 +36,24 @@ _SITE_WORDS = re.compile(
     r"\b(?:docs?|documentation|help cent(?:er|re)|support|knowledge ?base|kb|wiki|blog|portal|official site)\b",
     re.IGNORECASE,
 )
+_NOTICE_WORDS = 20
+"""Of a page that sends its reader on: "You are being redirected, click here if …"."""
+_OTHER_LINKS = {
+    "frame[src], iframe[src]": "src",
+    "iframe[data-src]": "data-src",
+    "object[data]": "data",
+    ", ".join(
+        f'link[rel~="{rel}" i][href]' for rel in ("next", "prev", "contents", "start", "index", "up", "chapter", "help")
+    ): "href",
+    "[data-href]": "data-href",
+    "button[formaction], input[formaction]": "formaction",
+    'form[action]:not([method="post" i]):not(:has(input, select, textarea))': "action",
+}
+"""Elements that lead somewhere without being links, and the attribute that says where."""
+_SCRIPT_TARGET = re.compile(
+    r"(?:\blocation(?:\.href)?\s*=(?!=)|\blocation\.(?:assign|replace)\s*\(|\bwindow\.open\s*\()"
+    r"\s*(['\"`])([^'\"`\s<>{}$]{1,2000})\1\s*(?=[;,)}\n\r]|//|$)"
+)
 _FORWARD = re.compile(r"\s*[0-5](?:\.\d*)?\s*[;,]\s*url\s*=\s*['\"]?([^'\"]+)", re.IGNORECASE)
 
 
@@ -116,17 +134,44 @@ def _forward_target(tree: LexborHTMLParser, base: str, url: str) -> str | None:
     node = tree.css_first('meta[http-equiv="refresh" i][content]')
     match = _FORWARD.match(node.attributes["content"] or "") if node else None
     target = absolute(base, match[1]) if match else None
+    if target is None and tree.body is not None and not _says_something(tree):
+        targets = (found for script in tree.css("script:not([src])") for found in _script_targets(script.text()))
+        target = next(filter(None, (absolute(base, found) for found in targets)), None)
     return None if target == absolute(url, "") else target  # a page may reload itself
 
 
+def _says_something(tree: LexborHTMLParser) -> bool:
+    """Whether a page that may only send its reader on has a text of its own."""
+    shown = [node.text() for node in tree.css("body p, body li, body td, body h1, body h2, body main, body article")]
+    return len(" ".join(shown).split()) > _NOTICE_WORDS
+
+
 def _links(tree: LexborHTMLParser, base: str) -> tuple[str, ...]:
+    """Where a reader can get from a page: by links, frames, and what scripts plainly make one of."""
     hrefs: dict[str | None, None] = {}  # navigation names the same few addresses again and again
     for node in tree.css("a[href], area[href]"):
         attributes = node.attributes
         if "nofollow" not in (attributes.get("rel") or "").lower().split():
             hrefs[attributes["href"]] = None
+    for selector, attribute in _OTHER_LINKS.items():
+        hrefs |= {node.attributes.get(attribute): None for node in tree.css(selector)}
+    for select in tree.css("select[onchange]"):
+        if "location" in (select.attributes["onchange"] or "") or "submit" not in (select.attributes["onchange"] or ""):
+            values = (option.attributes["value"] or "" for option in select.css("option[value]"))
+            hrefs |= {value: None for value in values if "/" in value or _FILE_NAME.fullmatch(value)}
+    for node in tree.css("[onclick]"):
+        hrefs |= dict.fromkeys(_script_targets(node.attributes["onclick"] or ""))
+    for node in tree.css("script:not([src])"):
+        hrefs |= dict.fromkeys(_script_targets(node.text()))
     found = (absolute(base, href) for href in hrefs)
     return tuple(dict.fromkeys(target for target in found if target))
+
+
+def _script_targets(script: str) -> list[str]:
+    """Addresses that a script sends its reader to in plain words; one that is put together is not read."""
+    if "location" not in script and "open(" not in script:
+        return []
+    return [match[2].replace("\\/", "/") for match in _SCRIPT_TARGET.finditer(script)]
 
 
 def _alternates(tree: LexborHTMLParser, base: str) -> tuple[tuple[str, str], ...]:

@@ -16,8 +16,8 @@ FORM = (
     '<input type="submit" value="Log in"> <a href="/forgot">Forgot your password?</a></form>'
 )
 ARTICLE = (
-    "<h1>Reset a licence</h1><p>A licence is reset from the console: open Licences, choose the machine and press Reset. "
-    "The machine keeps its backups.</p>"
+    "<h1>Reset a licence</h1><p>A licence is reset from the console: open Licences, choose the machine and press "
+    "Reset. The machine keeps its backups.</p>"
 )
 
 

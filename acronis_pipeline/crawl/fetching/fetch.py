@@ -158,7 +158,7 @@ class Fetcher:
         """
         permanent = True
         spelling, spelt = url, ask
-        asked = {url}
+        asked = {(url, self._cookies)}
         for _ in range(MAX_REDIRECTS + 1):
             answer = await self._with_retries(spelling, spelt)
             location = answer.headers.get("location")
@@ -172,11 +172,17 @@ class Fetcher:
             if target == url:
                 # A server that wants another spelling (with a session id, parameters in its own order) gets it.
                 spelling, spelt = urldefrag(urljoin(url, location))[0], replace(ask, validators=_as(url, ask))
-            if spelling in asked:
+            # A site that wants its cookie back leads to where one was, which is no circle once there is one to give.
+            if (spelling, self._cookies) in asked:
                 raise FetchError("too many redirects", f"redirects in a circle, back to {spelling}")
-            asked.add(spelling)
+            asked.add((spelling, self._cookies))
             url = target
         raise FetchError("too many redirects", f"more than {MAX_REDIRECTS} redirects, the last to {url}")
+
+    @property
+    def _cookies(self) -> frozenset[tuple[str, str | None]]:
+        """What the site gave us and gets back, for as long as the crawl lasts."""
+        return frozenset((cookie.name, cookie.value) for cookie in self._client.cookies.jar)
 
     async def _with_retries(self, url: str, ask: Ask) -> Answer:
         for attempt in range(self._site.retries + 1):

@@ -164,6 +164,8 @@ def read(
         no_page = NOINDEX
     elif not_found.is_like(content, answer.url):
         no_page = SOFT_404
+    elif content.method == "forward":
+        no_page = NO_CONTENT  # its target is among the links
     else:
         no_page = hidden_by(html, content.title, content.markdown) or (None if in_language else OTHER_LANGUAGE)
     return Reading(

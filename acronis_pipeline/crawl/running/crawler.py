@@ -196,7 +196,7 @@ class Crawler:
         self._tally.visit()
         trail: list[str] = []
         try:
-            ask = replace(self._ask, hop=partial(self._queue.hop, trail))
+            ask = replace(self._ask, hop=partial(self._queue.hop, target.url, trail))
             answer = await self._session.fetcher.get(target.url, ask)
         except RedirectRefusedError as refused:
             self.health.answered()

@@ -136,10 +136,10 @@ class UrlQueue:
         for links_id, depth in lists:
             self.follow(links.get(links_id, ()), depth)
 
-    def hop(self, trail: list[str], location: str, base: str) -> tuple[str, str | None]:
-        """See `fetch.Ask`; addresses that a redirect led to are added to the trail."""
+    def hop(self, asked: str, trail: list[str], location: str, base: str) -> tuple[str, str | None]:
+        """See `fetch.Ask`; addresses that a redirect led to from the one `asked` for are added to the trail."""
         target, reason = self._session.scope.redirect(location, base)
-        if target == base:
+        if target in {base, asked}:
             return target, None
         if target == self._session.not_found.redirect:
             return target, SOFT_404
