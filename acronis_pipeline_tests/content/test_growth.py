@@ -20,7 +20,7 @@ from acronis_pipeline.pairs.generators.structural import StructuralGenerator
 pytestmark = pytest.mark.slow
 
 URL = "https://docs.example.com/page"
-SMALL, GROWTH = 3_000, 4
+SMALL, GROWTH = 2_000, 4
 MOST_TIMES = 11
 """Four times the page may take so many times as long: a square takes sixteen."""
 ALWAYS_S = 0.6
