@@ -22,6 +22,8 @@ _STUMP = 1 / 3
 """Share of a code block's text below which its last part means little by itself."""
 _SHRINK = 0.85
 _SMALLEST = 4
+_MIN_WORK, _MAX_WORK, _WORK_OF_A_TEXT = 1_000_000, 100, 50
+"""Characters that may be counted for any page, for each of its own, and what a text costs beside its characters."""
 _JOINTS_TOKENS = 8
 """More than joining prefix, opening, text and closing ever adds to the sum of their tokens."""
 SEPARATOR = " > "
@@ -37,20 +39,36 @@ class Counter(Protocol):
     def count_many(self, texts: Sequence[str]) -> list[int]: ...
 
 
-class Remembering:
-    """Counts each text of one page once: what fitted is counted again as the passage that it became."""
+class TooCostlyError(Exception):
+    """Splitting one page takes more than its size warrants."""
 
-    def __init__(self, counter: Counter) -> None:
+
+class Remembering:
+    """Counts each text of one page once: what fitted is counted again as the passage that it became.
+
+    What is counted measures the work, on any machine alike: beyond a hundred times `n_chars`, the page's own size, it
+    raises TooCostlyError. Manuals come to five times, lists sixteen deep to forty.
+    """
+
+    def __init__(self, counter: Counter, n_chars: int) -> None:
         self._counter = counter
         self._known: dict[str, int] = {}
+        self._left = _MIN_WORK + _MAX_WORK * n_chars
 
     def count(self, text: str) -> int:
         if text not in self._known:
+            self._spend(text)
             self._known[text] = self._counter.count(text)
         return self._known[text]
 
+    def _spend(self, *texts: str) -> None:
+        self._left -= sum(_WORK_OF_A_TEXT + len(text) for text in texts)
+        if self._left < 0:
+            raise TooCostlyError
+
     def count_many(self, texts: Sequence[str]) -> list[int]:
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._spend(*new)
         self._known.update(zip(new, self._counter.count_many(new), strict=True))
         return [self._known[text] for text in texts]
 

@@ -20,6 +20,8 @@ _REMEMBERED = 2_000
 _LOG_EVERY_S = 5.0
 NOTHING_OF_ITS_OWN = "only repeated text"
 """Reason for a page of which nothing stays once the paragraphs that stand on most pages are gone."""
+TOO_COSTLY = "too costly to split"
+"""Reason for a page that is made to keep a splitter busy."""
 _STUB_WORDS = 5
 _ERROR_PAGE_WORDS = 120
 _PLACEHOLDER_WORDS = 40

@@ -306,9 +306,14 @@ def chunk_page(content: Content, url: str, options: ChunkSettings, counter: Coun
     """Passages of one page, in reading order.
 
     The same content gives the same chunk ids; a text that stands twice under one heading gets an id of its own.
+
+    Raises
+    ------
+    TooCostlyError
+        If the page is of a kind whose splitting takes far more than its size warrants.
     """
     marked = markdown_text.join(content.markdown, content.page_starts)
-    counter = Remembering(counter)
+    counter = Remembering(counter, len(content.markdown))
     counting = CounterOfShown(counter) if content.page_starts else counter
     drafts = STRATEGIES[options.strategy](marked, content, options, counting)
     if content.page_starts:

@@ -12,7 +12,8 @@ from typing import Any
 
 from acronis_pipeline import content
 from acronis_pipeline.chunk import anchor_texts, near_duplicates, repeated
-from acronis_pipeline.chunk.pages import NOTHING_OF_ITS_OWN, Reader, refusal
+from acronis_pipeline.chunk.packing import TooCostlyError
+from acronis_pipeline.chunk.pages import NOTHING_OF_ITS_OWN, TOO_COSTLY, Reader, refusal
 from acronis_pipeline.chunk.repeated import PageText, Repeated
 from acronis_pipeline.chunk.splitter import chunk_page
 from acronis_pipeline.content import Content
@@ -248,10 +249,11 @@ def _rows(
     if doomed and refusal(own):
         return NOTHING_OF_ITS_OWN
     language = page.language or _guessed_language(own.markdown)
-    rows = [
-        {**asdict(chunk), "heading_path": list(chunk.heading_path), "language": language}
-        for chunk in chunk_page(own, url, options, counter)
-    ]
+    try:
+        chunks = chunk_page(own, url, options, counter)
+    except TooCostlyError:
+        return TOO_COSTLY
+    rows = [{**asdict(chunk), "heading_path": list(chunk.heading_path), "language": language} for chunk in chunks]
     return rows or "empty"
 
 

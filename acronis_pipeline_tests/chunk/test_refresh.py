@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from acronis_pipeline.chunk import ChunkResult, refresh
-from acronis_pipeline.chunk.pages import refusal
+from acronis_pipeline.chunk import ChunkResult, refresh, table
+from acronis_pipeline.chunk.packing import TooCostlyError
+from acronis_pipeline.chunk.pages import TOO_COSTLY, refusal
 from acronis_pipeline.core.errors import EmptyCorpusError, SettingsError
 from acronis_pipeline.core.settings import ChunkSettings
 from acronis_pipeline.store import Store, tables
@@ -171,3 +172,13 @@ def test_rows_have_the_contract_types(store: Store):
 )
 def test_only_whole_titles_of_error_pages_count(title: str, reason: str | None):
     assert refusal(content_of(f"<h1>{title}</h1><p>Check the address, then try the search again.</p>")) == reason
+
+
+def test_page_that_is_too_costly_to_split_is_dropped_with_a_reason(monkeypatch):
+    monkeypatch.setattr(table, "chunk_page", _too_costly)
+    page = content_of("Some words that are enough to be a page of their own.")
+    assert table._rows(page, "https://docs.example.com/x", frozenset(), ChunkSettings(), counter()) == TOO_COSTLY
+
+
+def _too_costly(*_):
+    raise TooCostlyError

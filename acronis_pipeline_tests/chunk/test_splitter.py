@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acronis_pipeline.chunk import PageChunk, chunk_page
+from acronis_pipeline.chunk.packing import Remembering, TooCostlyError
 from acronis_pipeline.core.settings import ChunkSettings
 from acronis_pipeline_tests.chunk.builders import budget, content_of, counter
 
@@ -203,3 +204,8 @@ def test_text_without_spaces_fits_too(text: str):
     chunks = split(f"<h1>T</h1><p>{text}</p>", budget(64))
     assert "".join(chunk.text for chunk in chunks).replace(" ", "") == text
     assert all(chunk.n_tokens <= 64 for chunk in chunks)
+
+
+def test_splitting_that_takes_more_than_a_page_warrants_is_given_up():
+    with pytest.raises(TooCostlyError):
+        Remembering(counter(), n_chars=10).count_many([f"{number} words" for number in range(30_000)])
