@@ -13,6 +13,8 @@ from typing import cast
 
 import numpy as np
 
+from acronis_pipeline.core.text import normal_form
+
 # Scripts written without spaces have no words to a regular expression, so each character counts as one.
 _UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
@@ -93,9 +95,9 @@ def page_clusters(cluster_of_chunks: Iterable[tuple[str, str]]) -> dict[str, str
 
 def shingles(text: str, passage: str) -> frozenset[int]:
     """Hashes of the word 3-shingles of a text, or of its passage if the text is short; one hash below three words."""
-    words = _WORD.findall(text.casefold())
+    words = _WORD.findall(normal_form(text).casefold())
     if len(words) < _SHORT_WORDS:
-        words = _WORD.findall(passage.casefold())
+        words = _WORD.findall(normal_form(passage).casefold())
     # crc32 and not hash(): what LSH finds must not depend on the process.
     return frozenset(
         zlib.crc32(" ".join(words[start : start + _SHINGLE_WORDS]).encode("utf-8", "surrogatepass"))

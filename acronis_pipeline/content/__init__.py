@@ -5,7 +5,7 @@ conversion html-to-markdown (Rust), which keeps every heading where trafilatura 
 reference pages; trafilatura is the fallback for pages that do not say where their content is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from selectolax.lexbor import LexborHTMLParser
 
@@ -15,10 +15,11 @@ from acronis_pipeline.content.markdown import Heading, PageStart, normalised, to
 from acronis_pipeline.content.metadata import Reference, page_title
 from acronis_pipeline.content.removal import Removals, Removed
 from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.text import one_line
 
 __all__ = ["VERSION", "Content", "Heading", "PageStart", "Reference", "Removed", "extract"]
 
-VERSION = "3"
+VERSION = "4"
 """Raise it when extraction changes what comes out: every page is then chunked again."""
 
 
@@ -83,8 +84,9 @@ def extract(html: str, *, url: str, selector: str | None = None) -> Content:
     markdown, starts = normalised(markdown), ()
     if paged:
         markdown, starts = markdown_text.split(markdown)
+    headings = tuple(replace(heading, text=one_line(heading.text)) for heading in headings)
     return Content(
-        title=page_title(page, headings, url),
+        title=one_line(page_title(page, headings, url)),
         language=page.language,
         markdown=markdown,
         headings=headings,
@@ -94,7 +96,9 @@ def extract(html: str, *, url: str, selector: str | None = None) -> Content:
         method=method,
         alternates=page.alternates,
         page_starts=starts,
-        references=found,
+        references=tuple(
+            replace(one, text=one_line(one.text), title=one_line(one.title) if one.title else None) for one in found
+        ),
         removed=removed,
     )
 

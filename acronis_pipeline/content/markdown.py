@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborNode
 
+from acronis_pipeline.core.text import normal_form
+
 _FIRST = 0xF0000
 _MARK = re.compile("[\U000f0000-\U000fffff]")
 MARK = "\ue000{}\ue001"
 _MARKED = re.compile("\ue000(\\d+)\ue001")
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 _FENCE = re.compile(r"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)*(`{3,}|~{3,})(.*)$")
-# Zero-width and soft-hyphen characters split words for a tokenizer and show nothing to a reader.
-_INVISIBLE = re.compile("[\u00ad\u200b\u200c\u200d\u2060\ufeff\x00-\x08\x0b-\x1f]")
 _EMPHASIS = re.compile(r"(\*\*|__|`|\*(?=\S)|(?<=\S)\*)")
 _HEADING_MARK = re.compile(r"[ \t]*(?:\[¶\]\([^)]*\)|¶)[ \t]*$")
 """The sign that links to a heading, where the page was written with it."""
@@ -181,8 +181,8 @@ def plain_text(inline: str) -> str:
 
 
 def normalised(markdown: str) -> str:
-    """Invisible characters and empty links gone, no-break spaces plain, blanks and runs of empty lines collapsed."""
-    text = _INVISIBLE.sub("", without_marks(markdown)).replace("\u00a0", " ").replace("\u202f", " ")
+    """In the one spelling of text (`core.text`), empty links gone, blanks and runs of empty lines collapsed."""
+    text = normal_form(without_marks(markdown))
     lines: list[str] = []
     for line, in_fence in lines_with_fences(text):
         line = (line if in_fence else _EMPTY_LINK.sub("", line)).rstrip()

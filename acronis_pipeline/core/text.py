@@ -43,3 +43,8 @@ def normal_form(text: str) -> str:
     text = _HYPHENS.sub("-", _SPACES.sub(" ", _IDLE_JOINER.sub("", text)))
     text = _FORMS.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
     return unicodedata.normalize("NFC", text)
+
+
+def one_line(text: str) -> str:
+    """The normal form of a title, a heading or a link text: without line ends, white space collapsed."""
+    return " ".join(normal_form(text).split())

@@ -19,7 +19,7 @@ from acronis_pipeline.store import Store, tables
 
 __all__ = ["VERSION", "CrawlResult", "crawl", "last_site_version", "live_pages"]
 
-VERSION = "2"
+VERSION = "3"
 """Raise it when a crawl of the same site would store something else."""
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from acronis_pipeline.core.dataset import Question
+from acronis_pipeline.core.text import one_line
 from acronis_pipeline.crawl.fetching.urls import canonical
 from acronis_pipeline.pairs.gold import GoldQuestion
 from acronis_pipeline.pairs.words import CUSTOMERS_LACK, content_words, normalise, stem, thinned, words
@@ -263,7 +264,7 @@ def _why_missing(url: str, page: str, corpus: Corpus) -> str:
 
 
 def _squeezed(text: str) -> str:
-    return " ".join(text.split()).casefold()
+    return one_line(text).casefold()
 
 
 def as_customers_would(query: str, share: float = CUSTOMERS_LACK) -> str:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from acronis_pipeline.core.errors import DatasetError
 from acronis_pipeline.core.files import MalformedError, json_lines, parse_yaml, read_text
 from acronis_pipeline.core.hashing import digest
-from acronis_pipeline.core.text import printable
+from acronis_pipeline.core.text import normal_form
 from acronis_pipeline.crawl.lookup import Addresses
 from acronis_pipeline.pairs.words import normalise
 from acronis_pipeline.store import Store, WriteResult, tables
@@ -63,8 +63,8 @@ class _Entry(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _printable(cls, value: object) -> object:
-        return printable(value).strip() if isinstance(value, str) else value
+    def _in_normal_form(cls, value: object) -> object:
+        return normal_form(value).strip() if isinstance(value, str) else value
 
     @field_validator("expected_urls", mode="before")
     @classmethod

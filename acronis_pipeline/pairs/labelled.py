@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from acronis_pipeline.core.errors import DatasetError
-from acronis_pipeline.core.text import printable
+from acronis_pipeline.core.text import normal_form, printable
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -111,7 +111,7 @@ def mapping(value: object) -> dict[str, Any]:
 
 def text_in(value: object) -> str:
     """What a value says; empty where it is no text, or a blank one."""
-    text = printable(value) if isinstance(value, str) else ""
+    text = normal_form(value) if isinstance(value, str) else ""
     return text if text.strip() else ""
 
 

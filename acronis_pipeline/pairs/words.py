@@ -9,6 +9,7 @@ import re
 import unicodedata
 
 from acronis_pipeline.core.hashing import digest
+from acronis_pipeline.core.text import normal_form
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 # A CJK character counts as a word: these scripts put no spaces between words.
@@ -51,7 +52,7 @@ def words(text: str) -> list[str]:
 
 def normalise(text: str) -> str:
     """The form in which two queries are the same question: NFKC, lower case, words only."""
-    return " ".join(words(unicodedata.normalize("NFKC", text).lower()))
+    return " ".join(words(unicodedata.normalize("NFKC", normal_form(text)).lower()))
 
 
 def content_words(text: str) -> list[str]:
@@ -89,7 +90,7 @@ def same_question_key(query: str) -> str:
 
     Queries with fewer than three content words are only equal word by word: so little would merge what differs.
     """
-    stems = {stem(word) for word in content_words(unicodedata.normalize("NFKC", query))}
+    stems = {stem(word) for word in content_words(unicodedata.normalize("NFKC", normal_form(query)))}
     return " ".join(sorted(stems)) if len(stems) >= 3 else normalise(query)
 
 

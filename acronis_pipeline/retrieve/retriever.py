@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from acronis_pipeline.core.text import normal_form
 from acronis_pipeline.encoders import Encoder
 from acronis_pipeline.index.rows import every_row
 from acronis_pipeline.retrieve import search
@@ -182,6 +183,7 @@ class Retriever:
         Fewer only where fewer of the passages found match. The question is only ever tokenized, never parsed: quotes
         and operators in it are plain text.
         """
+        question = normal_form(question)
         found, vector = self._search(question, where.sql() if where else None)
         rows: dict[str, dict[str, Any]] = {}
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from acronis_pipeline.core.text import normal_form
 from acronis_pipeline.encoders import PassageVectors, vector_cache
 from acronis_pipeline.index import search_options
 from acronis_pipeline.index.rows import every_row
@@ -104,7 +105,7 @@ def _match(query: str, column: str) -> Any:
     from lancedb.query import MatchQuery
 
     # A bare string in quotation marks would be parsed as a phrase query; MatchQuery only ever tokenizes.
-    return MatchQuery(query, column)  # pyright: ignore[reportCallIssue]  # its defaults are invisible to checkers
+    return MatchQuery(normal_form(query), column)  # pyright: ignore[reportCallIssue]  # its defaults are invisible to checkers
 
 
 def _ranking_of(rows: pa.Table) -> Ranking:

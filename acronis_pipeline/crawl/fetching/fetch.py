@@ -15,6 +15,7 @@ import httpx2
 
 from acronis_pipeline.core import retries
 from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.core.text import printable
 from acronis_pipeline.crawl.fetching.guard import GuardedTransport, HostNotFoundError, PrivateAddressError, PrivateSite
 from acronis_pipeline.crawl.fetching.pace import Pace
 
@@ -37,8 +38,8 @@ class FetchError(Exception):
     """A request without a usable answer. `reason` is short and fit for counting, the message has the details."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(detail or reason)
-        self.reason = reason
+        super().__init__(printable(detail or reason))
+        self.reason = printable(reason)
 
 
 class SlowBodyError(FetchError):
@@ -49,7 +50,7 @@ class RedirectRefusedError(Exception):
     """A redirect led where the crawl does not go. `permanent` if every hop said that the page moved for good."""
 
     def __init__(self, reason: str, target: str, *, permanent: bool) -> None:
-        super().__init__(f"redirects to {target}: {reason}")
+        super().__init__(printable(f"redirects to {target}: {reason}"))
         self.reason = reason
         self.target = target
         self.permanent = permanent

@@ -13,6 +13,7 @@ from acronis_pipeline.content import Content, extract
 from acronis_pipeline.content.removal import counts
 from acronis_pipeline.core import retries
 from acronis_pipeline.core.settings import SiteSettings
+from acronis_pipeline.core.text import printable
 from acronis_pipeline.crawl.fetching.fetch import Answer
 from acronis_pipeline.crawl.fetching.scope import Scope
 from acronis_pipeline.crawl.fetching.site_files import product_token
@@ -284,7 +285,7 @@ def of_answer(answer: Answer, formats: Formats) -> Verdict | None:
     if status != 200:
         return Verdict("failed", f"HTTP {status}", status=status)
     if not formats.reads(answer.media_type):
-        return Verdict("refused", f"{NOT_READ}: {answer.media_type}", status=status)
+        return Verdict("refused", f"{NOT_READ}: {printable(answer.media_type)}", status=status)
     if answer.truncated:
         return Verdict("failed", "too large", status=status)
     return None

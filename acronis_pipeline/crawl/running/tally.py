@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from acronis_pipeline.core.text import printable
 from acronis_pipeline.crawl.judging.verdict import Verdict
 from acronis_pipeline.crawl.memory.archive import Known
 
@@ -95,7 +96,7 @@ class Tally:
     def _example(self, what: str, url: str, title: str | None, status: int | None) -> None:
         examples = self._examples.setdefault(what, [])
         if len(examples) < _EXAMPLES_OF_A_KIND:
-            examples.append({"url": url, "title": title, "status": status, "what": what})
+            examples.append({"url": printable(url), "title": title, "status": status, "what": what})
 
 
 def _span(seconds: float) -> str:
