@@ -141,7 +141,7 @@ _SOMETIMES_CONTENT = frozenset({"nav", "footer", "dialog"})
 _CONTROL_ROLES = frozenset({"search", "menu", "menubar", "toolbar", "tablist"})
 _OTHER_NAVIGATION = re.compile(r"breadcrumb|paginat|pager|toc\b|table of contents|on this page|skip|prev|next|language")
 _MOST_CARDS = 100
-_TO_FILL_IN = "form, input, textarea, select, iframe"
+_CONTROLS = "form, input, textarea, select, iframe"
 _TABLE_PARTS = frozenset("table thead tbody tfoot tr td th caption".split())
 _IN_LINE = frozenset("span code em strong b i kbd small mark abbr time samp var cite dfn sub sup label".split())
 _PLACES = frozenset({"td", "th", "dt", "dd", "caption", "blockquote", "figcaption", "li"})
@@ -180,7 +180,7 @@ def remove(tree: LexborHTMLParser, *, keep: Collection[int], content: Sequence[L
         "element": lambda: _tagged_as_clutter(body, kept, where),
         "class or id": lambda: _named_as_clutter(body, kept, where),
         "list of contents": lambda: _contents_lists(body),
-        "question for feedback": lambda: _feedback_sections(body),
+        "question for feedback": lambda: _feedback_sections(body, where),
         "stock phrase": lambda: _stock_phrases(body, kept, where),
         "call to action": lambda: _calls_to_action(body, where),
         "related links": lambda: _related_sections(body),
@@ -201,14 +201,18 @@ class _Where:
     in_content: Set[int]
     in_text: Set[int]
     in_code: Set[int]
+    with_controls: Set[int]
+    """What holds something to fill in or to press."""
 
     @classmethod
     def of(cls, body: LexborNode, content: Sequence[LexborNode]) -> "_Where":
         in_content, in_code = _below(content), _below(body.css("pre, code, kbd, samp"))
+        controls = [*body.css(_CONTROLS), *(node for node in body.css("button") if not _stays_in_a_box(node))]
+        with_controls = {node.mem_id for control in controls for node in ancestors(control)}
         if content:
-            return cls(in_content, in_content, in_code)
+            return cls(in_content, in_content, in_code, with_controls)
         around = _below(body.css("header, nav, footer, aside, [role=navigation], [role=banner], [role=contentinfo]"))
-        return cls(in_content, {node.mem_id for node in _elements(body)} - around, in_code)
+        return cls(in_content, {node.mem_id for node in _elements(body)} - around, in_code, with_controls)
 
 
 def _below(nodes: Sequence[LexborNode]) -> set[int]:
@@ -281,10 +285,10 @@ def _never_content(node: LexborNode, where: _Where) -> bool:
     if tag == "footer" or role == "contentinfo":
         return False  # judged once its clutter is gone
     if tag == "dialog":
-        return "open" not in node.attributes or not _speaks(node)
+        return "open" not in node.attributes or not _speaks(node, where)
     if tag == "nav" or role == "navigation":
         return not _is_index(node)
-    return role in _CONTROL_ROLES or not _speaks(node)
+    return role in _CONTROL_ROLES or not _speaks(node, where)
 
 
 def _is_index(node: LexborNode) -> bool:
@@ -312,9 +316,11 @@ def _clutter_by_tag(node: LexborNode, where: _Where, shown_by: Set[str]) -> bool
     classes = attributes.get("class") or ""
     inside = node.mem_id in where.in_content
     if tag == "aside":
-        return not (ADMONITION.search(classes) or (inside and _speaks(node, at_least=4)))
+        return not (ADMONITION.search(classes) or (inside and _speaks(node, where, at_least=2)))
     if tag == "header":
-        return not node.css_first("h1, h2") and not (inside and (node.css_first("h3, h4, h5, h6") or _speaks(node)))
+        return not node.css_first("h1, h2") and not (
+            inside and (node.css_first("h3, h4, h5, h6") or _speaks(node, where))
+        )
     if tag == "button":
         return not (_is_disclosure(node) or (inside and _names_a_button(node)))
     if tag == "form":
@@ -329,8 +335,10 @@ def _names_a_button(button: LexborNode) -> bool:
     holder = next((node for node in ancestors(button) if node.tag in _PROSE_TAGS | {"figcaption"}), None)
     if holder is None or not button.text().strip():
         return False
-    alone = _phrase(holder) == _phrase(button)
-    return holder.tag in {"td", "th"} if alone else not PHRASES.fullmatch(_phrase(button))
+    if _phrase(holder) == _phrase(button):
+        return holder.tag in {"td", "th"}
+    said = " ".join(part.text() or "" for part in holder.iter(include_text=True) if not part.is_element_node)
+    return re.search(r"\w", said) is not None
 
 
 def _is_prose_in_a_form(form: LexborNode) -> bool:
@@ -348,12 +356,12 @@ def _is_shown_by_a_control(node: LexborNode, shown_by: Set[str]) -> bool:
     return opens or COLLAPSED.search(before.attributes.get("class") or "") is not None
 
 
-def _speaks(node: LexborNode, *, at_least: int = 8) -> bool:
+def _speaks(node: LexborNode, where: _Where, *, at_least: int = 6) -> bool:
     """Whether a box says something of its own: sentences, code or a table, and nothing to fill in or to press."""
     prose = unlinked_words(node)
-    if prose < at_least or 2 * prose < words(node) or node.css_first(_TO_FILL_IN):
+    if prose < at_least or 2 * prose < words(node) or node.mem_id in where.with_controls:
         return False
-    if any(_is_for_pressing(control) for control in node.css("button, a")):
+    if any(_is_for_pressing(link) for link in node.css("a")):
         return False
     text = " ".join(node.text(separator=" ").split())
     if _CREDITS.search(text):
@@ -361,13 +369,16 @@ def _speaks(node: LexborNode, *, at_least: int = 8) -> bool:
     return node.css_first("h2, h3, h4, h5, h6, pre, table, dl") is not None or _SENTENCE.search(text) is not None
 
 
-def _is_for_pressing(control: LexborNode) -> bool:
-    """A button, or a link that is made to look like one or says what a salesman says; not a button that copies code."""
-    phrase = _phrase(control)
-    if control.tag == "button":
-        return not re.fullmatch(r"copy.*|copied!?|", phrase, re.IGNORECASE)
-    looks = re.search(r"\b(?:btn|button|cta)\b", control.attributes.get("class") or "") is not None
-    return looks or CALL_TO_ACTION.fullmatch(phrase) is not None
+def _is_for_pressing(link: LexborNode) -> bool:
+    """Whether a link is made to look like a button, or says what a salesman says."""
+    looks = re.search(r"\b(?:btn|button|cta)\b", link.attributes.get("class") or "") is not None
+    return looks or CALL_TO_ACTION.fullmatch(_phrase(link)) is not None
+
+
+def _stays_in_a_box(button: LexborNode) -> bool:
+    """Whether a button speaks of no form: it copies code, opens a section, or is a picture of one in a sentence."""
+    copies = re.fullmatch(r"copy.*|copied!?|", _phrase(button), re.IGNORECASE) is not None
+    return copies or _is_disclosure(button) or _names_a_button(button)
 
 
 def _is_disclosure(button: LexborNode) -> bool:
@@ -420,8 +431,8 @@ def _is_content_by_place(node: LexborNode, where: _Where) -> bool:
         return True
     box = node.parent
     if box is not None and (box.tag == "aside" or any(NAMES.fullmatch(name) for name in _classes(box))):
-        return 2 * unlinked_words(node) > words(node) and _speaks(box)  # the title of a box that stays, for one
-    return _speaks(node)
+        return 2 * unlinked_words(node) > words(node) and _speaks(box, where)  # the title of a box that stays, for one
+    return _speaks(node, where)
 
 
 def _stands_in_a_sentence(node: LexborNode) -> bool:
@@ -459,14 +470,14 @@ def _contents_lists(body: LexborNode) -> list[LexborNode]:
     return doomed
 
 
-def _feedback_sections(body: LexborNode) -> list[LexborNode]:
+def _feedback_sections(body: LexborNode, where: _Where) -> list[LexborNode]:
     """A heading that asks for feedback, with the short answers below it."""
     doomed: list[LexborNode] = []
     for heading in body.css("h2, h3, h4, h5, h6"):
         if FEEDBACK_QUESTION.fullmatch(_phrase(heading)):
-            below = _section_below(heading)
+            below = _section_below(_heading_block(heading), heading.tag or "")
             short = sum(map(words, below)) < 60
-            if short and not any(node.tag in {"p", "ul", "ol"} and _speaks(node) for node in below):
+            if short and not any(node.tag in {"p", "ul", "ol"} and _speaks(node, where) for node in below):
                 doomed += [heading, *below]
     return doomed
 
@@ -491,8 +502,9 @@ def _is_documented(node: LexborNode, phrase: str) -> bool:
     A heading is if something stands below it; so are cells and terms, and items that are no links or buttons. Of other
     elements, only a paragraph with a word that products have for a command ("Copy") is, unless it can be pressed.
     """
-    if node.tag in HEADING_TAGS:
-        return any(unlinked_words(below) for below in _section_below(_heading_block(node)))
+    heading = node if node.tag in HEADING_TAGS else node.css_first(HEADINGS)
+    if heading is not None:
+        return any(unlinked_words(below) for below in _section_below(_heading_block(heading), heading.tag or ""))
     place = next((ancestor for ancestor in ancestors(node) if ancestor.tag in _PLACES), None)
     if place is not None and place.tag != "li":
         return True
@@ -504,7 +516,7 @@ def _heading_block(heading: LexborNode) -> LexborNode:
     """The heading, or the element that holds nothing but it: what comes after that is its section."""
     block = heading
     while (parent := block.parent) is not None and parent.tag in {"div", "header", "span", "hgroup"}:
-        if words(parent) > words(heading):
+        if _phrase(parent) != _phrase(heading):
             break
         block = parent
     return block
@@ -537,7 +549,7 @@ def _feet(body: LexborNode, where: _Where) -> list[LexborNode]:
     doomed: list[LexborNode] = []
     for node in body.css("footer, [role=contentinfo]"):
         cited = any(ancestor.tag in {"blockquote", "figure", "td", "li"} for ancestor in ancestors(node))
-        if node.mem_id in where.in_content and not cited and not _speaks(node):
+        if node.mem_id in where.in_content and not cited and not _speaks(node, where):
             doomed.append(node)
     return doomed
 
@@ -553,16 +565,16 @@ def _related_sections(body: LexborNode) -> list[LexborNode]:
     for heading in body.css("h2, h3, h4, h5, h6"):
         if not RELATED_HEADING.fullmatch(_phrase(heading)):
             continue
-        below = _section_below(heading)
+        below = _section_below(_heading_block(heading), heading.tag or "")
         total = sum(map(words, below))
         if total and total - sum(map(unlinked_words, below)) >= _ONLY_LINKS * total:
             doomed += [heading, *below]
     return doomed
 
 
-def _section_below(heading: LexborNode) -> list[LexborNode]:
-    """Element siblings up to the next heading of the same or a higher level."""
-    own = heading.tag or ""
+def _section_below(heading: LexborNode, level: str = "") -> list[LexborNode]:
+    """Element siblings up to the next heading of the same or a higher level, which is its tag unless given."""
+    own = level or heading.tag or ""
     return list(takewhile(lambda node: node.tag not in HEADING_TAGS or (node.tag or "") > own, following(heading)))
 
 

@@ -24,7 +24,9 @@ _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|re|e|ère|ème|eme|a|o|ª|º)", re.IGN
 _SIGNS = re.compile(r"[^\w\s]+|TM|SM|\(?[RC]\)?", re.IGNORECASE)
 _NUMBER = re.compile(r"[+\-−]?\d+(?:[.,]\d+)?")
 _NOTE = re.compile(r"\[?\(?\d{1,3}(?:\s*,\s*\d{1,3})*\)?\]?")
-_BASE = re.compile(r"(?:[\d)\]²³]|(?<![^\W\d_])[^\W\d_]{1,2}|(?<![^\W\d_])(?:sec|inch|yd|min|bar|mol|gal|log))$")
+_BASE = re.compile(
+    r"(?:[\d)\]²³]|(?<![^\W\d_])(?:[^\W\d_]|[a-zµμ]{2})|(?<![^\W\d_])(?:sec|inch|yd|min|bar|mol|gal|log))$"
+)
 """What a number above the line is a power of: a number, a bracket, a variable or a unit. After a word it is a note."""
 _LINE_CLASS = re.compile(
     r"(?:(?:code|view|token|ec|cm|CodeMirror|react-code|hljs-ln|shiki|source|highlight)[-_]?)?line(?:[-_]wrapper)?|cl|row"

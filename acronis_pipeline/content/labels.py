@@ -17,7 +17,9 @@ _PLACES = frozenset({"td", "th", "li", "dd", "dt", "p", "caption", "figcaption"}
 _CELLS = frozenset({"td", "th", "dd"})
 _SILENT = HEADING_TAGS | {"nav", "button", "summary", "pre", "select", "header", "footer"}
 _SILENT_ROLES = frozenset({"navigation", "toolbar", "menu", "menubar", "tablist", "search", "button"})
-_ICONS = "svg, i, [role=img], span[title], span[aria-label], em[title], span[class*=icon], span.glyphicon, span.fa"
+_ICONS = (
+    "svg, i, mat-icon, [role=img], span[title], span[aria-label], em[title], span[class*=icon], span.glyphicon, span.fa"
+)
 _NAMES = ("aria-label", "title", "data-original-title", "data-bs-original-title", "data-tooltip", "data-tip")
 FOR_SCREEN_READERS = re.compile(
     r"sr-?only|visually-?hidden|hidden-?visually|(?:u-)?screen-?reader(?:-?(?:text|only))?|show-for-sr|a11y-(?:hidden|only)"
@@ -53,6 +55,7 @@ _ORNAMENTS = frozenset(
     "white black color primary".split()
 )
 _LIGATURES = re.compile(r"material-(?:icons|symbols).*|mat-icon|google-symbols")
+_BLOCK = re.compile(r"<(?:p|div|h[1-6]|ul|ol|dl|table|pre|section|article|main|blockquote)\b", re.IGNORECASE)
 _FIELD_TYPES = frozenset({"hidden", "submit", "button", "reset", "image", "file", "password"})
 
 
@@ -82,7 +85,8 @@ def attach_shadows(html: str) -> str:
         for slot in root.css("slot"):
             name = slot.attributes.get("name") or ""
             filled = named.get(name, "") if name else default
-            part = LexborHTMLParser(f"<div>{filled}</div>").css_first("div") if filled.strip() else None
+            holder = "div" if _BLOCK.search(filled) else "span"
+            part = LexborHTMLParser(f"<{holder}>{filled}</{holder}>").css_first(holder) if filled.strip() else None
             if part is not None:
                 slot.insert_before(part)
                 slot.decompose()
@@ -201,10 +205,10 @@ def _elements_of(node: LexborNode | None) -> Sequence[LexborNode]:
 
 def _icons(body: LexborNode) -> None:
     for node in body.css(_ICONS):
-        if node.css_first("svg, i, img") is not None and node.tag != "svg":
+        if node.tag != "svg" and any(found.mem_id != node.mem_id for found in node.css("svg, i, img")):
             continue  # the icon within speaks
         text = _words(node) if node.tag != "svg" else ""
-        ligature = any(_LIGATURES.fullmatch(name) for name in _classes(node))
+        ligature = any(_LIGATURES.fullmatch(name) for name in [*_classes(node), node.tag or ""])
         if re.search(r"\w", text) and not ligature:
             continue
         place = _place(node)

@@ -28,6 +28,9 @@ _BLOCKS = "p, ul, ol, dl, table, pre, div, blockquote, section, h1, h2, h3, h4, 
 _CLOSED = _INLINE_ONLY | {"summary", "dt", "button", "a"}
 """Elements in which a heading would break what they are."""
 _QUESTION_WORDS = 3
+_MOST_WORDS = 6
+"""In what an image stands for within a sentence."""
+_FILE_NAME = re.compile(r"\S+\.\w{2,4}|(?:images?|screenshots?|logo|icon)\W*\w*", re.IGNORECASE)
 _PERMALINK_TEXT = re.compile(
     r"\W*(?:(?:direct |perma|copy )?link(?: to .*)?|permalink(?: to .*)?|anchor|copy|edit)?\W*", re.IGNORECASE
 )
@@ -83,6 +86,13 @@ def _headings_without_permalinks(body: LexborNode) -> None:
                 if target and not heading.id:
                     heading.attrs["id"] = target
                 link.decompose()
+    for link in body.css("a[href^='#']"):  # beside a heading: "#", "¶", "🔗"
+        text = link.text().strip()
+        if text and not re.search(r"\w", text):
+            before = previous_content(link)
+            if before is not None and before.tag in HEADING_TAGS and not before.id:
+                before.attrs["id"] = (link.attributes.get("href") or "")[1:]
+            link.decompose()
 
 
 def _questions_to_headings(tree: LexborHTMLParser, body: LexborNode) -> None:
@@ -114,7 +124,7 @@ def _buttons_to_headings(tree: LexborHTMLParser, body: LexborNode) -> None:
         if heading is not None and heading.tag in HEADING_TAGS:
             if len(heading.text().split()) > len(button.text().split()):  # "Copy link" beside the heading
                 button.decompose()
-        elif not inside(button, {"summary", *HEADING_TAGS, *_INLINE_ONLY}):
+        elif not inside(button, {"summary", "p", "dt", "figcaption", *HEADING_TAGS, *_INLINE_ONLY}):
             rename(tree, button, f"h{levels.below(button)}")
 
 
@@ -189,12 +199,23 @@ def _as_list(node: LexborNode) -> str:
 
 
 def _images_to_text(body: LexborNode) -> None:
-    """In a table an image is a value ("Yes", "Supported"); elsewhere its description adds nothing to search for."""
+    """In a cell an image is a value ("Yes", "Supported"), in a sentence a word ("click the … icon").
+
+    One that stands alone is a picture, whose description adds nothing to search for.
+    """
     for image in body.css("img"):
         label = " ".join((image.attributes.get("alt") or "").split())
-        if label and inside(image, {"td", "th"}):
+        if label and (inside(image, {"td", "th"}) or _is_a_word(image, label)):
             image.insert_before(label)
         image.decompose()
+
+
+def _is_a_word(image: LexborNode, label: str) -> bool:
+    parent = image.parent
+    if parent is None or parent.tag not in {"p", "li", "dd", "dt", "span", "strong", "b", "em"}:
+        return False
+    around = " ".join(part.text() or "" for part in parent.iter(include_text=True) if not part.is_element_node)
+    return bool(re.search(r"\w", around)) and len(label.split()) <= _MOST_WORDS and not _FILE_NAME.fullmatch(label)
 
 
 def _mark_headings(body: LexborNode) -> tuple[str | None, ...]:

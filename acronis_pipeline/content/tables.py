@@ -22,6 +22,7 @@ _MAX_REPEATED_CHARS = 200
 """A merged cell is a value, not a page: a longer one stands in its first place only."""
 _MAX_CELL_WORDS = 60
 """In the cells of a table without any header that holds data nevertheless."""
+_MAX_GROUP_CHARS = 60
 _PAGE_MARK = re.compile("[\U000f0000-\U000fffff]")
 _NUMBERS = re.compile(r"\s*\d{1,6}(?:\s+\d{1,6})*\s*")
 _BLOCKS = "p, div, section, ul, ol, blockquote, figure, figcaption, details, summary, h1, h2, h3, h4, h5, h6"
@@ -58,7 +59,8 @@ def rewrite(tree: LexborHTMLParser, body: LexborNode) -> None:
 
 
 def _is_layout(table: LexborNode) -> bool:
-    if (table.attributes.get("role") or "") in {"presentation", "none"}:
+    box = table.parent.attributes.get("class") or "" if table.parent is not None else ""
+    if (table.attributes.get("role") or "") in {"presentation", "none"} or "admonitionblock" in box.split():
         return True
     rows = list(_rows(table))
     widths = [len(_cells(row)) for row in rows]
@@ -202,7 +204,7 @@ def _names(header: Sequence[_Row], n_columns: int) -> list[str]:
 def _at_headers(names: list[str], body: Sequence[_Row]) -> Iterator[tuple[list[str], list[_Row]]]:
     """The rows, parted where a row of names comes again; one that says the same is left out."""
     rows: list[_Row] = []
-    for row in body:
+    for row in _with_groups(body):
         again = len(row) > 1 and _is_header(row) and not row[0].spans_all and sum(bool(cell.text) for cell in row) > 1
         if not again:
             rows.append(row)
@@ -211,6 +213,23 @@ def _at_headers(names: list[str], body: Sequence[_Row]) -> Iterator[tuple[list[s
                 yield names, rows
             names, rows = [cell.html for cell in row], []
     yield names, rows
+
+
+def _with_groups(body: Sequence[_Row]) -> Iterator[_Row]:
+    """Rows with the name of their group, which stood in a row of its own above them: a table may be cut between."""
+    group, named = "", False
+    for number, row in enumerate(body):
+        whole = row[0].spans_all and len(row) > 1
+        if whole and (row[0].is_header or row[0].is_bold) and len(row[0].text) <= _MAX_GROUP_CHARS:
+            group, named = row[0].text, number + 1 < len(body) and not body[number + 1][0].spans_all
+            if not named:
+                yield row
+        elif whole or not named or not row[0].text:
+            yield row
+        else:
+            first = row[0]
+            html = f"{escape(group)}: {first.html}"
+            yield [_Cell(html, f"{group}: {first.text}", first.is_header, first.is_bold, first.column), *row[1:]]
 
 
 def _as_html(names: Sequence[str], rows: Sequence[_Row]) -> str:

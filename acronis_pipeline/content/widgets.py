@@ -14,9 +14,17 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from acronis_pipeline.content.elements import HEADING_TAGS, following, lead_in
 
 _TITLES = (
-    ".admonition-title, [class*=admonitionHeading], [class*=admonition-heading], .markdown-alert-title, .callout-title"
+    ".admonition-title, [class*=admonitionHeading], [class*=admonition-heading], .markdown-alert-title, "
+    ".callout-title, .starlight-aside__title, .topic-title, .sidebar-title, "
+    ".sidebarblock > .content > .title, .custom-block-title"
 )
 _BOXES = "[class*=admonition], [class*=callout], [class~=alert], [class~=notice], .markdown-alert, aside"
+_TYPED = (
+    ".admonition, .alert, .theme-admonition, .callout, .custom-block, .markdown-alert, .bd-callout, aside, "
+    "[role=note], [class~=warning], [class~=caution], [class~=danger], [class~=important], [class~=deprecated]"
+)
+_TYPE = re.compile(r"(?:.*[-_])?(warning|caution|danger|important|deprecated)")
+"""What a style sheet says by colour and picture alone; a note without the word is a paragraph like others."""
 _BOX_WORDS = 250
 """A larger element of such a name is a part of the page, and its heading a heading."""
 _GITHUB = re.compile(r"^(\s*<p>\s*)\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION|INFO)\](?:\s|<br\s*/?>)*", re.IGNORECASE)
@@ -31,11 +39,35 @@ def to_paragraphs(tree: LexborHTMLParser, body: LexborNode) -> None:
         heading = next((node for node in box.iter() if node.text().strip()), None)
         if heading is not None and heading.tag in HEADING_TAGS and len(box.text(separator=" ").split()) <= _BOX_WORDS:
             lead_in(tree, heading)
+    for box in body.css(_TYPED):
+        _say_type(tree, box)
+    for icon in body.css(".admonitionblock td.icon"):  # Asciidoctor sets its boxes in tables
+        if said := icon.text().strip():
+            icon.inner_html = f"<p><strong>{escape(said.rstrip(':'))}:</strong></p>"
     for quotation in reversed(body.css("blockquote")):
         inner = quotation.inner_html or ""
         if match := _GITHUB.match(inner):
             title = f"<strong>{match[2].capitalize()}:</strong> "
             quotation.inner_html = match[1] + title + inner[match.end() :]
+
+
+def _say_type(tree: LexborHTMLParser, box: LexborNode) -> None:
+    """Put the type of a box without a title into words."""
+    found = (_TYPE.fullmatch(name) for name in (box.attributes.get("class") or "").lower().split())
+    kind = next((match[1] for match in found if match), "")
+    first = next((node for node in box.iter(include_text=True) if node.text().strip()), None)
+    if not kind or first is None or box.tag not in {"div", "aside", "section", "p"}:
+        return
+    opening = first.text().strip()[:40].casefold()
+    titled = first.is_element_node and (first.tag == "strong" or first.css_first("strong, b") is not None)
+    if titled or opening.startswith(kind) or opening.endswith(":") or len(box.text().split()) > _BOX_WORDS:
+        return
+    if box.tag == "p" or not first.is_element_node:
+        first.insert_before(f"{kind.capitalize()}: ")
+    else:
+        title = tree.create_node("p")
+        title.inner_html = f"<strong>{kind.capitalize()}:</strong>"
+        first.insert_before(title)
 
 
 def name_panels(tree: LexborHTMLParser) -> None:
