@@ -13,7 +13,7 @@ from acronis_pipeline.chunk.pages import refusal
 from acronis_pipeline.content import extract, plain_text
 from acronis_pipeline.content.markdown_page import restructured_to_html, to_html
 from acronis_pipeline.core.settings import ChunkSettings
-from acronis_pipeline.crawl.judging import non_pages
+from acronis_pipeline.crawl.judging import non_pages, verdict
 from acronis_pipeline.pairs.generator import TASK_OF_STYLE, Chunk
 from acronis_pipeline.pairs.generators.structural import StructuralGenerator
 
@@ -220,3 +220,12 @@ def test_words_that_stand_too_deep_are_kept():
     for html in (to_html(lists), page(deep), to_html("> " * 60 + "word0"), to_html("- " * 60 + "word0")):
         words = set(extract(html, url=URL).markdown.split())
         assert {word for word in ("word0", "word59") if word in html} <= words
+
+
+@pytest.mark.parametrize("piece", ["<meta ", "<meta name ", "<!--", "<script>", "<svg><!--", "<style></style"])
+def test_what_is_looked_at_before_parsing_costs_what_its_size_is(piece):
+    html = "<div>" * (non_pages.MAX_NESTING + 1) + piece * (400_000 // len(piece))
+    started = _cpu_s()
+    assert non_pages.is_nested_too_deeply(html)
+    verdict._meta_directives(html, "acronis-pipeline")
+    assert _cpu_s() - started < 2 * ALWAYS_S

@@ -102,7 +102,7 @@ _EXCUSE = re.compile(
 )
 """What pages speak of that say that there is none, or that we may not see it."""
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-_NO_MARKUP = re.compile(r"<!--.*?-->|<(script|style|svg|math|template)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_NO_MARKUP = re.compile(r"<(?:!--|(script|style|svg|math|template)\b)", re.IGNORECASE)
 _NEVER_NEST = frozenset(
     "area base br col embed hr img input link meta source track wbr p li dt dd option tr td th script style".split()
 )
@@ -230,7 +230,26 @@ def _similarity(one: frozenset[int], other: frozenset[int]) -> float:
 def is_nested_too_deeply(html: str) -> bool:
     """Whether parsing such markup would cost more than the page is worth. Takes a fraction of the parsing's time."""
     # Icons close their elements in a way of their own and scripts quote markup; most pages need no second look.
-    return _nesting(html) > MAX_NESTING and _nesting(_NO_MARKUP.sub("", html)) > MAX_NESTING
+    return _nesting(html) > MAX_NESTING and _nesting(_without_quoted_markup(html)) > MAX_NESTING
+
+
+def _without_quoted_markup(html: str) -> str:
+    """Without comments, scripts, styles and pictures; what does not end is looked for once."""
+    kept: list[str] = []
+    endless: set[str] = set()
+    position = 0
+    while opening := _NO_MARKUP.search(html, position):
+        name = (opening[1] or "").lower()
+        closing = None if name in endless else _end_of(name).search(html, opening.end())
+        if closing is None:
+            endless.add(name)
+        kept.append(html[position : opening.start() if closing else opening.end()])
+        position = closing.end() if closing else opening.end()
+    return "".join([*kept, html[position:]])
+
+
+def _end_of(name: str) -> re.Pattern[str]:
+    return re.compile(rf"</{name}\s*>" if name else "-->", re.IGNORECASE)
 
 
 def _nesting(html: str) -> int:

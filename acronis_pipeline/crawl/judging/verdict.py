@@ -199,7 +199,9 @@ def _links(content: Content, url: str, scope: Scope, languages: Languages, *, wh
 def _meta_directives(html: str, agent: str) -> set[str]:
     """Directives in `<meta name="acronis-pipeline" content="noindex">`: those that address us by name."""
     directives: set[str] = set()
-    for tag in re.findall(rf"<meta\b[^>]*\bname\s*=\s*[\"']?{re.escape(agent)}[\"'\s][^>]*>", html, re.IGNORECASE):
+    for tag in re.findall(
+        rf"<meta\b[^<>]{{0,1000}}\bname\s*=\s*[\"']?{re.escape(agent)}[\"'\s][^<>]{{0,1000}}>", html, re.IGNORECASE
+    ):
         content = re.search(r"\bcontent\s*=\s*[\"']?([^\"'>]*)", tag, re.IGNORECASE)
         directives |= {part.strip().lower() for part in content[1].split(",")} if content else set()
     return directives
