@@ -29,6 +29,7 @@ from typing import Any
 from acronis_pipeline import finetune
 from acronis_pipeline.answer import Answer, Answerer, Citation
 from acronis_pipeline.champion import Champion, Promotion, current_champion
+from acronis_pipeline.core import faults
 from acronis_pipeline.core.errors import AcronisPipelineError
 from acronis_pipeline.core.settings import Settings, load_settings, remembering
 from acronis_pipeline.evaluate import Report, checks, latest_report
@@ -116,6 +117,11 @@ def run(settings: Settings, recipes: Sequence[str], *, profile: dict[str, Any] |
     AcronisPipelineError
         Whatever a stage reports; what was there before stays.
     """
+    with faults.explained(settings.data_dir):
+        return _run(settings, recipes, profile)
+
+
+def _run(settings: Settings, recipes: Sequence[str], profile: dict[str, Any] | None) -> PipelineResult:
     from acronis_pipeline.defs.launch import materialize
 
     _refuse_what_cannot_work(settings, recipes)

@@ -6,13 +6,14 @@ Errors that the user can act on are printed as one line, with exit code 2; a bug
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from acronis_pipeline import __version__
 from acronis_pipeline.cli import champion, crawl, extract, model, pairs, reports, terminal
 from acronis_pipeline.cli.terminal import DataOption, JsonOption, load_settings, print_json, print_table, show_progress
+from acronis_pipeline.core import faults
 from acronis_pipeline.core.errors import AcronisPipelineError, RecipeError, SettingsError
 
 if TYPE_CHECKING:
@@ -187,6 +188,11 @@ def _print_outcome(outcome: Any, as_json: bool, settings: "Settings") -> None:
         terminal.print_outcome(outcome, settings)
 
 
+def _end(error: AcronisPipelineError) -> NoReturn:
+    typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+    sys.exit(2)
+
+
 def main() -> None:
     """Entry point of `acronis-pipeline`."""
     show_progress()
@@ -194,8 +200,12 @@ def main() -> None:
     try:
         app(prog_name="acronis-pipeline")
     except AcronisPipelineError as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        sys.exit(2)
+        _end(error)
+    except Exception as error:
+        told = faults.explain(error, terminal.data_dir())
+        if told is None:  # a bug keeps its traceback
+            raise
+        _end(told)
     except SystemExit as ended:
         if ended.code == _INTERRUPTED:  # what Typer makes of Ctrl-C
             typer.echo("stopped; what is complete stays, and a run that is repeated continues from it", err=True)

@@ -46,7 +46,17 @@ def load_settings(data: Path | None = None, **overrides: Any) -> Settings:
     """`core.settings.load_settings`, loaded when a command runs: help needs none of it."""
     from acronis_pipeline.core import settings
 
-    return settings.load_settings(data, **overrides)
+    loaded = settings.load_settings(data, **overrides)
+    _of_this_command["data_dir"] = loaded.data_dir
+    return loaded
+
+
+_of_this_command: dict[str, Path] = {}
+
+
+def data_dir() -> Path:
+    """The data folder of the command under way, or the working folder of one that has none: for errors."""
+    return _of_this_command.get("data_dir", Path.cwd())
 
 
 def opened(settings: Settings, missing: AcronisPipelineError | None = None) -> Store:

@@ -17,6 +17,14 @@ class StoreError(AcronisPipelineError):
     """A table is not what this version of the program reads and writes."""
 
 
+class DamagedTableError(StoreError):
+    """A table's files are cut, missing or of another kind; `table` is its name."""
+
+    def __init__(self, message: str, table: str) -> None:
+        super().__init__(message)
+        self.table = table
+
+
 class SiteError(AcronisPipelineError):
     """The website cannot be crawled as configured: unreachable, forbidden, or without a single page."""
 
@@ -47,6 +55,10 @@ class DatasetError(AcronisPipelineError):
 
 class OutputError(AcronisPipelineError):
     """A file that was asked for cannot be written."""
+
+
+class DamagedDatabaseError(AcronisPipelineError):
+    """A database of MLflow or Dagster in the data folder is cut or none at all."""
 
 
 class RecipeError(AcronisPipelineError):

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from acronis_pipeline.core.errors import AcronisPipelineError, DatasetError, OutputError
+from acronis_pipeline.core.errors import AcronisPipelineError, DatasetError, ModelError, OutputError
 
 # UTF-32's mark begins with UTF-16's. What Windows tools write begins with a mark, PowerShell's `>` in UTF-16.
 _MARKS = {
@@ -88,8 +88,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What a JSON file maps; nothing where there is no such file."""
-    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+    """What a JSON file of a model maps; nothing where there is no such file. Raises ModelError if it is no mapping."""
+    if not path.exists():
+        return {}
+    remedy = "put the model's own file back, or name another model"
+    try:
+        found = parse_json(read_text(path, ModelError, remedy))
+    except MalformedError as error:
+        raise ModelError(f"{path} is {error}; {remedy}") from error
+    if not isinstance(found, dict):
+        raise ModelError(f"{path} holds a {type(found).__name__}, not a mapping; {remedy}")
+    return found
 
 
 def folder_size_bytes(folder: Path) -> int:

@@ -1,5 +1,6 @@
 """Materializes the graph from the command line: the definitions that the UI loads, runs recorded in its instance."""
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +9,14 @@ from typing import NamedTuple
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
-from acronis_pipeline.core.errors import CheckFailedError, RecipeError
+from acronis_pipeline.core.errors import CheckFailedError, DamagedTableError, RecipeError
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.defs import build_definitions
 from acronis_pipeline.defs.instance import open_instance, watching_pools
 from acronis_pipeline.finetune.recipe import recipe_names
+from acronis_pipeline.store import Store, open_store
+
+_log = logging.getLogger(__name__)
 
 # Dagster prints every event of an in-process run to the console otherwise.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -63,7 +67,7 @@ def materialize(settings: Settings, recipes: Sequence[str]) -> Outcome:
             *(stages.decision if index == len(recipes) - 1 else ()),
         ]
         with watching_pools(instance):
-            result = _execute(job, instance, recipe, keys)
+            result = _execute_on_sound_tables(job, instance, recipe, keys, stages.corpus, open_store(settings))
         run_ids.append(result.run_id)
         changed |= dict.fromkeys(_changed_assets(result))
         verdict = _verdict(result)
@@ -84,6 +88,28 @@ def _stages(graph: AssetGraph) -> _Stages:
     before = set[dg.AssetKey]().union(*map(graph.get_ancestor_asset_keys, per_recipe))
     once = [key for key in made if key not in per_recipe]
     return _Stages([key for key in once if key in before], per_recipe, [key for key in once if key not in before])
+
+
+def _execute_on_sound_tables(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    recipe: str,
+    keys: Sequence[dg.AssetKey],
+    corpus: Sequence[dg.AssetKey],
+    store: Store,
+) -> dg.ExecuteInProcessResult:
+    """As `_execute`; a table that turns out to be damaged is dropped and made anew, where an asset can do so."""
+    dropped: set[str] = set()
+    while True:
+        try:
+            return _execute(job, instance, recipe, keys)
+        except DamagedTableError as error:
+            gone = () if error.table in dropped else store.drop_damaged(error.table)
+            if not gone:  # it cannot be made anew, or the disk damages it again
+                raise
+            _log.warning("table %s is damaged: %s dropped, the run begins again", error.table, ", ".join(gone))
+            dropped.update(gone)
+            keys = list(dict.fromkeys([*corpus, *keys]))
 
 
 def _execute(

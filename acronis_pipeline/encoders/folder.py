@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import shorten
 
 from acronis_pipeline.core.errors import ModelError
-from acronis_pipeline.core.files import read_json
+from acronis_pipeline.core.files import parse_json, read_json
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.encoders.identity import IDENTITY_FILE, ModelIdentity, in_precision
 from acronis_pipeline.encoders.tokens import PROMPT_NAMES, Side
@@ -122,7 +122,13 @@ def describe(
         )
     published = folder / IDENTITY_FILE
     if published.exists():
-        return ModelIdentity.from_json(published.read_text("utf-8"))
+        try:
+            return ModelIdentity.from_json(published.read_text("utf-8"))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ModelError(
+                f"{published} does not say which model this is ({error}); put the folder back, or train it again with "
+                "`acronis-pipeline run`"
+            ) from error
     weights = _hash_files(str(folder), _newest_change(folder))
     length = max_seq_length or _own_length(folder)
     length = min(length, position_limit(folder) or length)
@@ -222,10 +228,10 @@ def _dimension(folder: Path) -> int:
         ("*_Pooling/config.json", "word_embedding_dimension"),
     ):
         for file in sorted(folder.glob(pattern), reverse=True):
-            if value := json.loads(file.read_text("utf-8")).get(name):
+            if value := read_json(file).get(name):
                 return int(value)
     config = folder / "config.json"
-    hidden = json.loads(config.read_text("utf-8")).get("hidden_size") if config.exists() else _static_dimension(folder)
+    hidden = read_json(config).get("hidden_size") if config.exists() else _static_dimension(folder)
     if not hidden:
         raise ModelError(f"model in {folder}: neither a pooling config nor config.json says how long its vectors are")
     return int(hidden)
@@ -246,14 +252,20 @@ def _static_dimension(folder: Path) -> int | None:
 def modules_of(folder: Path) -> list[str]:
     """Classes of a saved model's modules, in order; none are listed for a plain transformer."""
     file = folder / "modules.json"
-    listed = json.loads(file.read_text("utf-8")) if file.exists() else []
-    return [module["type"].rpartition(".")[2] for module in listed]
+    if not file.exists():
+        return []
+    try:
+        return [module["type"].rpartition(".")[2] for module in parse_json(file.read_text("utf-8"))]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(
+            f"{file} lists no modules ({error}); put the model's own file back, or name another"
+        ) from error
 
 
 def is_decoder(folder: Path) -> bool:
     """Whether the model in a folder takes the vector of the last token; reads its configuration only."""
     if (folder / "modules.json").exists():
-        poolings = [json.loads(file.read_text("utf-8")) for file in folder.glob("*_Pooling/config.json")]
+        poolings = [read_json(file) for file in folder.glob("*_Pooling/config.json")]
         return any(p.get("pooling_mode") == "lasttoken" or p.get("pooling_mode_lasttoken") for p in poolings)
     return is_language_model(folder)
 
@@ -263,7 +275,7 @@ def is_language_model(folder: Path) -> bool:
     file = folder / "config.json"
     if (folder / "modules.json").exists() or not file.exists():
         return False
-    config = json.loads(file.read_text("utf-8"))
+    config = read_json(file)
     (architecture, *_) = config.get("architectures") or [""]
     return architecture.endswith("ForCausalLM") and config.get("is_causal", True)
 

@@ -161,7 +161,6 @@ def load_in_torch(
         If the folder does not load, or produces vectors of another dimension than its identity says.
     """
     import torch
-    from safetensors import SafetensorError
     from sentence_transformers import SentenceTransformer
     from transformers.utils.logging import disable_progress_bar
 
@@ -172,8 +171,12 @@ def load_in_torch(
         model = SentenceTransformer(
             str(folder), device=device, model_kwargs=weights or {"dtype": torch.float32}, local_files_only=True
         )
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
+    # What is in a folder decides what torch, transformers, tokenizers and their formats raise: a pickle, somebody's
+    # configuration, weights of another shape. None of it is a bug of ours.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        if "weights_only" in reason:  # torch advises to run what is in it
+            reason = "its weights are a pickle of more than tensors, which could run code: save them as safetensors"
         raise ModelError(
             f"model in {folder} does not load ({reason}); train it again or name another base model"
         ) from error

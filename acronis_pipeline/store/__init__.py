@@ -19,6 +19,8 @@ import pyarrow as pa
 
 from acronis_pipeline.core.errors import StoreError
 from acronis_pipeline.core.settings import Settings
+from acronis_pipeline.store import tables
+from acronis_pipeline.store.damage import Watched, translated
 from acronis_pipeline.store.tables import Table, key
 
 KEEP_VERSIONS_FOR = dt.timedelta(hours=1)
@@ -138,6 +140,9 @@ class Store:
 
     def names(self) -> list[str]:
         """All table names, sorted."""
+        return sorted(set(self._names()) - {_VERSION})
+
+    def _names(self) -> list[str]:
         names: list[str] = []
         token: str | None = None
         while True:
@@ -145,14 +150,14 @@ class Store:
             names += page.tables
             token = page.page_token
             if not token:
-                return sorted(set(names) - {_VERSION})
+                return names
 
     def tidy(self) -> None:
         """`compact` every table that there is, whoever made it: after each crawl and each indexing.
 
         What another process is writing this moment, or what is damaged, waits for the next time.
         """
-        for name in [*self.names(), _VERSION]:
+        for name in sorted(self._names()):
             try:
                 self.compact(name)
             except (OSError, RuntimeError, ValueError, StoreError) as error:
@@ -176,20 +181,38 @@ class Store:
 
     def _opened(self, table: AnyTable) -> Any | None:
         """One request where it is there; what there is otherwise is listed only to tell that it is not."""
-        try:
-            return self._db.open_table(_name(table))
-        except ValueError:
-            # Another process may have made it in between; one that cannot be read raises again.
-            return self._db.open_table(_name(table)) if _name(table) in self.names() else None
+        name = _name(table)
+        with translated(name, self.uri):
+            try:
+                return Watched(self._db.open_table(name), name, self.uri)
+            except ValueError:
+                # Another process may have made it in between; one that cannot be read raises again.
+                return Watched(self._db.open_table(name), name, self.uri) if name in self._names() else None
 
     def create(self, table: Table) -> Any:
         """The table, made empty if it does not exist."""
-        return self._db.create_table(table.name, schema=table.schema, exist_ok=True)
+        with translated(table.name, self.uri):
+            made = self._db.create_table(table.name, schema=table.schema, exist_ok=True)
+        return Watched(made, table.name, self.uri)
 
     def drop(self, table: AnyTable) -> None:
         """Remove a table with all its versions; no error if it does not exist."""
-        if self.exists(table):
-            self._db.drop_table(_name(table))
+        name = _name(table)
+        if name in self._names():  # one that cannot be opened too
+            with translated(name, self.uri):
+                self._db.drop_table(name)
+
+    def drop_damaged(self, table: str) -> tuple[str, ...]:
+        """Drop a damaged table that the pipeline makes anew, and what says nothing without it; returns their names.
+
+        What cannot be made anew is left as it is, and nothing is named.
+        """
+        if tables.remade_by(table) is None or self.home is None:
+            return ()
+        gone = tuple(name for name in tables.lost_with(table) if name in self._names())
+        for name in gone:
+            self.drop(name)
+        return gone
 
     def version(self, table: AnyTable) -> int:
         """Current version of a table, 0 if it does not exist."""

@@ -17,10 +17,15 @@ _TIME = pa.timestamp("us", tz="UTC")
 
 @dataclass(frozen=True)
 class Table:
-    """A table as the program knows it, there or not."""
+    """A table as the program knows it, there or not.
+
+    `remade_by` is the asset that makes all of it anew from other tables, the site's answers or files, at its next
+    materialization; None where what is lost is lost.
+    """
 
     name: str
     schema: pa.Schema
+    remade_by: str | None = None
 
     @property
     def key(self) -> str:
@@ -53,8 +58,8 @@ def key(name: str) -> pa.Field:
     return pa.field(name, pa.string(), nullable=False, metadata={_KEY: b"true"})
 
 
-def _table(name: str, *columns: pa.Field) -> Table:
-    return Table(name, pa.schema(columns))
+def _table(name: str, *columns: pa.Field, remade_by: str | None = None) -> Table:
+    return Table(name, pa.schema(columns), remade_by)
 
 
 PAGES = _table(
@@ -127,6 +132,7 @@ SITE_FILES = _table(
     pa.field("etag", pa.string()),
     pa.field("last_modified", pa.string()),
     pa.field("body", pa.large_binary()),  # gzipped
+    remade_by="raw_pages",
 )
 
 CHUNKS = _table(
@@ -143,6 +149,7 @@ CHUNKS = _table(
     pa.field("cluster_id", pa.string()),  # near-duplicates share one
     pa.field("language", pa.string()),
     pa.field("page_key", pa.string()),  # (page content, chunker version and options): unchanged key, unchanged chunks
+    remade_by="chunks",
 )
 
 CONTENT = CHUNKS.without("page_key")
@@ -154,6 +161,7 @@ PAGE_BLOCKS = _table(
     pa.field("blocks_key", pa.string()),  # page content and how it is read: unchanged key, unchanged blocks
     pa.field("language", pa.string()),  # as the page declares it
     pa.field("blocks", pa.list_(pa.string())),  # hashes of its paragraphs, see `chunk.repeated`
+    remade_by="chunks",
 )
 """What tells which paragraphs stand on most pages without reading every page again."""
 
@@ -165,6 +173,7 @@ ANCHOR_TEXTS = _table(
     pa.field("target_fragment", pa.string()),  # id of the section it leads to, null for the page
     pa.field("text", pa.string()),  # what the link shows
     pa.field("title", pa.string()),  # its title attribute where that says something else, else null
+    remade_by="chunks",
 )
 
 PAIRS = _table(
@@ -185,6 +194,7 @@ PAIRS = _table(
     pa.field("copy_rate", pa.float32()),
     pa.field("scores", pa.string()),  # JSON of further filter scores
     pa.field("source", pa.string()),  # collection that it was imported from; null for what was generated here
+    remade_by="synthetic_pairs",
 )
 
 LLM_ANSWERS = _table(
@@ -268,6 +278,7 @@ QUESTION_RESULTS = _table(
     pa.field("first_relevant_rank", pa.int32()),  # 1-based, null when not among the retrieved
     *(pa.field(metric, pa.float64()) for metric in METRICS),
     pa.field("retrieved", pa.list_(pa.string())),  # chunk ids, best first
+    remade_by="eval_report",
 )
 
 CRAWLS = _table(
@@ -303,6 +314,7 @@ REPORTS = _table(
     pa.field("report", pa.string()),  # JSON
     pa.field("created_at", _TIME),
     pa.field("mlflow_run_id", pa.string()),
+    remade_by="eval_report",
 )
 
 TRAINING_CORPORA = _table(
@@ -340,11 +352,15 @@ TEACHER_SCORES = _table(
     key("score_id"),  # digest of teacher, query and passage
     pa.field("teacher", pa.string()),  # fingerprint of its files, short
     pa.field("score", pa.float32()),  # logit
+    remade_by="fine_tuned_model",
 )
 """What a cross-encoder thinks of a question and a passage: scored once, whichever recipes and runs learn from it."""
 
 
 _EXCERPTS_PREFIX = "excerpts_of_"
+_VECTORS_PREFIX = "vectors_"
+PASSAGES_PREFIX = "passages_"
+_INDEX = "lancedb_index"
 
 
 def excerpts(passages: str) -> Table:
@@ -354,6 +370,7 @@ def excerpts(passages: str) -> Table:
         key("excerpt_id"),
         pa.field("chunk_id", pa.string()),
         pa.field("text", pa.string()),
+        remade_by=_INDEX,
     )
 
 
@@ -364,17 +381,17 @@ def excerpts_are_of(name: str) -> str | None:
 
 def vectors_name(fingerprint: str) -> str:
     """Name of the cache table of one encoder."""
-    return f"vectors_{fingerprint[:12]}"
+    return f"{_VECTORS_PREFIX}{fingerprint[:12]}"
 
 
 def vectors(fingerprint: str, dimension: int, *, windowed: bool = False) -> Table:
     """Cache of vectors, one table per encoder: whatever was embedded once is not embedded again."""
-    return _table(vectors_name(fingerprint), key("passage_hash"), _vector(dimension, windowed))
+    return _table(vectors_name(fingerprint), key("passage_hash"), _vector(dimension, windowed), remade_by=_INDEX)
 
 
 def passages(name: str, dimension: int, *, windowed: bool = False) -> Table:
     """What is searched, one table per model: the columns of a chunk and its vector, or vectors."""
-    return _table(name, *CONTENT.schema, _vector(dimension, windowed))
+    return _table(name, *CONTENT.schema, _vector(dimension, windowed), remade_by=_INDEX)
 
 
 def _vector(dimension: int, windowed: bool) -> pa.Field:
@@ -392,3 +409,23 @@ def dimension_of(schema: pa.Schema) -> int:
     """Length of the vectors in the column `vector`, one a row or several."""
     kind = schema.field("vector").type
     return int((kind.value_type if is_windowed(schema) else kind).list_size)
+
+
+def remade_by(name: str) -> str | None:
+    """The asset that makes a table of this name anew; None for one that holds what cannot be had again."""
+    if name.startswith((_EXCERPTS_PREFIX, _VECTORS_PREFIX, PASSAGES_PREFIX)):
+        return _INDEX
+    return next(
+        (table.remade_by for table in globals().values() if isinstance(table, Table) and table.name == name), None
+    )
+
+
+def lost_with(name: str) -> tuple[str, ...]:
+    """Tables that say nothing without the one of this name, which goes with them when it is dropped."""
+    together = next((group for group in _TOGETHER if name in group), (name,))
+    if name.startswith(PASSAGES_PREFIX):
+        together = (name, _EXCERPTS_PREFIX + name)
+    return tuple(together)
+
+
+_TOGETHER = ((REPORTS.name, QUESTION_RESULTS.name), (CHUNKS.name, PAGE_BLOCKS.name, ANCHOR_TEXTS.name))
