@@ -22,8 +22,8 @@ _log = logging.getLogger(__name__)
 
 N_READ_HERE = 100
 """Pages read before other processes are worth their start, if by then several wait at once."""
-LONG_BYTES = 500_000
-"""A page like this is read in another process from the first one on: it would hold up the event loop."""
+LONG_BYTES = 20_000
+"""A page like this is read in another process from the first one on, where its time is limited."""
 READ_LIMIT_S = 60.0
 """For one page; 10 MB of ordinary markup take a few seconds."""
 _N_PDFS = 2
