@@ -92,6 +92,13 @@ def _damaged(reason: str, data_dir: Path) -> DamagedDatabaseError:
     )
 
 
+def refuse_damaged(uri: str, data_dir: Path) -> None:
+    """Of a database in a file: MLflow tries one that is none for minutes. Raises DamagedDatabaseError."""
+    file = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and file.is_file() and file.stat().st_size and not is_sound(file):
+        raise _damaged("file is not a database", data_dir)
+
+
 def is_sound(file: Path) -> bool:
     """Whether SQLite can read all of a file; one of another program that it is just writing counts as sound."""
     try:

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
+from acronis_pipeline.core import faults
 from acronis_pipeline.core.errors import TrackingError
 from acronis_pipeline.core.settings import Settings
 from acronis_pipeline.tracking.connection import RUNS_QUERY, connect, find_or_create_experiment
@@ -63,6 +64,7 @@ class Tracker:
     def of(cls, settings: Settings) -> "Tracker":
         """The one that the settings name."""
         names = (settings.mlflow_experiment, settings.registered_model)
+        faults.refuse_damaged(settings.tracking_uri, settings.data_dir)
         return cls(settings.tracking_uri, *names, settings.mlflow_ui_url)
 
     @cached_property
