@@ -102,7 +102,7 @@ def refuse_damaged(uri: str, data_dir: Path) -> None:
 def is_sound(file: Path) -> bool:
     """Whether SQLite can read all of a file; one of another program that it is just writing counts as sound."""
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)) as database:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as database:
             (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
             (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
         return said == "ok" and tables > 0

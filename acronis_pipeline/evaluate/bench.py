@@ -14,6 +14,7 @@ from acronis_pipeline.evaluate import checks, leak
 from acronis_pipeline.evaluate.evaluation import evaluate
 from acronis_pipeline.evaluate.report import Report
 from acronis_pipeline.evaluate.setup import EvaluationSetup, endpoint_models
+from acronis_pipeline.finetune.examples import prepare
 from acronis_pipeline.finetune.recipe import load_recipe
 from acronis_pipeline.index import IndexedModel
 from acronis_pipeline.models import records
@@ -56,6 +57,7 @@ def bench(
     """
     loaded = [load_recipe(name, settings.recipes_dir) for name in dict.fromkeys(recipes)]
     learning, testing = labelled_datasets.load(train, evaluation)
+    prepare(learning)  # a benchmark of a base that nothing was taught would be none
     with ExitStack() as stack:
         folder = keep_in or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="acronis-pipeline-bench-")))
         store = Store(str(folder / "lancedb"))

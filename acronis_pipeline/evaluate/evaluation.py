@@ -45,6 +45,8 @@ RETRIEVAL = RetrievalSettings()  # pyright: ignore[reportCallIssue]
 _K = 10
 _MOST, _LEAST = 200, 10
 """Questions timed: below some fifty, a 95th percentile is little more than the slowest one."""
+FEWEST_GROUPS = 6
+"""Systems are compared by flipping the signs of whole pages: with five, no outcome has a p-value below .05."""
 _BUDGET_S = 2.0
 """After that a slow system has been timed long enough, be it on fewer questions."""
 
@@ -267,6 +269,12 @@ def caveats_of(report: Report, asked: Sequence[EvalQuestion], windows: Windows |
     ]
     sizes = {score.question_set: (score.n, score.n_groups) for score in report.scores}
     found += [_missed_by_all(name, n) for name, (n, _) in sizes.items() if not _hits(report, name)]
+    n_pages = sum(groups for _, groups in sizes.values())
+    if n_pages < FEWEST_GROUPS:
+        found.append(
+            f"Too few pages to measure: with questions about {counted(n_pages, 'page')} no difference between systems "
+            f"can be shown; bring gold questions, or crawl more of the site ({FEWEST_GROUPS} pages with questions)."
+        )
     found += [
         f"Small sample: {counted(n, f'{question_set} question')} about {counted(groups, 'page')}; "
         "only large differences can show."

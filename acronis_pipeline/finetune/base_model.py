@@ -16,7 +16,7 @@ from acronis_pipeline.core.settings import EmbeddingEndpoint
 from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity, TorchEncoder, cross_encoder
 from acronis_pipeline.encoders import endpoint as endpoint_encoder
 from acronis_pipeline.encoders.endpoint import RememberedEndpoint
-from acronis_pipeline.finetune.examples import Examples, prepare
+from acronis_pipeline.finetune.examples import Examples, read
 from acronis_pipeline.finetune.methods import method_named
 from acronis_pipeline.finetune.parameters import ContrastiveParameters, refuse_misfits, refuse_too_long
 from acronis_pipeline.finetune.recipe import ENDPOINT_PREFIX, Recipe
@@ -146,12 +146,12 @@ def require_feasible(
     ------
     RecipeError, ModelError
         Names the recipe and the key.
-    EmptyCorpusError, DatasetError
-        If there is too little to learn from.
+    EmptyCorpusError
+        If there is no passage.
     """
     refuse_unfit_base(recipe, describe_base(recipe, endpoints), device)
     if dataset is not None:
-        refuse_unfit_data(recipe, prepare(dataset))
+        refuse_unfit_data(recipe, read(dataset))
 
 
 def refuse_unfit_base(recipe: Recipe, base: ModelIdentity, device: str | None) -> None:
@@ -163,7 +163,12 @@ def refuse_unfit_base(recipe: Recipe, base: ModelIdentity, device: str | None) -
 
 
 def refuse_unfit_data(recipe: Recipe, examples: Examples) -> None:
-    """Refuse parameters that ask for more than the data have; raises as `require_feasible`."""
+    """Refuse parameters that ask for more than the data have; raises as `require_feasible`.
+
+    Of too few questions nothing is asked: the base is published as it is.
+    """
+    if examples.too_few:
+        return
     with naming(recipe):
         if isinstance(recipe.parameters, ContrastiveParameters):
             refuse_misfits(recipe.parameters, examples)

@@ -74,9 +74,22 @@ class Examples:
     validation: Questions
     pages: tuple[str, ...] = ()
 
+    @property
+    def too_few(self) -> str | None:
+        """Why these questions teach nothing, or cannot tell what was learned; None if they do."""
+        for split, found, needed in (
+            ("training", len(self.train), MIN_TRAIN),
+            ("validation", len(self.validation), MIN_VALIDATION),
+        ):
+            if found < needed:
+                return f"{found} {split} questions with an answer in the corpus, {needed} needed"
+        if len(set(self.train.answers)) < 2:
+            return f"all {len(self.train)} training questions have the same answer"
+        return None
+
 
 def prepare(dataset: RetrievalDataset) -> Examples:
-    """Unique passages and resolved questions of a data set.
+    """Unique passages and resolved questions of a data set that can be trained on.
 
     Raises
     ------
@@ -86,6 +99,14 @@ def prepare(dataset: RetrievalDataset) -> Examples:
         If fewer than 8 training or 4 validation questions have an answer in the corpus, or all training questions
         are about the same passage, so that there is nothing to tell apart.
     """
+    examples = read(dataset)
+    if examples.too_few:
+        raise DatasetError(f"fine-tuning: {examples.too_few}; add pages or questions, or use the base model as it is")
+    return examples
+
+
+def read(dataset: RetrievalDataset) -> Examples:
+    """As `prepare`, however few questions there are (`Examples.too_few`)."""
     if not dataset.passages:
         raise EmptyCorpusError("fine-tuning: the corpus has no passages; crawl and chunk a site first")
     page_of: dict[str, str] = {}
@@ -100,12 +121,6 @@ def prepare(dataset: RetrievalDataset) -> Examples:
     by_id = dataset.by_id
     train = _resolve("training", dataset.train, by_id, row_of, rows_of_cluster)
     validation = _resolve("validation", dataset.validation, by_id, row_of, rows_of_cluster)
-    _refuse_too_few("training", len(train), MIN_TRAIN)
-    _refuse_too_few("validation", len(validation), MIN_VALIDATION)
-    if len(set(train.answers)) < 2:
-        raise DatasetError(
-            f"fine-tuning: all {len(train)} training questions have the same answer; add questions about other passages"
-        )
     return Examples(texts, train, validation, tuple(page_of.values()))
 
 
@@ -143,14 +158,6 @@ def _resolve(
         negatives=tuple(question.negatives for question in answered),
         removed=tuple(question.removed for question in answered),
     )
-
-
-def _refuse_too_few(split: str, found: int, needed: int) -> None:
-    if found < needed:
-        raise DatasetError(
-            f"fine-tuning: {found} {split} questions with an answer in the corpus, {needed} needed; "
-            "add pages or questions, or use the base model as it is"
-        )
 
 
 def with_same_answers(questions: Questions) -> list[list[int]]:

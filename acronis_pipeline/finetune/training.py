@@ -21,12 +21,12 @@ from acronis_pipeline.core.settings import EmbeddingEndpoint
 from acronis_pipeline.encoders import Encoder, ModelIdentity, PassageVectors, with_adapted_queries, write_identity
 from acronis_pipeline.encoders.vector_cache import embed_passages
 from acronis_pipeline.finetune.base_model import naming, open_base, refuse_unfit_base, refuse_unfit_data
-from acronis_pipeline.finetune.examples import Examples, prepare
+from acronis_pipeline.finetune.examples import Examples, read
 from acronis_pipeline.finetune.method import Changed, Fitted, OnEntry, Task, unwatched
 from acronis_pipeline.finetune.methods import method_named
 from acronis_pipeline.finetune.parameters import ContrastiveParameters
 from acronis_pipeline.finetune.recipe import Recipe
-from acronis_pipeline.finetune.validation import CHOOSES, measure
+from acronis_pipeline.finetune.validation import CHOOSES, measure, summarise
 from acronis_pipeline.store import Store
 
 _log = logging.getLogger(__name__)
@@ -68,7 +68,8 @@ def train(
     """Train a recipe and publish the best checkpoint, the untouched base among them.
 
     Whatever a method settled on meets the base once more: as a reloaded folder, over the whole corpus. If it is not
-    better there, the base is what is published, under the base's own identity. Vectors of passages go through the
+    better there, the base is what is published, under the base's own identity; so it is, untrained, where there are too
+    few questions to learn from or to choose by (`Examples.too_few`). Vectors of passages go through the
     store's cache, so that the index finds those of the published model ready.
 
     Parameters
@@ -84,14 +85,14 @@ def train(
 
     Raises
     ------
-    EmptyCorpusError, DatasetError
-        If there is too little to learn from.
+    EmptyCorpusError
+        If there is no passage.
     RecipeError
         If the recipe does not fit the data or the base; nothing was embedded or trained.
     ModelError
         If the base does not load or the model cannot be written.
     """
-    examples = prepare(dataset)
+    examples = read(dataset)
     base_model = open_base(recipe, store, device=device, batch_size=batch_size, endpoints=endpoints)
     identity = base_model.identity
     refuse_unfit_base(recipe, identity, device)
@@ -117,8 +118,12 @@ def train(
         precision=precision,
     )
     base_metrics = _measure(base, passage_vectors, examples)
-    with naming(recipe):
-        fitted = fit(recipe, task, devices)
+    if examples.too_few:
+        _log.warning("recipe %s: %s: nothing is trained, the base is published", recipe.name, examples.too_few)
+        fitted = Fitted(base.model, Changed.NOTHING, "step 0", [])
+    else:
+        with naming(recipe):
+            fitted = fit(recipe, task, devices)
     with staged(folder) as partial:
         published = write_model(fitted, identity, partial)
         best_metrics = base_metrics
@@ -150,6 +155,8 @@ def train(
 
 
 def _measure(model: Encoder, passage_vectors: PassageVectors, examples: Examples) -> dict[str, float]:
+    if not examples.validation:
+        return summarise(())
     return measure(model.encode_queries(examples.validation.queries), passage_vectors, examples.validation)
 
 

@@ -63,7 +63,9 @@ def _gold_ranks(scores: np.ndarray, answers: Sequence[tuple[tuple[int, ...], ...
 
 
 def summarise(ranks: Sequence[np.ndarray]) -> dict[str, float]:
-    """Metrics from the gold ranks of every question."""
+    """Metrics from the gold ranks of every question; 0 of none."""
+    if not ranks:
+        return dict.fromkeys(("hit_rate_at_5", "mrr_at_10", "ndcg_at_10"), 0.0)
     first = np.array([rank.min() for rank in ranks])
     return {
         "hit_rate_at_5": float(np.mean(first <= 5)),

@@ -139,7 +139,7 @@ def test_malformed_recipe_of_ones_own_costs_no_crawl(
         ("gold.yaml", "- question: [", ["gold.yaml", "not valid YAML"]),
         ("gold.yaml", "just words", ["gold.yaml", "expected a list"]),
         ("gold.yaml", "- question: Why not?\n  expected_url: /x\n", ["entry 1", "expected_url"]),
-        ("gold.jsonl", '{"question": "Why not?"}\n{', ["gold.jsonl", "not JSON"]),
+        ("gold.jsonl", '{"question": \n{', ["gold.jsonl", "not JSON"]),
         ("gold.yaml", None, ["gold.yaml", "no such file"]),
     ],
 )

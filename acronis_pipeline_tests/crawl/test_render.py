@@ -103,7 +103,7 @@ def test_a_page_reaches_nothing_but_what_the_crawl_may_ask_for(
         fetch('/private/x'); fetch('{elsewhere.url}beacon'); fetch('{other}named'); new Image().src = '/pixel.png';
         fetch('/api/text', {{method: 'POST', body: 'x'}}); navigator.sendBeacon('/log', 'x');
         new WebSocket('{elsewhere.url.replace("http", "ws")}socket'); location.href = '/elsewhere';
-        document.body.insertAdjacentHTML('beforeend', '<iframe src="/frame"></iframe>');
+        document.body.insertAdjacentHTML('beforeend', '<iframe src="/private/frame"></iframe>');
         """,
     )
     result = crawl(store, settings(render="auto", browser=BROWSER))

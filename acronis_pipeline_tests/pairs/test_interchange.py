@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from acronis_pipeline.core.errors import DatasetError, OutputError
-from acronis_pipeline.core.text import printable
+from acronis_pipeline.core.text import normal_form
 from acronis_pipeline.pairs.beir import write_beir
 from acronis_pipeline.pairs.labelled import LabelledData, LabelledPassage, LabelledQuery
 from acronis_pipeline.pairs.labelled_datasets import read
 from acronis_pipeline.pairs.llama_index import write_llama_index
 
-_texts = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1).map(printable).filter(str.strip)
+_texts = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1).map(normal_form).filter(str.strip)
 _ids = st.text("abc-123", min_size=1)
 _metadata = st.dictionaries(st.sampled_from(["style", "url"]), _texts)
 

@@ -323,14 +323,12 @@ def _n_words_of_form(field: LexborNode) -> int:
 
 def _only_wants_scripts(markdown: str) -> bool:
     """Whether a text is nothing but a request to enable JavaScript, unlike one that says how that is done."""
-    rest, found = 0, False
+    rest = 0
     for sentence in _SENTENCE_ENDS.split(_HEADING_LINE.sub("", markdown)):
         match = _SCRIPTS_WANTED.search(sentence)
-        if match and len(sentence[: match.start()].split()) <= _LEAD_WORDS:
-            found = True
-        else:
+        if not match or len(sentence[: match.start()].split()) > _LEAD_WORDS:
             rest += len(sentence.split())
-    return rest < _SAID_WORDS if found else rest == 0 and bool(_SCRIPTS_WANTED.search(markdown))
+    return rest < _SAID_WORDS and bool(_SCRIPTS_WANTED.search(markdown))
 
 
 def explains(text: str) -> bool:
