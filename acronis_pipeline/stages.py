@@ -129,6 +129,7 @@ def train_recipe(
         return ensure_registered(tracker, store, known, recipe=loaded, tags=tags or {}), False
     # Before a run in MLflow stands there with nothing in it.
     finetune.require_feasible(loaded, dataset, device=settings.model.device, endpoints=settings.model.endpoints)
+    records.require_enough(store, loaded, dataset)
     key = records.training_key(loaded, dataset, settings.model.endpoints)
 
     def train(report: OnEntry) -> ModelRecord:

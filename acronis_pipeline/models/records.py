@@ -23,7 +23,7 @@ from acronis_pipeline.encoders import IDENTITY_FILE, ModelIdentity, precision_na
 from acronis_pipeline.encoders.endpoint import BASE_FOLDER, is_endpoint
 from acronis_pipeline.encoders.identity import BFLOAT16_IN_TORCH
 from acronis_pipeline.finetune.base_model import describe_base, naming
-from acronis_pipeline.finetune.examples import digest_of
+from acronis_pipeline.finetune.examples import digest_of, prepare
 from acronis_pipeline.finetune.method import OnEntry, unwatched
 from acronis_pipeline.finetune.methods import method_named
 from acronis_pipeline.finetune.recipe import Recipe
@@ -75,6 +75,11 @@ class ModelRecord:
     registry_version: str | None = None
 
     @property
+    def is_tuned(self) -> bool:
+        """Whether it is another model than its base, which is published where training does not help."""
+        return self.identity.model_id != self.base_identity.model_id
+
+    @property
     def is_there(self) -> bool:
         """Whether the model still has its folder: pruning drops folders, and keeps records."""
         return self.folder.is_dir()
@@ -104,6 +109,19 @@ class ModelResult:
     reused: bool
 
 
+def require_enough(store: Store, recipe: Recipe, dataset: RetrievalDataset) -> None:
+    """Refuse few questions where there once were enough: a fault, and no reason to go back to the base.
+
+    Raises
+    ------
+    DatasetError
+        If there is too little to learn from, and the recipe's current model has learned something.
+    """
+    current = current_model(store, recipe.name)
+    if current and current.is_tuned:
+        prepare(dataset)
+
+
 def refresh(
     store: Store,
     recipe: Recipe,
@@ -118,11 +136,17 @@ def refresh(
     A reused model costs no import of torch. Afterwards the result is the recipe's current model. Training that was
     killed goes on from its last checkpoint. `running` says on what and in which precision models run and are trained;
     `report` is that of `train`; if that fails, the recipe's current model stays what it was.
+
+    Raises
+    ------
+    DatasetError
+        As `require_enough`. Otherwise as `train`.
     """
     key = training_key(recipe, dataset, running.endpoints)
     record_id = digest(recipe.name, key)
     if known := _find(store, recipe, record_id):
         return ModelResult(known, reused=True)
+    require_enough(store, recipe, dataset)
     trained = train(
         recipe,
         dataset,

@@ -16,7 +16,12 @@ PAGES = {
 }
 
 
-def test_site_of_three_pages_ends_with_an_index_an_honest_report_and_answers(command: Command, tmp_path: Path):
+def test_site_of_three_pages_ends_with_an_index_an_honest_report_and_answers(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # `run` sets these two for good; set here first, they are restored after the test.
+    for name in ("DAGSTER_HOME", "ACRONIS_PIPELINE_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "data"))
     site = tmp_path / "site"
     site.mkdir()
     for number, (title, text) in enumerate(PAGES.items(), start=1):

@@ -14,6 +14,7 @@ from acronis_pipeline.defs.assets.chunks import chunks
 from acronis_pipeline.defs.assets.gold_questions import gold_questions
 from acronis_pipeline.defs.resources import StoreResource
 from acronis_pipeline.evaluate.evaluation import FEWEST_GROUPS
+from acronis_pipeline.models.records import current_models
 from acronis_pipeline.pairs.splits import leaks
 from acronis_pipeline.stages import make_pairs
 
@@ -76,10 +77,11 @@ def nothing_leaks_between_splits(store: StoreResource) -> dg.AssetCheckResult:
 def enough_pairs_in_every_split(store: StoreResource) -> dg.AssetCheckResult:
     """There are enough pairs to train on, to choose by and to test with.
 
-    A site of a few pages gets its index, report and answers all the same, with the base as it is; without a single
-    test question nothing can be reported.
+    A site of a few pages gets its index, report and answers all the same, with the base as it is. Without a single test
+    question nothing can be reported, and a site that taught a model before has lost its pages or questions.
     """
-    dataset = pairs.load_dataset(store.open())
+    opened = store.open()
+    dataset = pairs.load_dataset(opened)
     sizes = {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)}
     total = sum(sizes.values())
     if total >= MIN_KEPT and all(sizes.values()):
@@ -88,8 +90,9 @@ def enough_pairs_in_every_split(store: StoreResource) -> dg.AssetCheckResult:
         f"too few pages to train on and to measure ({counted(total, 'question')}: {sizes}): crawl more of the site "
         "(site.url, site.path_prefix, site.max_pages), or bring gold questions"
     )
+    taught = any(record.is_tuned for record in current_models(opened).values())
     empty = [f"{split}: none" for split, size in sizes.items() if size == 0]
-    return display.check(False, str(sizes), [advice, *empty], warn=sizes["test"] > 0)
+    return display.check(False, str(sizes), [advice, *empty], warn=sizes["test"] > 0 and not taught)
 
 
 @dg.asset_check(asset=synthetic_pairs)
