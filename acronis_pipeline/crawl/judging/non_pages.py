@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from acronis_pipeline.content import Content, boilerplate, extract
+from acronis_pipeline.content import Content, clutter, extract
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.crawl.fetching.fetch import Ask, Fetcher, FetchError, RedirectRefusedError
 from acronis_pipeline.crawl.fetching.scope import Scope
@@ -82,7 +82,7 @@ _LEAD_WORDS = 3
 """Before what a sentence is about: "Please", "You need to"; shorter sentences are links and labels."""
 _BESIDE = frozenset({"header", "footer", "aside", "nav", "dialog", "template", "noscript"})
 _BESIDE_NAME = re.compile(
-    rf"{boilerplate.NAMES.pattern}"
+    rf"{clutter.NAMES.pattern}"
     r"|.*(?:modal|pop-?up|off-?canvas|drawer|drop-?down|masthead|side-?bar|top-?bar|tool-?bar)\b.*"
     r"|(?:\w+[-_])*(?:log-?in|sign-?in|user-?login)[-_](?:box|block|widget|menu|bar|link|panel)(?:[-_]\w+)*"
     r"|(?:page|site|top)-?header"
@@ -306,7 +306,7 @@ def _is_beside(field: LexborNode, content: LexborNode | None) -> bool:
         attributes = node.attributes
         names = [*(attributes.get("class") or "").split(), attributes.get("id") or ""]
         hidden = "hidden" in attributes or attributes.get("aria-hidden") == "true"
-        if hidden or node.tag in _BESIDE or attributes.get("role") in boilerplate.ROLES:
+        if hidden or node.tag in _BESIDE or attributes.get("role") in clutter.ROLES:
             return True
         if node.tag not in {"body", "html"} and any(map(_BESIDE_NAME.fullmatch, map(str.lower, names))):
             return True
