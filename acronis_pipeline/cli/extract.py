@@ -39,10 +39,10 @@ def extract(
     _print(seen)
     if isinstance(passages, str):
         typer.echo(f"\nno passage: {passages}")
+        return
     for passage in passages or ():
-        if not isinstance(passage, str):
-            typer.echo(f"\n--- passage {passage.ordinal + 1}, {passage.n_tokens} tokens, #{passage.anchor or ''}")
-            typer.echo(passage.passage)
+        typer.echo(f"\n--- passage {passage.ordinal + 1}, {passage.n_tokens} tokens, #{passage.anchor or ''}")
+        typer.echo(passage.passage)
 
 
 def _passages(seen: Seen, settings: Settings) -> list[PageChunk] | str:

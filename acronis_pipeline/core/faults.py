@@ -15,7 +15,8 @@ from pathlib import Path
 
 from acronis_pipeline.core.errors import AcronisPipelineError, DamagedDatabaseError, OutputError
 
-_FULL = re.compile(r"database or disk is full|No space left on device|os error 28\b")
+_FULL = re.compile(r"database or disk is full|No space left|[Qq]uota exceeded|os error (28|122)\b")
+FULL = "cannot be written: the disk is full; free space and run the command again"
 _READ_ONLY = re.compile(r"attempt to write a readonly database|unable to open database file|Read-only file system")
 _DAMAGED = re.compile(
     r"file is not a database|disk image is malformed|malformed database schema|file is encrypted|disk I/O error"
@@ -40,9 +41,8 @@ def explain(error: BaseException, data_dir: Path) -> AcronisPipelineError | None
     """What disk or database did to whoever raised this; None if neither is the cause."""
     for cause in _causes(error):
         said = str(cause)
-        if (isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)) or _FULL.search(said):
-            where = getattr(cause, "filename", None) or data_dir
-            return OutputError(f"{where} cannot be written: the disk is full; free space and run the command again")
+        if is_full(cause):
+            return OutputError(f"{getattr(cause, 'filename', None) or data_dir} {FULL}")
         denied = isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
         if denied and getattr(cause, "filename", None):
             return _not_ours(Path(str(getattr(cause, "filename", ""))), getattr(cause, "strerror", ""), data_dir)
@@ -51,6 +51,11 @@ def explain(error: BaseException, data_dir: Path) -> AcronisPipelineError | None
         if _DAMAGED.search(said):
             return _damaged(_in_short(said), data_dir)
     return None
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a disk, or what a user may have of it, is full: by an error's number or by what a library says."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or bool(_FULL.search(str(error)))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

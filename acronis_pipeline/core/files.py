@@ -4,23 +4,15 @@
 questions, data sets. Each fails in one manner, whatever the library beneath raises.
 """
 
-import codecs
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
+from w3lib.encoding import read_bom
 
 from acronis_pipeline.core.errors import AcronisPipelineError, DatasetError, ModelError, OutputError
-
-# UTF-32's mark begins with UTF-16's. What Windows tools write begins with a mark, PowerShell's `>` in UTF-16.
-_MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 
 
 class MalformedError(ValueError):
@@ -38,8 +30,8 @@ def read_text(path: Path, error: type[AcronisPipelineError], remedy: str) -> str
     """
     try:
         data = path.read_bytes()
-        encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8-sig")
-        return data.decode(encoding)
+        # What Windows tools write begins with a mark, PowerShell's `>` in UTF-16.
+        return data.decode(read_bom(data)[0] or "utf-8").removeprefix("\ufeff")
     except FileNotFoundError as missing:
         raise error(f"{path}: no such file; {remedy}") from missing
     except UnicodeDecodeError as fault:
@@ -48,7 +40,7 @@ def read_text(path: Path, error: type[AcronisPipelineError], remedy: str) -> str
         raise error(f"{path} cannot be read ({fault.strerror or fault}); {remedy}") from fault
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """The value that a text says in JSON; raises MalformedError."""
     try:
         return json.loads(text)

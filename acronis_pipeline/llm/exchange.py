@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from acronis_pipeline.core.files import MalformedError, parse_json
 from acronis_pipeline.core.hashing import digest
 from acronis_pipeline.core.settings import ENV_PREFIX
 from acronis_pipeline.core.text import printable
@@ -126,8 +127,8 @@ Outcomes = list[tuple[str, Outcome]]
 def read_body(text: str | bytes) -> object:
     """The JSON of a body, None if it is none."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except MalformedError:
         return None
 
 

@@ -8,7 +8,7 @@ drafts in the very form that was asked for.
 import ast
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -90,7 +90,6 @@ def said(content: str) -> str:
 
 
 def _without_thoughts(content: str) -> str:
-    closes = list(_CLOSE.finditer(content))
     kept: list[str] = []
     start = 0
     for opening in _OPEN.finditer(content):
@@ -103,7 +102,7 @@ def _without_thoughts(content: str) -> str:
     kept.append(content[start:])
     text = "".join(kept)
     # One more end than beginnings: the first thought began in the prompt, or held another.
-    left = [close.end() for close in _CLOSE.finditer(text)] if closes else []
+    left = [close.end() for close in _CLOSE.finditer(text)]
     return text[left[-1] :] if left else text
 
 
@@ -164,7 +163,7 @@ def _unquoted(content: str) -> str:
 def _json_values(content: str) -> list[Any]:
     """Every complete JSON object or array in a text that is not part of another, also as Python or JavaScript write
     it: single quotes, a comma after the last entry."""
-    found = list(_decoded(content, json.JSONDecoder(strict=False).raw_decode))  # line breaks within strings
+    found = list(_decoded(content))
     if any(_list_in(value) is not None for value in found) or not (match := _OPENING.search(content)):
         return found
     whole = content[match.start() : max(content.rfind("}"), content.rfind("]")) + 1]
@@ -175,11 +174,12 @@ def _json_values(content: str) -> list[Any]:
     return [value] if isinstance(value, dict | list) else found
 
 
-def _decoded(content: str, decode: Callable[[str, int], tuple[Any, int]]) -> Iterator[Any]:
+def _decoded(content: str) -> Iterator[Any]:
+    decoder = json.JSONDecoder(strict=False)  # with line breaks within strings
     start = false_starts = 0
     while false_starts < _MAX_FALSE_STARTS and (match := _OPENING.search(content, start)):
         try:
-            value, start = decode(content, match.start())
+            value, start = decoder.raw_decode(content, match.start())
         except (ValueError, RecursionError):
             start, false_starts = match.start() + 1, false_starts + 1
         else:

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from acronis_pipeline.core.errors import DamagedTableError, StoreError
+from acronis_pipeline.core.faults import FULL, is_full
 from acronis_pipeline.store import tables
 
 _SOURCE = re.compile(r"(, )?/\S+\.rs:\d+(:\d+)?|lance error: |LanceError\(\w+\): |Runtime error: |External error: ")
-_FULL = re.compile(r"os error (28|122)\b|No space left|[Qq]uota exceeded")
 _NOT_OURS = re.compile(r"os error (13|30|1)\b|Permission denied|Read-only file system|Operation not permitted")
 _CONFLICT = re.compile(r"[Cc]onflict|[Cc]oncurrent")
 _DAMAGED = re.compile(r"^lance error|LanceError|was not found|[Cc]orrupt")
-_SAID_BY_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM}
+_SAID_BY_DISK = {errno.EACCES, errno.EROFS, errno.EPERM}
 
 
 @contextmanager
@@ -40,8 +40,8 @@ def explain(error: Exception, table: str, uri: str) -> StoreError | None:
     said = str(error)
     reason = " ".join(_SOURCE.sub("", said).split())[:200]
     where = f"table {table} in {uri}"
-    if _FULL.search(said):
-        return StoreError(f"{where} cannot be written: the disk is full; free space and run the command again")
+    if is_full(error):
+        return StoreError(f"{where} {FULL}")
     if _NOT_OURS.search(said) or getattr(error, "errno", None) in _SAID_BY_DISK:
         return StoreError(
             f"{where} cannot be used ({reason}): make the folder readable and writable for this user, or name another "
